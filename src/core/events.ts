@@ -1,0 +1,123 @@
+// What the rooms say to each other, to the store, to the console and to `--json`: plain JSON values, each with
+// a schema version, a time-ordered id and the host it happened on, so that they can cross a wire one day.
+// Detection (`scan.detected`, `line.found`), decision (`verdict.reached`) and action (`block.applied`) are three things.
+import type { Address } from "./address.ts";
+import type { ConfigFault } from "./errors.ts";
+
+export const EVENT_SCHEMA_VERSION = 1;
+
+/** What the guard may do to a scanner: write down what it would have done, or do it. */
+export type Mode = "observe" | "block";
+
+/** The parts that can be off or fail one by one while the others carry on. */
+export type Part = "rotate" | "check" | "sentry" | "respond" | "report" | "store" | "config";
+
+/** logcheck's three layers, most serious first. */
+export type Layer = "cracking" | "violations" | "system";
+
+/** A rule and where it stands. */
+export type RulePlace = { readonly file: string; readonly line: number; readonly text: string };
+
+export type ProbeKind =
+  | "syn"
+  | "connect"
+  | "fin"
+  | "null"
+  | "xmas"
+  | "maimon"
+  | "ack"
+  | "flags"
+  | "udp"
+  | "sctp"
+  | "protocol"
+  | "ping";
+
+/** One packet, or one connection, to something that is not there. */
+export type Probe = {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly source: Address;
+  readonly target: Address;
+  readonly protocol: "tcp" | "udp" | "sctp" | "icmp" | "ip";
+  /** Destination port; the protocol number for kind `protocol`, 0 for `ping`. */
+  readonly port: number;
+  readonly kind: ProbeKind;
+  /** TCP flags as `SYN|FIN`, for kind `flags`. */
+  readonly flags?: string;
+  readonly interface?: string;
+};
+
+/** `proven`: the source completed a handshake; `spoofable`: anybody could have written its address there. */
+export type EvidenceGrade = "proven" | "spoofable";
+
+/** What was seen of one source when it crossed a threshold. */
+export type Scan = {
+  readonly source: Address;
+  /** Many ports of one address, one port of many addresses, a tripwire port, or flags no stack sends. */
+  readonly shape: "vertical" | "horizontal" | "tripwire" | "flags" | "sweep";
+  readonly grade: EvidenceGrade;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  /** Distinct (target, protocol, port) triples counted so far. */
+  readonly distinct: number;
+  /** Why this is a scan, with the numbers: `4 of 4 first contacts failed, ratio 256 over 99`. */
+  readonly reason: string;
+  /** The evidence, oldest first, at most a few dozen. */
+  readonly probes: readonly Probe[];
+};
+
+/** What we think should happen, and why; not yet what happened. */
+export type Verdict = {
+  readonly source: Address;
+  /** The address or prefix a block would cover. */
+  readonly target: string;
+  readonly action: "ignore" | "watch" | "block";
+  /** Block time in milliseconds; 0 unless `action` is `block`. */
+  readonly forMs: number;
+  readonly mode: Mode;
+  readonly because: string;
+  /** The guardrail that protects the source, when one does: `default gateway of eth0`. */
+  readonly guardrail?: string;
+  /** Id of the event that gave rise to it. */
+  readonly findingId: string;
+};
+
+/** Why a block ended. */
+export type LiftCause = "expired" | "administrator" | "guardrail" | "shutdown";
+
+export type EventBody =
+  | { type: "guard.started"; version: string; mode: Mode }
+  | { type: "guard.stopped"; because: string }
+  | { type: "part.failed"; part: Part; why: string; mend: string; stillRuns: string }
+  | { type: "part.recovered"; part: Part; how: string }
+  | { type: "config.reloaded"; changes: readonly string[] }
+  | { type: "config.rejected"; faults: readonly ConfigFault[] }
+  | { type: "config.faulty"; faults: readonly ConfigFault[] }
+  | { type: "scan.detected"; scan: Scan }
+  | { type: "packets.lost"; count: number; where: "ring" | "queue" }
+  | { type: "sources.evicted"; count: number; because: string }
+  | { type: "line.found"; layer: Layer; source: string; line: string; rule?: RulePlace }
+  | { type: "lines.skipped"; source: string; count: number; because: string }
+  | { type: "log.unreadable"; path: string; why: string; mend: string }
+  | { type: "log.shrank"; path: string; fromBytes: number; toBytes: number }
+  | { type: "verdict.reached"; verdict: Verdict }
+  | { type: "block.applied"; target: string; until: string; because: string; findingId: string }
+  | { type: "block.failed"; target: string; why: string; mend: string; findingId: string }
+  | { type: "block.lifted"; target: string; cause: LiftCause; packetsStopped: number }
+  | { type: "log.rotated"; log: string; to: string; sizeBytes: number; because: string }
+  | { type: "rotation.failed"; log: string; why: string; mend: string }
+  | { type: "log.uncovered"; path: string; sizeBytes: number; writer: string; mend: string }
+  | { type: "report.delivered"; route: string; subject: string }
+  | { type: "report.failed"; route: string; why: string; mend: string };
+
+/** An event as it is stored and printed. */
+export type Event = EventBody & {
+  readonly v: typeof EVENT_SCHEMA_VERSION;
+  readonly id: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+};
+
+/** How a room speaks. The stamp (id, host, time) is put on by whoever listens; the stamped event comes back. */
+export type Emit = (body: EventBody) => Event;
