@@ -1,0 +1,250 @@
+// Every key of telltale.toml in one table: the parser, `--help`, the manual and the commented example read it,
+// so that none of them can disagree about a name, a default, a unit, a bound or a reason.
+
+/** How a value is read. `duration` becomes milliseconds, `size` bytes, `prefixes` stays text that parsed. */
+export type KeyKind =
+  | { is: "text" }
+  | { is: "choice"; of: readonly string[] }
+  | { is: "switch" }
+  | { is: "count"; min: number; max: number }
+  | { is: "duration"; minMs: number; maxMs: number }
+  | { is: "texts" }
+  | { is: "ports" }
+  | { is: "prefixes" };
+
+export type KeyDefinition = {
+  /** `section.key`. */
+  readonly name: string;
+  readonly kind: KeyKind;
+  /** As somebody would write it in the file. */
+  readonly fallback: string | number | boolean | readonly string[] | readonly number[];
+  readonly summary: string;
+  /** Why this default, or what goes wrong with another. */
+  readonly reason: string;
+};
+
+const MINUTE_MS = 60_000;
+const WEEK_MS = 604_800_000;
+
+// `as const` keeps the names and kinds as types, so that `config.respond.mode` is checked by the compiler.
+export const KEYS = [
+  {
+    name: "respond.mode",
+    kind: { is: "choice", of: ["observe", "block"] },
+    fallback: "observe",
+    summary: "observe: report what would have been blocked; block: do it",
+    reason: "an administrator sees a week of verdicts before anything is cut off",
+  },
+  {
+    name: "respond.block_for",
+    kind: { is: "duration", minMs: 1_000, maxMs: 4 * WEEK_MS },
+    fallback: "10m",
+    summary: "how long a first block lasts; repeaters get longer ones",
+    reason: "a scan is over in minutes, and an address may belong to somebody else tomorrow",
+  },
+  {
+    name: "respond.allow",
+    kind: { is: "prefixes" },
+    fallback: [],
+    summary: "addresses and networks (CIDR) that are never blocked",
+    reason: "monitoring hosts and your own office belong here",
+  },
+  {
+    name: "respond.max_blocks_per_minute",
+    kind: { is: "count", min: 1, max: 100_000 },
+    fallback: 60,
+    summary: "new blocks a minute before the guard alarms instead of blocking",
+    reason: "a flood from forged addresses must not make the guard block the world",
+  },
+  {
+    name: "respond.max_blocks",
+    kind: { is: "count", min: 1, max: 1_000_000 },
+    fallback: 100_000,
+    summary: "blocks in force at one time",
+    reason: "kernel memory: an element of an nftables set takes a few hundred bytes",
+  },
+  {
+    name: "sentry.enabled",
+    kind: { is: "switch" },
+    fallback: true,
+    summary: "watch for port scans",
+    reason: "needs root or CAP_NET_RAW; named as off without",
+  },
+  {
+    name: "sentry.interfaces",
+    kind: { is: "texts" },
+    fallback: [],
+    summary: "interfaces to watch; empty: all but loopback",
+    reason: "loopback is this host talking to itself",
+  },
+  {
+    name: "sentry.loopback",
+    kind: { is: "switch" },
+    fallback: false,
+    summary: "watch loopback too",
+    reason: "only of use for trying things out",
+  },
+  {
+    name: "sentry.tripwire_ports",
+    kind: { is: "ports" },
+    fallback: [],
+    summary: "TCP and UDP ports where a single touch is a scan",
+    reason: "empty, because one mistyped address must not lock anybody out unless you say so",
+  },
+  {
+    name: "sentry.ignore",
+    kind: { is: "prefixes" },
+    fallback: [],
+    summary: "sources whose probes are not even counted",
+    reason: "vulnerability scanners of your own",
+  },
+  {
+    name: "check.enabled",
+    kind: { is: "switch" },
+    fallback: true,
+    summary: "read logs for trouble",
+    reason: "named as off when neither rules nor logs are found",
+  },
+  {
+    name: "check.rules",
+    kind: { is: "text" },
+    fallback: "/etc/logcheck",
+    summary: "folder of logcheck rule directories and logcheck.conf",
+    reason: "where Debian's logcheck-database puts them",
+  },
+  {
+    name: "check.level",
+    kind: { is: "choice", of: ["auto", "workstation", "server", "paranoid"] },
+    fallback: "auto",
+    summary: "which ignore directories apply; auto: REPORTLEVEL of logcheck.conf, else server",
+    reason: "the same words mean the same as in logcheck",
+  },
+  {
+    name: "check.logs",
+    kind: { is: "texts" },
+    fallback: [],
+    summary: "logs to follow; empty: those of logcheck.logfiles, else the usual ones that exist",
+    reason: "what logcheck reads today is read tomorrow",
+  },
+  {
+    name: "check.journal",
+    kind: { is: "choice", of: ["auto", "on", "off"] },
+    fallback: "auto",
+    summary: "follow the systemd journal; auto: when logcheck.logfiles asks for it, or no log file exists",
+    reason: "a host with both syslog and journal would report each line twice",
+  },
+  {
+    name: "rotate.enabled",
+    kind: { is: "switch" },
+    fallback: true,
+    summary: "rotate logs by their schedules",
+    reason: "named as off when no configuration is found",
+  },
+  {
+    name: "rotate.config",
+    kind: { is: "texts" },
+    fallback: ["/etc/logrotate.conf"],
+    summary: "logrotate configuration files",
+    reason: "the ones logrotate itself reads",
+  },
+  {
+    name: "rotate.state",
+    kind: { is: "text" },
+    fallback: "",
+    summary: "rotation state file; empty: logrotate's own where that exists, else one in store.directory",
+    reason: "shared with logrotate, so that a log rotated by one is not rotated again by the other",
+  },
+  {
+    name: "rotate.every",
+    kind: { is: "duration", minMs: 1_000, maxMs: WEEK_MS },
+    fallback: "1h",
+    summary: "how often the guard looks whether something is due",
+    reason: "hourly logs need an hourly look; one with nothing to do takes milliseconds",
+  },
+  {
+    name: "rotate.roots",
+    kind: { is: "texts" },
+    fallback: ["/var/log"],
+    summary: "folders in which a log without any rotation is pointed out",
+    reason: "where software puts its logs when it is not told otherwise",
+  },
+  {
+    name: "report.to",
+    kind: { is: "text" },
+    fallback: "root",
+    summary: "who gets the report",
+    reason: "every Unix host has a root mailbox or an alias for it",
+  },
+  {
+    name: "report.from",
+    kind: { is: "text" },
+    fallback: "",
+    summary: "sender address; empty: telltale@HOST",
+    reason: "some relays accept only known senders",
+  },
+  {
+    name: "report.via",
+    kind: { is: "choice", of: ["auto", "sendmail", "smtp", "file", "stdout", "none"] },
+    fallback: "auto",
+    summary: "how reports travel; auto: sendmail where it exists, else kept for `telltale report`",
+    reason: "a local mailer queues and retries better than anybody else",
+  },
+  {
+    name: "report.sendmail",
+    kind: { is: "text" },
+    fallback: "/usr/sbin/sendmail",
+    summary: "the sendmail command",
+    reason: "every Debian mailer provides this path",
+  },
+  {
+    name: "report.smtp_host",
+    kind: { is: "text" },
+    fallback: "localhost",
+    summary: 'SMTP server for via = "smtp"',
+    reason: "a relay on this host is the common case",
+  },
+  {
+    name: "report.smtp_port",
+    kind: { is: "count", min: 1, max: 65_535 },
+    fallback: 25,
+    summary: "its port; 465 speaks TLS from the start",
+    reason: "RFC 5321",
+  },
+  {
+    name: "report.file",
+    kind: { is: "text" },
+    fallback: "",
+    summary: 'where via = "file" appends reports',
+    reason: "for hosts whose mail leaves by other ways",
+  },
+  {
+    name: "report.every",
+    kind: { is: "duration", minMs: 1_000, maxMs: WEEK_MS },
+    fallback: "1h",
+    summary: "how often a report goes out when there is something to say",
+    reason: "logcheck's rhythm",
+  },
+  {
+    name: "store.directory",
+    kind: { is: "text" },
+    fallback: "",
+    summary: "where history lives; empty: /var/lib/telltale, or ~/.local/state/telltale when not root",
+    reason: "the place the Filesystem Hierarchy Standard names for it",
+  },
+  {
+    name: "store.keep",
+    kind: { is: "duration", minMs: MINUTE_MS, maxMs: 520 * WEEK_MS },
+    fallback: "90d",
+    summary: "how long events are kept",
+    reason: 'a quarter covers slow scans and the question "since when?"',
+  },
+  {
+    name: "store.max_events",
+    kind: { is: "count", min: 1_000, max: 100_000_000 },
+    fallback: 1_000_000,
+    summary: "events kept at most; the oldest go first",
+    reason: "about 500 MB; whoever fills the log must not fill the disk",
+  },
+] as const satisfies readonly KeyDefinition[];
+
+export type KeyName = (typeof KEYS)[number]["name"];

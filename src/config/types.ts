@@ -1,0 +1,36 @@
+// The shape of a configuration, derived from the table of keys.
+import type { ConfigFault } from "../core/errors.ts";
+import type { KEYS, KeyKind } from "./keys.ts";
+
+type ValueOf<Kind extends KeyKind> = Kind extends { is: "choice"; of: readonly (infer Choice)[] }
+  ? Choice
+  : Kind extends { is: "switch" }
+    ? boolean
+    : Kind extends { is: "count" | "duration" }
+      ? number
+      : Kind extends { is: "ports" }
+        ? readonly number[]
+        : Kind extends { is: "texts" | "prefixes" }
+          ? readonly string[]
+          : string;
+
+type Definition = (typeof KEYS)[number];
+type SectionOf<Name extends string> = Name extends `${infer Section}.${string}` ? Section : never;
+type KeyOf<Name extends string, Section extends string> = Name extends `${Section}.${infer Key}`
+  ? Key
+  : never;
+
+/** `config.respond.block_for` and so on; durations in milliseconds. */
+export type Config = {
+  readonly [Section in SectionOf<Definition["name"]>]: {
+    readonly [D in Definition as KeyOf<D["name"], Section>]: ValueOf<D["kind"]>;
+  };
+};
+
+/** What reading gave: always a usable configuration, and every fault. */
+export type ReadConfig = {
+  readonly config: Config;
+  readonly faults: readonly ConfigFault[];
+  /** The file as a whole could not be used (absent syntax, unreadable); all values are defaults. */
+  readonly broken: boolean;
+};

@@ -1,0 +1,60 @@
+// Checks one value against the kind its key wants.
+import { parsePrefix } from "../core/address.ts";
+import { formatDuration, parseDurationMs } from "../core/duration.ts";
+import type { KeyKind } from "./keys.ts";
+
+export type Checked = { value: unknown } | { fault: string; mend: string };
+
+/** The value in the form the program uses (durations in milliseconds), or what is wrong with it. */
+export function checkValue(kind: KeyKind, value: unknown): Checked {
+  const found = `found ${JSON.stringify(value)}`;
+  switch (kind.is) {
+    case "text":
+      if (typeof value === "string") return { value };
+      return { fault: `wants text, ${found}`, mend: 'put it in quotes: "..."' };
+    case "choice":
+      if (typeof value === "string" && kind.of.includes(value)) return { value };
+      return { fault: `wants one of ${kind.of.join(", ")}; ${found}`, mend: `write "${kind.of[0]}"` };
+    case "switch":
+      if (typeof value === "boolean") return { value };
+      return { fault: `wants true or false, ${found}`, mend: "write true or false, without quotes" };
+    case "count":
+      if (typeof value === "number" && Number.isInteger(value) && value >= kind.min && value <= kind.max)
+        return { value };
+      return {
+        fault: `wants a whole number from ${kind.min} to ${kind.max}, ${found}`,
+        mend: `write a number without quotes, for example ${kind.min}`,
+      };
+    case "duration": {
+      const ms = typeof value === "string" ? parseDurationMs(value) : null;
+      if (ms !== null && ms >= kind.minMs && ms <= kind.maxMs) return { value: ms };
+      const range = `${formatDuration(kind.minMs)} to ${formatDuration(kind.maxMs)}`;
+      return {
+        fault: `wants a duration from ${range}, ${found}`,
+        mend: 'write it as "90s", "10m", "1h" or "7d"',
+      };
+    }
+    case "texts":
+      if (Array.isArray(value) && value.every((item) => typeof item === "string")) return { value };
+      return { fault: `wants a list of texts, ${found}`, mend: 'write ["one", "two"]' };
+    case "ports":
+      if (
+        Array.isArray(value) &&
+        value.every((item) => Number.isInteger(item) && item > 0 && item < 65_536)
+      ) {
+        return { value };
+      }
+      return { fault: `wants a list of ports from 1 to 65535, ${found}`, mend: "write [23, 3389]" };
+    case "prefixes": {
+      if (!Array.isArray(value)) {
+        return { fault: `wants a list of addresses, ${found}`, mend: 'write ["192.0.2.7", "2001:db8::/32"]' };
+      }
+      const bad = value.find((item) => typeof item !== "string" || parsePrefix(item) === null);
+      if (bad === undefined) return { value };
+      return {
+        fault: `wants addresses or networks, found ${JSON.stringify(bad)}`,
+        mend: 'write an address ("192.0.2.7") or a network ("192.0.2.0/24"); names are not looked up',
+      };
+    }
+  }
+}
