@@ -101,7 +101,8 @@ export type EventBody =
   | { type: "log.unreadable"; path: string; why: string; mend: string }
   | { type: "log.shrank"; path: string; fromBytes: number; toBytes: number }
   | { type: "verdict.reached"; verdict: Verdict }
-  | { type: "block.applied"; target: string; until: string; because: string; findingId: string }
+  // `via` names the backend that confirmed it: `nftables`.
+  | { type: "block.applied"; target: string; until: string; because: string; findingId: string; via?: string }
   | { type: "block.failed"; target: string; why: string; mend: string; findingId: string }
   | { type: "block.lifted"; target: string; cause: LiftCause; packetsStopped: number }
   | { type: "log.rotated"; log: string; to: string; sizeBytes: number; because: string }
