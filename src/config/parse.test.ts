@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import fc from "fast-check";
+import { parse } from "smol-toml";
+import { formatFault } from "../core/errors.ts";
+import { KEYS } from "./keys.ts";
+import { defaultConfig, parseConfig } from "./parse.ts";
+import { readConfig } from "./read.ts";
+import { renderExample } from "./render.ts";
+
+const read = (text: string) => parseConfig("t.toml", text, parse(text));
+
+test("without a file the guard observes", () => {
+  assert.equal(defaultConfig().respond.mode, "observe");
+  assert.equal(defaultConfig().respond.block_for, 600_000);
+});
+
+test("reads every kind of value", () => {
+  const { config, faults } = read(`
+[respond]
+mode = "block"
+block_for = "1h30m"
+allow = ["192.0.2.0/24", "2001:db8::1"]
+max_blocks = 5
+[sentry]
+tripwire_ports = [23]
+enabled = false
+interfaces = ["eth0"]
+`);
+  assert.deepEqual(faults, []);
+  assert.equal(config.respond.mode, "block");
+  assert.equal(config.respond.block_for, 5_400_000);
+  assert.deepEqual(config.respond.allow, ["192.0.2.0/24", "2001:db8::1"]);
+  assert.equal(config.respond.max_blocks, 5);
+  assert.deepEqual(config.sentry.tripwire_ports, [23]);
+  assert.equal(config.sentry.enabled, false);
+});
+
+test("names file, line, key, what was found and the mend; the other keys hold", () => {
+  const { config, faults } = read(`[respond]
+mode = "blok"
+allow = ["192.0.2.300"]
+block_for = "10m"
+
+[sentri]
+loopback = true
+
+[report]
+ever = "1h"
+smtp_port = "25"
+`);
+  assert.deepEqual(
+    faults.map((fault) => `${fault.file}:${fault.line} ${fault.key}`),
+    [
+      "t.toml:2 respond.mode",
+      "t.toml:3 respond.allow",
+      "t.toml:6 sentri",
+      "t.toml:10 report.ever",
+      "t.toml:11 report.smtp_port",
+    ],
+  );
+  assert.match(formatFault(faults[0]!), /wants one of observe, block; found "blok".*default "observe"/);
+  assert.match(formatFault(faults[2]!), /did you mean \[sentry\]\?/);
+  assert.match(formatFault(faults[3]!), /did you mean "every"\?/);
+  assert.equal(config.respond.mode, "observe");
+  assert.equal(config.respond.block_for, 600_000);
+});
+
+test("no value of any type breaks the reader, and a refused one leaves the default", () => {
+  const value = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.double(),
+    fc.boolean(),
+    fc.array(fc.string()),
+    fc.object(),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...KEYS), value, (key, found) => {
+      const [section, name] = key.name.split(".") as [string, string];
+      const { config, faults } = parseConfig("t.toml", "", { [section]: { [name]: found } });
+      if (faults.length > 0) assert.deepEqual(config, defaultConfig());
+      else assert.ok(config);
+    }),
+  );
+});
+
+test("the example file is the table of keys, and gives the defaults when every line of it is used", () => {
+  const example = readFileSync("docs/telltale.toml.example", "utf8");
+  assert.equal(example, renderExample(), "run: node scripts/generate-docs.ts");
+  const { config, faults } = read(example.replace(/^# ([a-z_]+ = )/gm, "$1"));
+  assert.deepEqual(faults, []);
+  assert.deepEqual(config, defaultConfig());
+});
+
+test("a missing file is no fault unless it was asked for; broken syntax names its line", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-config-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, "telltale.toml");
+  assert.deepEqual(readConfig(file, false).faults, []);
+  assert.match(formatFault(readConfig(file, true).faults[0]!), /does not exist/);
+  writeFileSync(file, '[respond]\nmode = "block\n');
+  const { faults, broken } = readConfig(file, false);
+  assert.equal(broken, true);
+  assert.equal(faults[0]!.line, 2);
+  assert.match(formatFault(faults[0]!), /telltale\.toml:2: .*nothing is blocked/);
+});

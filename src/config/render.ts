@@ -1,0 +1,30 @@
+// Writes the commented example of telltale.toml from the table of keys.
+import { KEYS, type KeyDefinition } from "./keys.ts";
+
+/** The whole example file: every key with what it does, why its default is what it is, and that default. */
+export function renderExample(): string {
+  const out = [
+    "# telltale.toml: every key, commented out, with its default. The file is optional, and so is every key.",
+    "# It belongs at /etc/telltale/telltale.toml. Durations: 90s, 10m, 1h30m, 7d, 1w.",
+  ];
+  let section = "";
+  for (const { name, kind, fallback, summary, reason } of KEYS as readonly KeyDefinition[]) {
+    const [of, key] = name.split(".") as [string, string];
+    if (of !== section) out.push("", `[${of}]`);
+    section = of;
+    const choices = kind.is === "choice" ? ` (${kind.of.join(", ")})` : "";
+    out.push(
+      "",
+      `# ${summary}${choices}.`,
+      `# Default, because: ${reason}.`,
+      `# ${key} = ${tomlValue(fallback)}`,
+    );
+  }
+  return `${out.join("\n")}\n`;
+}
+
+function tomlValue(value: KeyDefinition["fallback"]): string {
+  return Array.isArray(value)
+    ? `[${value.map((item) => JSON.stringify(item)).join(", ")}]`
+    : JSON.stringify(value);
+}
