@@ -82,11 +82,14 @@ export type Verdict = {
   readonly findingId: string;
 };
 
+/** Whether a part runs, and what it watches or why it is off. */
+export type PartStatus = { readonly part: Part; readonly on: boolean; readonly what: string };
+
 /** Why a block ended. */
 export type LiftCause = "expired" | "administrator" | "guardrail" | "shutdown";
 
 export type EventBody =
-  | { type: "guard.started"; version: string; mode: Mode }
+  | { type: "guard.started"; version: string; mode: Mode; parts?: readonly PartStatus[] }
   | { type: "guard.stopped"; because: string }
   | { type: "part.failed"; part: Part; why: string; mend: string; stillRuns: string }
   | { type: "part.recovered"; part: Part; how: string }

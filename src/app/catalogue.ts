@@ -1,0 +1,153 @@
+// Every command of telltale in one table: the argument parser, `--help` and the man pages read it.
+
+export type OptionDefinition = {
+  readonly name: string;
+  readonly short?: string;
+  /** The word for its value; absent for a switch. */
+  readonly value?: string;
+  readonly multiple?: boolean;
+  readonly summary: string;
+};
+
+export type CommandDefinition = {
+  readonly name: string;
+  readonly summary: string;
+  /** What stands behind the name: `[--plan] [LOG...]`. */
+  readonly usage: string;
+  readonly options: readonly OptionDefinition[];
+  /** One paragraph for --help and the man page. */
+  readonly description: string;
+  readonly examples: readonly (readonly [command: string, does: string])[];
+  readonly run: () => Promise<CommandModule>;
+};
+
+/** What a command file exports. Returns the exit status. */
+export type CommandModule = { run(call: CommandCall): Promise<number> };
+
+export type CommandCall = {
+  readonly values: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+  readonly operands: readonly string[];
+};
+
+const CONFIG: OptionDefinition = {
+  name: "config",
+  short: "c",
+  value: "FILE",
+  summary: "read this telltale.toml instead of /etc/telltale/telltale.toml",
+};
+const JSON_OUT: OptionDefinition = { name: "json", summary: "print for programs: JSON, one value a line" };
+
+/** Options every command has; they are not repeated in each. */
+export const COMMON_OPTIONS: readonly OptionDefinition[] = [
+  { name: "help", short: "h", summary: "show this help" },
+  { name: "version", short: "V", summary: "show the version" },
+];
+
+export const COMMANDS: readonly CommandDefinition[] = [
+  {
+    name: "guard",
+    summary: "rotate, read logs, watch for scans, report: all in one, in the foreground",
+    usage: "[--block] [--config FILE] [--json]",
+    description:
+      "Runs until SIGTERM or SIGINT. Without configuration it finds logrotate's, logcheck's and PortSentry's own, and observes: " +
+      "it reports what it would have blocked. SIGHUP reads the configuration again; a broken one is refused and the old one stays.",
+    options: [
+      { name: "block", summary: 'lock scanners out (the same as mode = "block" under [respond])' },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale guard", "observe, and print one line per event"],
+      ["telltale guard --block", "lock scanners out too"],
+    ],
+    run: () => import("./commands/guard.ts"),
+  },
+  {
+    name: "rotate",
+    summary: "rotate the logs that are due, as logrotate would",
+    usage: "[--plan] [--force] [--uncovered] [--config FILE] [LOG...]",
+    description:
+      "Reads logrotate's configuration and state, works out a plan for each log, and carries it out. With LOG, only those logs.",
+    options: [
+      { name: "plan", summary: "print what would be done, and why; change nothing" },
+      { name: "force", short: "f", summary: "rotate also what is not due" },
+      { name: "uncovered", summary: "list logs that no rotation covers; change nothing" },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale rotate --plan", "what would happen now, log by log"],
+      ["telltale rotate --force /var/log/syslog", "rotate this one now"],
+    ],
+    run: () => import("./commands/rotate.ts"),
+  },
+  {
+    name: "check",
+    summary: "read logs through logcheck's rules and print what remains",
+    usage: "[--all] [--level LEVEL] [--rules DIR] [--config FILE] [LOG...]",
+    description:
+      "Prints the lines that are new since the last check and that no rule ignores, most serious first. With LOG (or - for standard input), " +
+      "reads those files whole instead and remembers nothing.",
+    options: [
+      { name: "all", summary: "read the logs from their beginning, and remember nothing" },
+      { name: "level", value: "LEVEL", summary: "workstation, server or paranoid" },
+      { name: "rules", value: "DIR", summary: "rule directories, instead of /etc/logcheck" },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale check", "what is new in the configured logs"],
+      ["telltale check /var/log/auth.log", "one file, whole"],
+    ],
+    run: () => import("./commands/check.ts"),
+  },
+  {
+    name: "blocks",
+    summary: "list the blocks in force",
+    usage: "[--config FILE] [--json]",
+    description:
+      "Lists each blocked address with the time since and until, the reason, and the packets stopped.",
+    options: [CONFIG, JSON_OUT],
+    examples: [["telltale blocks", "who is locked out, why and until when"]],
+    run: () => import("./commands/blocks.ts"),
+  },
+  {
+    name: "unblock",
+    summary: "lift the block of an address, or all of them",
+    usage: "ADDRESS... | --all",
+    description:
+      "Takes the address out of the firewall and marks the block as lifted. --all removes telltale's own nftables table whole; " +
+      "it works with the guard down and the store damaged.",
+    options: [{ name: "all", summary: "lift every block" }, CONFIG],
+    examples: [
+      ["telltale unblock 192.0.2.7", "let this address in again"],
+      ["telltale unblock --all", "let everybody in again"],
+    ],
+    run: () => import("./commands/unblock.ts"),
+  },
+  {
+    name: "report",
+    summary: "print what happened since the last report, or send it",
+    usage: "[--since DURATION] [--send] [--html] [--config FILE]",
+    description:
+      "Prints the digest that the next mail would carry. --send delivers it now, by the configured way.",
+    options: [
+      { name: "since", value: "DURATION", summary: "cover this long (1h, 7d), whatever was reported before" },
+      { name: "send", summary: "deliver it; what was delivered is not reported again" },
+      { name: "html", summary: "print the HTML form" },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [["telltale report --since 1d", "the last day"]],
+    run: () => import("./commands/report.ts"),
+  },
+  {
+    name: "doctor",
+    summary: "say what works on this machine, what is missing and how to get it",
+    usage: "[--config FILE] [--json]",
+    description: "Tries each part for real, changes nothing, and names a mend for whatever does not work.",
+    options: [CONFIG, JSON_OUT],
+    examples: [["telltale doctor", "before the first guard, and whenever something is off"]],
+    run: () => import("./commands/doctor.ts"),
+  },
+];

@@ -1,0 +1,201 @@
+// Starts the parts, keeps them apart when one fails, reloads and stops them.
+import type { Clock } from "../core/clock.ts";
+import { describeError, formatFault, MissingPartError } from "../core/errors.ts";
+import type { Part } from "../core/events.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { Bus } from "./bus.ts";
+import { changesBetween } from "./changes.ts";
+import type { PartContext, PartDefinition, RunningPart } from "./part.ts";
+import type { Settings } from "./settings.ts";
+import { TOPOLOGY } from "./topology.ts";
+import { VERSION } from "./version.ts";
+
+// A part that failed is tried again this often: an interface comes up, somebody installs nftables.
+const RETRY_MS = 30_000;
+// Every part together gets this long to stop; a shutdown must not hang on one of them.
+const STOP_MS = 1_500;
+
+type PartState = {
+  readonly definition: PartDefinition;
+  running: RunningPart | null;
+  /** Why it does not run: switched off, or failed (then with a mend). */
+  off: string;
+  mend: string;
+  failed: boolean;
+};
+
+export type StatusRow = { readonly part: Part; readonly lines: readonly string[]; readonly off: boolean };
+
+export class Guard {
+  readonly bus: Bus;
+  readonly #clock: Clock;
+  readonly #parts: PartState[];
+  #settings: Settings;
+  #store: Store;
+  #storeFault: MissingPartError | null = null;
+  #retry: NodeJS.Timeout | undefined;
+  #busy: Promise<unknown> = Promise.resolve();
+  #stopping = false;
+
+  constructor(settings: Settings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.bus = new Bus(settings.host, clock);
+    this.#parts = TOPOLOGY.map((definition) => ({ definition, running: null, off: "not started", mend: "", failed: false }));
+    this.#store = this.#openStore();
+  }
+
+  /** Starts every part that can start. Never throws for one that cannot. */
+  async start(): Promise<void> {
+    const { config } = this.#settings;
+    this.bus.attach(this.#store);
+    for (const notice of this.#store.notices) this.bus.emit(notice);
+    if (this.#storeFault !== null) {
+      this.bus.emit({
+        type: "part.failed",
+        part: "store",
+        why: this.#storeFault.message,
+        mend: this.#storeFault.mend,
+        stillRuns: "everything, but nothing is remembered across a restart",
+      });
+    }
+    this.#tellFaults(this.#settings);
+    for (const part of this.#parts) await this.#startPart(part);
+    this.#store.purge(this.#clock.now(), config.store.keep);
+    const parts = this.status().map(({ part, lines, off }) => ({ part, on: !off, what: lines[0] ?? "" }));
+    this.bus.emit({ type: "guard.started", version: VERSION, mode: this.#settings.mode, parts });
+    this.#retry = setInterval(() => void this.#oneAtATime(() => this.#retryFailed()), RETRY_MS);
+  }
+
+  /**
+   * Takes up a configuration that was read again. One with new faults is refused whole: the old one stays.
+   */
+  reload(next: Settings): Promise<void> {
+    return this.#oneAtATime(async () => {
+      const before = new Set(this.#settings.faults.map(formatFault));
+      const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
+      if (fresh.length > 0) {
+        this.bus.emit({ type: "config.rejected", faults: fresh });
+        return;
+      }
+      const changes = changesBetween(this.#settings, next);
+      const sentryChanged = changes.some((change) => /^(sentry|tripwire)/.test(change));
+      this.#settings = next;
+      for (const part of this.#parts) {
+        // The sentry remembers who probed what; it is restarted only when it would do something else.
+        if (part.definition.name === "sentry" && !sentryChanged && part.running !== null) continue;
+        await this.#stopPart(part);
+        await this.#startPart(part);
+      }
+      this.bus.emit({ type: "config.reloaded", changes });
+    });
+  }
+
+  /** Stops every part and closes the store; blocks stay in force. */
+  async stop(because: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearInterval(this.#retry);
+    const deadline = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref());
+    const stopped = this.#busy.then(() => Promise.all(this.#parts.map((part) => this.#stopPart(part))));
+    await Promise.race([stopped, deadline]);
+    this.bus.emit({ type: "guard.stopped", because });
+    this.bus.close();
+    this.#store.close();
+  }
+
+  /** An error that nobody caught: blames the part whose code threw it and restarts that one. False: nobody's. */
+  survive(error: unknown): boolean {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    const room = /\/src\/(sentry|check|rotate|respond|report|sources\/packets|sources\/tail|sources\/journal)\//.exec(stack)?.[1];
+    if (room === undefined || this.#stopping) return false;
+    const name = room === "sources/packets" ? "sentry" : room.startsWith("sources/") ? "check" : room;
+    const part = this.#parts.find((known) => known.definition.name === name)!;
+    void this.#oneAtATime(async () => {
+      await this.#stopPart(part);
+      this.#failed(part, error);
+    });
+    return true;
+  }
+
+  /** One row a part, for the status block. */
+  status(): StatusRow[] {
+    const rows: StatusRow[] = this.#parts.map(({ definition, running, off, mend }) => ({
+      part: definition.name,
+      lines: running?.describe() ?? [`off: ${off}`, ...(mend === "" ? [] : [`mend: ${mend}`])],
+      off: running === null,
+    }));
+    const store =
+      this.#storeFault === null
+        ? [this.#settings.storeFile]
+        : [`off: ${this.#storeFault.message}; kept in memory`, `mend: ${this.#storeFault.mend}`];
+    return [...rows, { part: "store", lines: store, off: this.#storeFault !== null }];
+  }
+
+  #openStore(): Store {
+    const { storeFile, config } = this.#settings;
+    try {
+      return openStore(storeFile, { maxEvents: config.store.max_events });
+    } catch (error) {
+      if (!(error instanceof MissingPartError)) throw error;
+      this.#storeFault = error;
+      return openStore(":memory:", { maxEvents: 10_000 });
+    }
+  }
+
+  #tellFaults(settings: Settings): void {
+    if (settings.faults.length > 0) this.bus.emit({ type: "config.faulty", faults: settings.faults });
+  }
+
+  #context(): PartContext {
+    return { settings: this.#settings, store: this.#store, bus: this.bus, clock: this.#clock };
+  }
+
+  async #startPart(part: PartState): Promise<void> {
+    try {
+      const started = await part.definition.start(this.#context());
+      if ("off" in started) part.off = started.off;
+      else part.running = started;
+      part.mend = "";
+      if (part.failed && part.running !== null) {
+        this.bus.emit({ type: "part.recovered", part: part.definition.name, how: part.running.describe()[0] ?? "" });
+      }
+      part.failed = false;
+    } catch (error) {
+      this.#failed(part, error);
+    }
+  }
+
+  #failed(part: PartState, error: unknown): void {
+    const why = describeError(error);
+    const known = part.failed && part.off === why;
+    part.failed = true;
+    part.off = why;
+    part.mend = error instanceof MissingPartError ? error.mend : "see telltale doctor; this is a defect of telltale: please report it";
+    if (known) return;
+    const { name, stillRuns } = part.definition;
+    this.bus.emit({ type: "part.failed", part: name, why, mend: part.mend, stillRuns });
+  }
+
+  async #stopPart(part: PartState): Promise<void> {
+    const { running } = part;
+    part.running = null;
+    try {
+      await running?.stop();
+    } catch (error) {
+      this.#failed(part, error);
+    }
+  }
+
+  async #retryFailed(): Promise<void> {
+    for (const part of this.#parts) {
+      if (part.failed && part.running === null && !this.#stopping) await this.#startPart(part);
+    }
+  }
+
+  #oneAtATime(work: () => Promise<void>): Promise<void> {
+    const next = this.#busy.then(work);
+    this.#busy = next.catch(() => undefined); // the caller of this very work hears of its failure
+    return next;
+  }
+}

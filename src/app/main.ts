@@ -1,0 +1,87 @@
+// The door: which command or face was called, with which options. Everything else is loaded only when it is
+// needed, so that a small command starts fast.
+import { parseArgs } from "node:util";
+import { ConfigError, describeError, MissingPartError } from "../core/errors.ts";
+import { COMMANDS, COMMON_OPTIONS, type CommandDefinition } from "./catalogue.ts";
+import { FACES } from "./faces.ts";
+import { commandHelp, generalHelp } from "./help.ts";
+import { VERSION } from "./version.ts";
+
+const USAGE = 64; // EX_USAGE of sysexits.h
+const UNAVAILABLE = 69; // EX_UNAVAILABLE
+
+process.exitCode = await main(process.argv.slice(2), process.env["TELLTALE_CALLED_AS"] ?? "telltale");
+
+async function main(argv: readonly string[], calledAs: string): Promise<number> {
+  // A reader that went away (`telltale report | head`) is no error of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  const face = FACES[calledAs];
+  if (face !== undefined) return (await face()).main(argv);
+
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(generalHelp());
+    return name === undefined ? USAGE : 0;
+  }
+  if (name === "--version" || name === "-V") {
+    process.stdout.write(`telltale ${VERSION}\n`);
+    return 0;
+  }
+  const ownFace = FACES[name];
+  if (ownFace !== undefined) return (await ownFace()).main(rest);
+  const command = COMMANDS.find((known) => known.name === name);
+  if (command === undefined) {
+    const names = [...COMMANDS.map((known) => known.name), ...Object.keys(FACES)];
+    process.stderr.write(
+      `telltale: "${name}" is no command\n    mend: one of ${names.join(", ")}; see telltale --help\n`,
+    );
+    return USAGE;
+  }
+  return await call(command, rest);
+}
+
+async function call(command: CommandDefinition, argv: readonly string[]): Promise<number> {
+  const options: Record<string, { type: "string" | "boolean"; short?: string; multiple?: boolean }> = {};
+  for (const { name, short, value, multiple } of [...command.options, ...COMMON_OPTIONS]) {
+    options[name] = { type: value === undefined ? "boolean" : "string" };
+    if (short !== undefined) options[name].short = short;
+    if (multiple) options[name].multiple = true;
+  }
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    process.stderr.write(
+      `telltale ${command.name}: ${describeError(error)}\n    mend: see telltale ${command.name} --help\n`,
+    );
+    return USAGE;
+  }
+  if (parsed.values["help"]) {
+    process.stdout.write(commandHelp(command));
+    return 0;
+  }
+  if (parsed.values["version"]) {
+    process.stdout.write(`telltale ${VERSION}\n`);
+    return 0;
+  }
+  try {
+    const module = await command.run();
+    return await module.run({
+      values: parsed.values as Record<string, string | boolean | string[]>,
+      operands: parsed.positionals,
+    });
+  } catch (error) {
+    if (error instanceof MissingPartError) {
+      process.stderr.write(`telltale ${command.name}: ${error.message}\n    mend: ${error.mend}\n`);
+      return UNAVAILABLE;
+    }
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+// What the guard is made of: parts that start, describe themselves, stop, and fail one by one.
+import type { Clock } from "../core/clock.ts";
+import type { Part } from "../core/events.ts";
+import type { Store } from "../store/store.ts";
+import type { Bus } from "./bus.ts";
+import type { Settings } from "./settings.ts";
+
+export type PartContext = {
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+};
+
+export type RunningPart = {
+  /** One line or more for the status block: what it watches, when it runs next. */
+  describe(): readonly string[];
+  stop(): Promise<void>;
+};
+
+/** A part that configuration turned off, with the reason for the status block. */
+export type OffPart = { readonly off: string };
+
+export type PartDefinition = {
+  readonly name: Part;
+  /** What works without it, for the event that tells of its failure. */
+  readonly stillRuns: string;
+  /** Throws MissingPartError when this machine lacks something it needs. */
+  start(context: PartContext): Promise<RunningPart | OffPart>;
+};

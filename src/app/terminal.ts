@@ -1,0 +1,47 @@
+// What a person sees: colours on a terminal only, NO_COLOR respected, columns aligned.
+import { showable } from "../core/hostile.ts";
+
+/** Whether to colour what goes to this stream (no-color.org). */
+export function wantsColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+}
+
+/** Columns of the stream's terminal, or a width that fits a mail. */
+export function widthOf(stream: NodeJS.WriteStream): number {
+  return stream.isTTY === true && stream.columns > 20 ? stream.columns : 100;
+}
+
+/** The text in bold, red and so on when `colour`; the styles are ECMA-48 "select graphic rendition" numbers. */
+export function paint(
+  text: string,
+  style: "bold" | "dim" | "red" | "yellow" | "green",
+  colour: boolean,
+): string {
+  const code = { bold: 1, dim: 2, red: 31, yellow: 33, green: 32 }[style];
+  return colour ? `\u001b[${code}m${text}\u001b[0m` : text;
+}
+
+/** Rows as aligned columns, two blanks apart; hostile text is made showable. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows].map((row) => row.map(showable));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
+
+/** `1.4 GB`: decimal units, as disks are sold and `df -H` counts. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  for (const unit of ["B", "kB", "MB", "GB"]) {
+    if (value < 1_000) return `${unit === "B" ? value : value.toFixed(1)} ${unit}`;
+    value /= 1_000;
+  }
+  return `${value.toFixed(1)} TB`;
+}

@@ -1,0 +1,55 @@
+// The guard as a child process inside a lab: its events as they come, and its end.
+import type { ChildProcess } from "node:child_process";
+import type { Event } from "../../src/core/events.ts";
+import { type Lab, type RunOptions, TELLTALE } from "./lab.ts";
+import { waitFor } from "./wait.ts";
+
+export type GuardProcess = {
+  readonly events: Event[];
+  readonly child: ChildProcess;
+  stderr(): string;
+  /** Waits for an event that fits. */
+  until<T extends Event["type"]>(type: T, fits?: (event: Extract<Event, { type: T }>) => boolean): Promise<Extract<Event, { type: T }>>;
+  /** Ends it with a signal and waits for the exit; returns the exit status and how long that took. */
+  stop(signal?: NodeJS.Signals): Promise<{ status: number | null; tookMs: number }>;
+};
+
+/** Starts `telltale guard --json` in the lab's host and waits until it says that it has started. */
+export async function startGuard(lab: Lab, args: readonly string[], options: RunOptions = {}): Promise<GuardProcess> {
+  const child = lab.start("host", [TELLTALE, "guard", "--json", ...args], options);
+  const events: Event[] = [];
+  let rest = "";
+  let stderr = "";
+  let exited: { status: number | null } | null = null;
+  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) events.push(JSON.parse(line) as Event);
+  });
+  child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  child.on("exit", (status) => {
+    exited = { status };
+  });
+  const guard: GuardProcess = {
+    events,
+    child,
+    stderr: () => stderr,
+    until: (type, fits = () => true) =>
+      waitFor(`the guard's ${type}; it said ${events.map((event) => event.type).join(" ")} ${stderr}`, () => {
+        const found = events.find((event) => event.type === type && fits(event as never));
+        if (found !== undefined) return found as never;
+        if (exited !== null) throw new Error(`the guard ended with ${exited.status}: ${stderr}`);
+        return null;
+      }),
+    stop: async (signal = "SIGTERM") => {
+      const began = performance.now();
+      child.kill(signal);
+      const { status } = await waitFor("the guard to end", () => exited);
+      return { status, tookMs: performance.now() - began };
+    },
+  };
+  await guard.until("guard.started");
+  return guard;
+}
