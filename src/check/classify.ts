@@ -1,0 +1,236 @@
+// Decides what logcheck would say about one line. logcheck filters whole files, one rule file after another; what it
+// says about a line depends on that line alone, but for one thing (see `Judgement.crackingMatched`). So each set
+// of rules is one automaton, and nearly every line is settled by two passes over its bytes.
+import type { ConfigFault } from "../core/errors.ts";
+import { compilePatternSet, type PatternSet } from "../pattern/set.ts";
+import { trimmedEnd } from "./blanks/match.ts";
+import { inOtherSpelling } from "./stamp/parse.ts";
+import type { Classified, Judgement, Locale, Rule, RuleFile, RuleLayers } from "./types.ts";
+
+export type ClassifierOptions = {
+  readonly locale: Locale;
+  /** A rule written for one spelling of the timestamp accepts the other. */
+  readonly eitherTimestamp: boolean;
+};
+
+const NOTHING: Judgement = { cracking: [], violations: [], crackingMatched: false, system: false };
+const SYSTEM: Judgement = { ...NOTHING, system: true };
+const NO_SECTIONS: readonly Classified[] = [];
+
+/** The special rule file: cancelled by every ignore rule, and reported under the plain heading. */
+export const GENERIC_SECTION = "logcheck";
+
+/** The rules of all layers, ready to judge lines. Invalid rules are left out, each with a fault. */
+export class Classifier {
+  readonly faults: readonly ConfigFault[];
+  readonly #locale: Locale;
+  readonly #raise: Matcher;
+  readonly #ignore: Matcher;
+  readonly #cracking: RaiseLayer;
+  readonly #violations: RaiseLayer;
+  readonly #line: LineBox;
+
+  constructor(layers: RuleLayers, options: ClassifierOptions) {
+    this.#locale = options.locale;
+    this.#line = new LineBox(options.eitherTimestamp);
+    this.#raise = new Matcher([...layers.cracking, ...layers.violations], options);
+    this.#ignore = new Matcher(layers.ignore, options);
+    this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options);
+    this.#violations = new RaiseLayer("violations", layers.violations, layers.violationsIgnore, options);
+    const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], options);
+    this.faults = [this.#raise, cancelling, this.#ignore].flatMap((rules) => rules.faults());
+  }
+
+  /** Everything the rules say about the line in `bytes[start, end)`, newline excluded. Trailing blanks are cut first. */
+  judge(bytes: Uint8Array, start = 0, end = bytes.length): Judgement {
+    const line = this.#line;
+    line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+    if (!this.#raise.matches(line)) return this.#ignore.matches(line) ? NOTHING : SYSTEM;
+    const crackingMatched = this.#cracking.matches(line);
+    const violationsMatched = this.#violations.matches(line);
+    return {
+      cracking: crackingMatched ? this.#cracking.sections(line) : NO_SECTIONS,
+      violations: violationsMatched ? this.#violations.sections(line) : NO_SECTIONS,
+      crackingMatched,
+      // Lines that a raising rule matches were reported above, or cancelled on purpose.
+      system: false,
+    };
+  }
+
+  /** logcheck's decision for one line as it arrives: its most serious section, null when it is ignored. */
+  classify(line: Uint8Array): Classified | null {
+    const judgement = this.judge(line);
+    if (judgement.system) return { layer: "system", section: "" };
+    return judgement.cracking[0] ?? judgement.violations[0] ?? null;
+  }
+}
+
+// One layer whose rules raise lines, with the rules that cancel what it raised.
+class RaiseLayer {
+  readonly #layer: "cracking" | "violations";
+  readonly #all: Matcher;
+  readonly #files: readonly { readonly name: string; readonly rules: Matcher }[];
+  readonly #cancelling: ReadonlyMap<string, Matcher>;
+  readonly #cancelEverything: Matcher;
+  readonly #localNames: readonly string[];
+
+  constructor(
+    layer: "cracking" | "violations",
+    raise: readonly RuleFile[],
+    cancel: readonly RuleFile[],
+    options: ClassifierOptions,
+  ) {
+    this.#layer = layer;
+    this.#all = new Matcher(raise, options);
+    this.#files = raise.map((file) => ({ name: file.name, rules: new Matcher([file], options) }));
+    this.#cancelling = new Map(cancel.map((file) => [file.name, new Matcher([file], options)]));
+    this.#cancelEverything = new Matcher(cancel, options);
+    this.#localNames = cancel
+      .map((file) => file.name)
+      .filter((name) => name === "local" || name.startsWith("local-"));
+  }
+
+  matches(line: LineBox): boolean {
+    return this.#all.matches(line);
+  }
+
+  // The sections in which the line is reported, in the order of the report.
+  sections(line: LineBox): Classified[] {
+    const out: Classified[] = [];
+    for (const { name, rules } of this.#files) {
+      const rule = rules.first(line);
+      if (rule !== null && !this.#cancelled(name, line)) {
+        out.push({ layer: this.#layer, section: name, rule: rule.place });
+      }
+    }
+    return out;
+  }
+
+  #cancelled(name: string, line: LineBox): boolean {
+    for (const twin of [name, `logcheck-${name}`, ...this.#localNames]) {
+      if (this.#cancelling.get(twin)?.matches(line) === true) return true;
+    }
+    if (name !== GENERIC_SECTION) return false;
+    return this.#cancelEverything.matches(line) || this.#raisedElsewhere(line);
+  }
+
+  // logcheck means "files that do not start with logcheck", and writes the regular expression `^logcheck*`, whose
+  // star makes the k optional. What it does is kept.
+  #raisedElsewhere(line: LineBox): boolean {
+    return this.#files.some(({ name, rules }) => !name.startsWith("logchec") && rules.matches(line));
+  }
+}
+
+// The line under judgement, in its own spelling and, made when first asked for, with the other timestamp.
+class LineBox {
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  end = 0;
+  readonly #either: boolean;
+  #other: Uint8Array | null | undefined = null;
+
+  constructor(either: boolean) {
+    this.#either = either;
+  }
+
+  hold(bytes: Uint8Array, start: number, end: number): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.#other = this.#either ? undefined : null;
+  }
+
+  other(): Uint8Array | null {
+    if (this.#other === undefined) this.#other = inOtherSpelling(this.bytes, this.start, this.end);
+    return this.#other;
+  }
+}
+
+// Rules as automatons, compiled when the first line asks: many sections never see one.
+class Matcher {
+  readonly #options: ClassifierOptions;
+  readonly #rules: readonly Rule[];
+  #plain: Automaton | undefined;
+  // The rules that can tell a timestamp: only these are shown the other spelling.
+  #dated: Automaton | undefined;
+
+  constructor(files: readonly RuleFile[], options: ClassifierOptions) {
+    this.#options = options;
+    this.#rules = files.flatMap((file) => file.rules);
+  }
+
+  matches(line: LineBox): boolean {
+    if (this.#rules.length === 0) return false;
+    this.#plain ??= compile(this.#rules, this.#options.locale);
+    if (this.#plain.set.matches(line.bytes, line.start, line.end)) return true;
+    const other = line.other();
+    return other !== null && this.#datedRules().set.matches(other, 0, other.length);
+  }
+
+  /** The first rule, in the order of files and lines, that matches. */
+  first(line: LineBox): Rule | null {
+    if (this.#rules.length === 0) return null;
+    this.#plain ??= compile(this.#rules, this.#options.locale);
+    const index = this.#plain.set.first(line.bytes, line.start, line.end);
+    if (index >= 0) return this.#plain.rules[index]!;
+    const other = line.other();
+    if (other === null) return null;
+    const dated = this.#datedRules();
+    const datedIndex = dated.set.first(other, 0, other.length);
+    return datedIndex >= 0 ? dated.rules[datedIndex]! : null;
+  }
+
+  /** Compiles now; the rules that are none. */
+  faults(): readonly ConfigFault[] {
+    this.#plain ??= compile(this.#rules, this.#options.locale);
+    return this.#plain.faults;
+  }
+
+  #datedRules(): Automaton {
+    return (this.#dated ??= compile(
+      this.#rules.filter((rule) => rule.bytes.includes(CARET)),
+      this.#options.locale,
+    ));
+  }
+}
+
+const CARET = 0x5e;
+const oneCharPerByte = new TextDecoder("latin1");
+
+type Automaton = {
+  readonly set: PatternSet;
+  /** The rule behind each index that the set answers. */
+  readonly rules: readonly Rule[];
+  readonly faults: readonly ConfigFault[];
+};
+
+// The same rule often stands in several files: it is compiled once, in its first place, and faulted in each.
+function compile(all: readonly Rule[], locale: Locale): Automaton {
+  const places = new Map<string, Rule[]>();
+  for (const rule of all) {
+    const key = oneCharPerByte.decode(rule.bytes);
+    const same = places.get(key);
+    if (same === undefined) places.set(key, [rule]);
+    else same.push(rule);
+  }
+  const groups = [...places.values()];
+  const rules = groups.map((group) => group[0]!);
+  const { set, faults } = compilePatternSet(
+    rules.map((rule) => rule.bytes),
+    { locale },
+  );
+  return {
+    set,
+    rules,
+    faults: faults.flatMap(({ index, position, reason, mend }) =>
+      groups[index]!.map(({ place }) => ({
+        file: place.file,
+        line: place.line,
+        key: "",
+        message: `not a pattern that grep -E accepts: ${reason} at character ${position + 1} of "${place.text}"`,
+        mend,
+        consequence: "rule skipped, the others stay in force",
+      })),
+    ),
+  };
+}
