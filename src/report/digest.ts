@@ -1,0 +1,273 @@
+// Decides what a report says. Pure: the period, the events and the blocks arrive as arguments, and what leaves is
+// plain data in which every stranger's text is already fit to be shown, so that no later step can forget it.
+import type { Event, Layer } from "../core/events.ts";
+import { showable } from "../core/hostile.ts";
+import { attackEntries, isAttack } from "./attacks.ts";
+import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
+import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
+import { type FoundLine, foldLines } from "./fold.ts";
+import type {
+  BlockInForce,
+  Digest,
+  DigestInput,
+  Entry,
+  LeftOut,
+  Section,
+  SectionKey,
+  Slice,
+  Totals,
+} from "./types.ts";
+
+// Seven sections of a hundred lines are the most that somebody reads; the rest is counted and attached.
+const DEFAULT_MAX_LINES = 100;
+
+// One text of ours with a stranger's part in it: long enough for a path and an error, short enough for a screen.
+const MAX_TEXT = 500;
+
+// As many columns as the chart has; a day in half hours.
+export const SLICES = 48;
+
+const TITLES: Record<SectionKey, string> = {
+  attacks: "Active System Attack Alerts",
+  violations: "Security Violations",
+  system: "Unusual System Events",
+  rotations: "Rotations",
+  blocks: "Blocks in force",
+  uncovered: "Logs that no rotation covers",
+  blind: "Blind spots",
+};
+
+type Content = { entries: readonly Entry[]; leftOut: LeftOut; abridged: boolean };
+
+/** Makes the report of a period from its events. Events outside of the period are taken as they come. */
+export function digest(input: DigestInput): Digest {
+  const max = Math.max(1, input.maxLinesPerSection ?? DEFAULT_MAX_LINES);
+  const { events } = input;
+  const content: Record<SectionKey, Content> = {
+    attacks: attacksContent(input, max),
+    violations: foldLines(linesOf(events, "violations"), max),
+    system: foldLines(linesOf(events, "system"), max),
+    rotations: capped(rotationEntries(events), max),
+    blocks: capped(blockEntries(input.blocksInForce), max),
+    uncovered: capped(uncoveredEntries(events), max),
+    blind: capped(blindEntries(events), max),
+  };
+  const sections: Section[] = [];
+  for (const [key, { entries, leftOut }] of Object.entries(content) as [SectionKey, Content][]) {
+    if (entries.length > 0) sections.push({ key, title: TITLES[key], entries, leftOut });
+  }
+  return {
+    host: showable(input.host),
+    from: input.from.toISOString(),
+    to: input.to.toISOString(),
+    mode: input.mode,
+    totals: totalsOf(events, content.blind),
+    sections,
+    series: seriesOf(events, input.from, input.to),
+    abridged: Object.values(content).some((each) => each.abridged),
+  };
+}
+
+/** True when there is nothing to say. Blocks that merely still hold are no news. */
+export function empty(made: Digest): boolean {
+  return made.sections.every((section) => section.key === "blocks");
+}
+
+function attacksContent(input: DigestInput, max: number): Content {
+  const attacks = attackEntries(input.events, input.host, input.pid, max);
+  const cracking = foldLines(linesOf(input.events, "cracking"), max);
+  return {
+    entries: [...attacks.entries, ...cracking.entries],
+    leftOut: {
+      entries: attacks.leftOut.entries + cracking.leftOut.entries,
+      events: attacks.leftOut.events + cracking.leftOut.events,
+    },
+    abridged: attacks.abridged || cracking.abridged,
+  };
+}
+
+function linesOf(events: readonly Event[], layer: Layer): FoundLine[] {
+  const lines: FoundLine[] = [];
+  for (const event of events) {
+    if (event.type === "line.found" && event.layer === layer) lines.push({ at: event.at, line: event.line });
+  }
+  return lines;
+}
+
+function rotationEntries(events: readonly Event[]): Entry[] {
+  const failed: Entry[] = [];
+  const done: Entry[] = [];
+  for (const event of events) {
+    if (event.type === "rotation.failed") {
+      failed.push(oneEntry(event.at, `FAILED ${event.log}: ${event.why}`, [mend(event.mend)]));
+    } else if (event.type === "log.rotated") {
+      const text = `${event.log} -> ${event.to} (${bytes(event.sizeBytes)}): ${event.because}`;
+      done.push(oneEntry(event.at, text, []));
+    }
+  }
+  return [...same(failed), ...done];
+}
+
+function blockEntries(blocks: readonly BlockInForce[]): Entry[] {
+  return [...blocks]
+    .sort((a, b) => b.packetsStopped - a.packetsStopped)
+    .map((block) => {
+      const until = block.until === null ? "until lifted" : `until ${syslogStamp(block.until)}`;
+      const since = new Date(block.since);
+      const at = Number.isNaN(since.getTime()) ? "" : since.toISOString();
+      const text = `${block.target} since ${syslogStamp(block.since)} ${until}, ${counted(block.packetsStopped, "packet")} stopped: ${block.because}`;
+      return { lines: [shown(text)], notes: [], count: 1, firstAt: at, lastAt: at };
+    });
+}
+
+function uncoveredEntries(events: readonly Event[]): Entry[] {
+  const latest = new Map<string, { event: Extract<Event, { type: "log.uncovered" }>; count: number }>();
+  for (const event of events) {
+    if (event.type !== "log.uncovered") continue;
+    latest.set(event.path, { event, count: (latest.get(event.path)?.count ?? 0) + 1 });
+  }
+  return [...latest.values()]
+    .sort((a, b) => b.event.sizeBytes - a.event.sizeBytes)
+    .map(({ event, count }) => {
+      const writer = event.writer === "" ? "" : `, written by ${event.writer}`;
+      const made = oneEntry(event.at, `${event.path} (${bytes(event.sizeBytes)})${writer}`, [
+        mend(event.mend),
+      ]);
+      return { ...made, count };
+    });
+}
+
+function blindEntries(events: readonly Event[]): Entry[] {
+  const byKey = new Map<string, { spot: BlindSpot; count: number; amount: number; lastAt: string }>();
+  const add = (spot: BlindSpot) => {
+    const known = byKey.get(spot.key);
+    if (known === undefined) byKey.set(spot.key, { spot, count: 1, amount: spot.amount, lastAt: spot.at });
+    else {
+      known.count++;
+      known.amount += spot.amount;
+      known.lastAt = spot.at;
+    }
+  };
+  pauses(events).forEach(add);
+  for (const event of events) {
+    const spot = blindSpot(event);
+    if (spot !== null) add(spot);
+  }
+  // Recovery alone is no blind spot; it belongs to a failure of the same report.
+  const found = [...byKey.values()];
+  if (found.every(({ spot }) => spot.key.startsWith("recovered "))) return [];
+  return found
+    .sort((a, b) => a.spot.rank - b.spot.rank || b.amount - a.amount || b.count - a.count)
+    .map(({ spot, count, amount, lastAt }) => {
+      const text = amount > 0 ? `${counted(amount, spot.unit)}: ${spot.text}` : spot.text;
+      const notes = [mend(spot.mend)];
+      if (count > 1) notes.push(`${counted(count, "time")}, ${span(spot.at, lastAt)}`);
+      return { ...oneEntry(spot.at, text, notes), count, lastAt };
+    });
+}
+
+function oneEntry(at: string, text: string, notes: readonly string[]): Entry {
+  return {
+    lines: [`${syslogStamp(at)} ${shown(text)}`],
+    notes: notes.filter((note) => note !== "").map(shown),
+    count: 1,
+    firstAt: at,
+    lastAt: at,
+  };
+}
+
+// The same failure at every run of a schedule is one thing to mend.
+function same(entries: readonly Entry[]): Entry[] {
+  const byText = new Map<string, Entry>();
+  for (const entry of entries) {
+    const text = entry.lines[0]!.slice(16);
+    const known = byText.get(text);
+    byText.set(
+      text,
+      known === undefined ? entry : { ...known, count: known.count + 1, lastAt: entry.lastAt },
+    );
+  }
+  return [...byText.values()].map((entry) =>
+    entry.count === 1
+      ? entry
+      : {
+          ...entry,
+          notes: [...entry.notes, `${counted(entry.count, "time")}, ${span(entry.firstAt, entry.lastAt)}`],
+        },
+  );
+}
+
+function capped(entries: readonly Entry[], max: number): Content {
+  const rest = entries.slice(max);
+  const events = rest.reduce((sum, entry) => sum + entry.count, 0);
+  return {
+    entries: entries.slice(0, max),
+    leftOut: { entries: rest.length, events },
+    abridged: rest.length > 0,
+  };
+}
+
+function mend(text: string): string {
+  return text === "" ? "" : `mend: ${text}`;
+}
+
+function shown(text: string): string {
+  return cut(showable(text.slice(0, MAX_TEXT * 4)), MAX_TEXT);
+}
+
+function totalsOf(events: readonly Event[], blind: Content): Totals {
+  const sources = new Set<string>();
+  const blocked = new Set<string>();
+  const wouldBlock = new Set<string>();
+  const count = { scans: 0, cracking: 0, violations: 0, system: 0, rotated: 0, rotationsFailed: 0 };
+  for (const event of events) {
+    if (event.type === "scan.detected") {
+      count.scans++;
+      sources.add(event.scan.source);
+    } else if (event.type === "block.applied") blocked.add(event.target);
+    else if (event.type === "verdict.reached" && isAttack(event)) {
+      if (event.verdict.mode === "observe" && event.verdict.guardrail === undefined)
+        wouldBlock.add(event.verdict.target);
+    } else if (event.type === "line.found") count[event.layer]++;
+    else if (event.type === "log.rotated") count.rotated++;
+    else if (event.type === "rotation.failed") count.rotationsFailed++;
+  }
+  return {
+    ...count,
+    scanSources: sources.size,
+    blocked: blocked.size,
+    wouldBlock: wouldBlock.size,
+    blindSpots: blind.entries.length + blind.leftOut.entries,
+  };
+}
+
+function seriesOf(events: readonly Event[], from: Date, to: Date): Slice[] {
+  const start = from.getTime();
+  const sliceMs = Math.max(1, to.getTime() - start) / SLICES;
+  const slices = Array.from({ length: SLICES }, (_, index) => ({
+    at: new Date(start + index * sliceMs).toISOString(),
+    probes: 0,
+    blocks: 0,
+  }));
+  const at = (iso: string) => {
+    const index = Math.floor((Date.parse(iso) - start) / sliceMs) || 0;
+    return slices[Math.min(SLICES - 1, Math.max(0, index))]!;
+  };
+  const widest = new Map<string, { distinct: number; at: string }>();
+  for (const event of events) {
+    if (event.type === "block.applied") at(event.at).blocks++;
+    else if (
+      event.type === "verdict.reached" &&
+      event.verdict.mode === "observe" &&
+      event.verdict.action === "block"
+    ) {
+      at(event.at).blocks++;
+    } else if (event.type === "scan.detected") {
+      // A source reported again counts only what is new since its last report.
+      const before = widest.get(event.scan.source)?.distinct ?? 0;
+      at(event.at).probes += Math.max(0, event.scan.distinct - before);
+      widest.set(event.scan.source, { distinct: Math.max(before, event.scan.distinct), at: event.at });
+    }
+  }
+  return slices;
+}

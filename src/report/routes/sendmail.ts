@@ -1,0 +1,108 @@
+// Hands a mail to the host's own mailer. It queues and retries better than anybody else could; what it must not get
+// is a shell, a recipient that reads as an option, or the chance to hang the guard.
+import { spawn } from "node:child_process";
+import { showable } from "../../core/hostile.ts";
+import type { Message, Route } from "../types.ts";
+import { buildMail, mailboxes, senderOf } from "./mime.ts";
+import { codeOf, DeliveryError } from "./refusal.ts";
+
+const DEFAULT_COMMAND = "/usr/sbin/sendmail";
+
+// A mailer that only queues answers in milliseconds; one that delivers while we wait (ssmtp, msmtp) takes a relay's
+// patience. RFC 5321 section 4.5.3.2 asks for minutes, but a report can wait in the spool instead.
+export const SENDMAIL_TIMEOUT_MS = 60_000;
+
+// What a mailer says of its failure, kept for the message.
+const MAX_STDERR = 2_000;
+
+// sysexits.h: EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_CONFIG: the same mail would fail the same way.
+const PERMANENT = new Set([64, 65, 67, 68, 78]);
+
+type Sendmail = Extract<Route, { via: "sendmail" }>;
+
+/**
+ * Sends one message through `sendmail -i`.
+ * @throws DeliveryError when the program is missing, refuses, or does not answer in time
+ */
+export async function sendBySendmail(message: Message, route: Sendmail): Promise<void> {
+  const command = route.command ?? DEFAULT_COMMAND;
+  const to = mailboxes(route.to, "report.to");
+  const sender =
+    route.from === undefined || route.from === "" ? null : mailboxes(route.from, "report.from")[0]!;
+  const mail = await buildMail(message, { from: sender ?? senderOf(message.host), to }, "\n");
+  // -i: a line with a lone dot is text. Bounces go to whoever runs telltale unless a sender was configured.
+  const args = ["-i", ...(sender === null ? [] : ["-f", sender]), "--", ...to];
+  const ended = await run(command, args, mail, route.timeoutMs ?? SENDMAIL_TIMEOUT_MS);
+  if (ended.status === 0) return;
+  const said = ended.stderr === "" ? "" : `: ${ended.stderr}`;
+  if (ended.status === null) {
+    throw new DeliveryError(
+      `${command} did not answer within ${(route.timeoutMs ?? SENDMAIL_TIMEOUT_MS) / 1_000} s and was ended${said}`,
+      `try: echo test | ${command} -i ${to[0]}`,
+      true,
+    );
+  }
+  throw new DeliveryError(
+    `${command} ended with status ${ended.status}${said}`,
+    `try: echo test | ${command} -i ${to[0]}`,
+    !PERMANENT.has(ended.status),
+  );
+}
+
+type Ended = { status: number | null; stderr: string };
+
+function run(command: string, args: readonly string[], input: Buffer, timeoutMs: number): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["pipe", "ignore", "pipe"], shell: false, detached: true });
+    let stderr = "";
+    // The whole group: a script's child that holds the pipe open must not outlive the answer.
+    const timer = setTimeout(() => {
+      endGroup(child.pid);
+      finish(null);
+    }, timeoutMs);
+    const finish = (status: number | null) => {
+      clearTimeout(timer);
+      child.stderr.destroy();
+      child.stdin.destroy();
+      resolve({ status, stderr: showable(stderr.trim().replace(/\s*\n\s*/g, " | ")) });
+    };
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (text: string) => {
+      if (stderr.length < MAX_STDERR) stderr = (stderr + text).slice(0, MAX_STDERR);
+    });
+    child.once("error", (error) => {
+      clearTimeout(timer);
+      const missing = codeOf(error) === "ENOENT" || codeOf(error) === "EACCES";
+      const mend = missing
+        ? 'apt install a mailer (for example msmtp-mta), or set via = "smtp" under [report]'
+        : `see whether ${command} can be run`;
+      reject(
+        new DeliveryError(`${command} cannot be run: ${codeOf(error) || error.message}`, mend, true, error),
+      );
+    });
+    child.once("exit", (status, signal) => {
+      if (signal !== null && stderr === "") stderr = `ended by ${signal}`;
+      // Its last words may still be in the pipe; a grandchild that keeps the pipe open gets no say in when we go on.
+      if (child.stderr.readableEnded) finish(status ?? 128);
+      else {
+        const late = setTimeout(() => finish(status ?? 128), 200);
+        child.stderr.once("end", () => {
+          clearTimeout(late);
+          finish(status ?? 128);
+        });
+      }
+    });
+    // A mailer that refuses before it has read everything closes the pipe; its exit status tells the story.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}
+
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended between the timeout and the signal.
+  }
+}

@@ -1,0 +1,151 @@
+// The shapes that travel through this room: events become a digest, a digest becomes a message, a message takes
+// its routes. All of them are plain data.
+import type { Event, Mode } from "../core/events.ts";
+
+/** A block that holds while the digest is made. Times as `Date`, ISO 8601 text, or null for "until lifted". */
+export type BlockInForce = {
+  readonly target: string;
+  readonly since: Date | string;
+  readonly until: Date | string | null;
+  readonly because: string;
+  readonly packetsStopped: number;
+};
+
+/** Everything a digest is made from. */
+export type DigestInput = {
+  readonly host: string;
+  readonly from: Date;
+  readonly to: Date;
+  readonly mode: Mode;
+  readonly events: readonly Event[];
+  readonly blocksInForce: readonly BlockInForce[];
+  /** Lines shown in one section before the rest is only counted; 100 when not given. */
+  readonly maxLinesPerSection?: number;
+  /** Stands in the classic lines as `telltale[PID]`. */
+  readonly pid?: number;
+};
+
+export type SectionKey = "attacks" | "violations" | "system" | "rotations" | "blocks" | "uncovered" | "blind";
+
+/** One thing that happened, or many alike. Every text is fit to be shown: hostile characters are written out. */
+export type Entry = {
+  /** Whole lines, never wrapped, so that they can be searched for. */
+  readonly lines: readonly string[];
+  /** Telltale's own words about them: how often, how long, why, what to do. */
+  readonly notes: readonly string[];
+  /** How many events are folded into this entry. */
+  readonly count: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+};
+
+/** What did not fit in a section. */
+export type LeftOut = { readonly entries: number; readonly events: number };
+
+export type Section = {
+  readonly key: SectionKey;
+  readonly title: string;
+  readonly entries: readonly Entry[];
+  readonly leftOut: LeftOut;
+};
+
+/** What happened in one slice of the period, for the chart. */
+export type Slice = { readonly at: string; readonly probes: number; readonly blocks: number };
+
+export type Totals = {
+  readonly scans: number;
+  readonly scanSources: number;
+  readonly blocked: number;
+  readonly wouldBlock: number;
+  readonly cracking: number;
+  readonly violations: number;
+  readonly system: number;
+  readonly rotated: number;
+  readonly rotationsFailed: number;
+  readonly blindSpots: number;
+};
+
+export type Digest = {
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly from: string;
+  readonly to: string;
+  readonly mode: Mode;
+  readonly totals: Totals;
+  /** Only those with content, most serious first. */
+  readonly sections: readonly Section[];
+  /** Equal slices of the period, oldest first. */
+  readonly series: readonly Slice[];
+  /** True when lines were folded, cut or left out, so that the full text says more than the digest. */
+  readonly abridged: boolean;
+};
+
+export type Attachment = {
+  readonly name: string;
+  readonly type: string;
+  readonly content: Uint8Array;
+  /** Content id of an image that the HTML shows. */
+  readonly cid?: string;
+};
+
+/** A report on its way out. */
+export type Message = {
+  /** Unique; the Message-ID is made of it, so that a repeated delivery can be recognised. */
+  readonly id: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html?: string;
+  readonly attachments?: readonly Attachment[];
+  /** Something attacked the host: chat services show it louder. */
+  readonly urgent?: boolean;
+};
+
+export type WebhookShape = "generic" | "slack" | "mattermost" | "ntfy";
+
+/** One way for a report to leave. `timeoutMs` bounds the whole attempt. */
+export type Route =
+  | {
+      readonly via: "sendmail";
+      readonly to: string;
+      readonly from?: string;
+      /** Path of the program; `/usr/sbin/sendmail` when not given. */
+      readonly command?: string;
+      readonly timeoutMs?: number;
+    }
+  | {
+      readonly via: "smtp";
+      readonly host: string;
+      readonly port: number;
+      readonly secure?: boolean;
+      readonly auth?: { readonly user: string; readonly pass: string };
+      readonly to: string;
+      readonly from: string;
+      /** PEM of the authority that signed the server's certificate, when the system does not know it. */
+      readonly ca?: string;
+      readonly timeoutMs?: number;
+    }
+  | {
+      readonly via: "webhook";
+      readonly url: string;
+      readonly shape: WebhookShape;
+      /** Sent as `Authorization: Bearer …`. */
+      readonly token?: string;
+      readonly timeoutMs?: number;
+    }
+  | { readonly via: "file"; readonly path: string }
+  | { readonly via: "stdout" };
+
+/** What became of one message on one route. */
+export type DeliveryResult =
+  | { readonly route: string; readonly delivered: true }
+  | {
+      readonly route: string;
+      readonly delivered: false;
+      readonly why: string;
+      readonly mend: string;
+      /** False when the same message would be refused again: the spool keeps it, but asks less often. */
+      readonly worthRetrying: boolean;
+    };
