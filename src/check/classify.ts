@@ -33,11 +33,16 @@ export class Classifier {
   constructor(layers: RuleLayers, options: ClassifierOptions) {
     this.#locale = options.locale;
     this.#line = new LineBox(options.eitherTimestamp);
-    this.#raise = new Matcher([...layers.cracking, ...layers.violations], options);
-    this.#ignore = new Matcher(layers.ignore, options);
-    this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options);
-    this.#violations = new RaiseLayer("violations", layers.violations, layers.violationsIgnore, options);
-    const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], options);
+    this.#raise = new Matcher([...layers.cracking, ...layers.violations], options.locale);
+    this.#ignore = new Matcher(layers.ignore, options.locale);
+    this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options.locale);
+    this.#violations = new RaiseLayer(
+      "violations",
+      layers.violations,
+      layers.violationsIgnore,
+      options.locale,
+    );
+    const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], options.locale);
     this.faults = [this.#raise, cancelling, this.#ignore].flatMap((rules) => rules.faults());
   }
 
@@ -78,13 +83,13 @@ class RaiseLayer {
     layer: "cracking" | "violations",
     raise: readonly RuleFile[],
     cancel: readonly RuleFile[],
-    options: ClassifierOptions,
+    locale: Locale,
   ) {
     this.#layer = layer;
-    this.#all = new Matcher(raise, options);
-    this.#files = raise.map((file) => ({ name: file.name, rules: new Matcher([file], options) }));
-    this.#cancelling = new Map(cancel.map((file) => [file.name, new Matcher([file], options)]));
-    this.#cancelEverything = new Matcher(cancel, options);
+    this.#all = new Matcher(raise, locale);
+    this.#files = raise.map((file) => ({ name: file.name, rules: new Matcher([file], locale) }));
+    this.#cancelling = new Map(cancel.map((file) => [file.name, new Matcher([file], locale)]));
+    this.#cancelEverything = new Matcher(cancel, locale);
     this.#localNames = cancel
       .map((file) => file.name)
       .filter((name) => name === "local" || name.startsWith("local-"));
@@ -146,55 +151,47 @@ class LineBox {
   }
 }
 
-// Rules as automatons, compiled when the first line asks: many sections never see one.
+// Rules as one automaton, compiled when the first line asks: many sections never see one.
 class Matcher {
-  readonly #options: ClassifierOptions;
+  readonly #locale: Locale;
   readonly #rules: readonly Rule[];
-  #plain: Automaton | undefined;
-  // The rules that can tell a timestamp: only these are shown the other spelling.
-  #dated: Automaton | undefined;
+  #compiled: Automaton | undefined;
 
-  constructor(files: readonly RuleFile[], options: ClassifierOptions) {
-    this.#options = options;
+  constructor(files: readonly RuleFile[], locale: Locale) {
+    this.#locale = locale;
     this.#rules = files.flatMap((file) => file.rules);
   }
 
   matches(line: LineBox): boolean {
     if (this.#rules.length === 0) return false;
-    this.#plain ??= compile(this.#rules, this.#options.locale);
-    if (this.#plain.set.matches(line.bytes, line.start, line.end)) return true;
+    const { set } = this.#automaton();
+    if (set.matches(line.bytes, line.start, line.end)) return true;
     const other = line.other();
-    return other !== null && this.#datedRules().set.matches(other, 0, other.length);
+    return other !== null && set.matches(other, 0, other.length);
   }
 
   /** The first rule, in the order of files and lines, that matches. */
   first(line: LineBox): Rule | null {
     if (this.#rules.length === 0) return null;
-    this.#plain ??= compile(this.#rules, this.#options.locale);
-    const index = this.#plain.set.first(line.bytes, line.start, line.end);
-    if (index >= 0) return this.#plain.rules[index]!;
-    const other = line.other();
-    if (other === null) return null;
-    const dated = this.#datedRules();
-    const datedIndex = dated.set.first(other, 0, other.length);
-    return datedIndex >= 0 ? dated.rules[datedIndex]! : null;
+    const { set, rules } = this.#automaton();
+    let index = set.first(line.bytes, line.start, line.end);
+    if (index < 0) {
+      const other = line.other();
+      if (other !== null) index = set.first(other, 0, other.length);
+    }
+    return index < 0 ? null : rules[index]!;
   }
 
   /** Compiles now; the rules that are none. */
   faults(): readonly ConfigFault[] {
-    this.#plain ??= compile(this.#rules, this.#options.locale);
-    return this.#plain.faults;
+    return this.#automaton().faults;
   }
 
-  #datedRules(): Automaton {
-    return (this.#dated ??= compile(
-      this.#rules.filter((rule) => rule.bytes.includes(CARET)),
-      this.#options.locale,
-    ));
+  #automaton(): Automaton {
+    return (this.#compiled ??= compile(this.#rules, this.#locale));
   }
 }
 
-const CARET = 0x5e;
 const oneCharPerByte = new TextDecoder("latin1");
 
 type Automaton = {
@@ -227,7 +224,7 @@ function compile(all: readonly Rule[], locale: Locale): Automaton {
         file: place.file,
         line: place.line,
         key: "",
-        message: `not a pattern that grep -E accepts: ${reason} at character ${position + 1} of "${place.text}"`,
+        message: `not a pattern that grep -E accepts: ${reason} at byte ${position + 1} of "${place.text}"`,
         mend,
         consequence: "rule skipped, the others stay in force",
       })),

@@ -22,6 +22,8 @@ export type RuleBookOptions = {
 /** The rules of one host at one report level. */
 export type RuleBook = {
   readonly faults: readonly ConfigFault[];
+  /** The directories that are not there; each is among the faults, too, though logcheck does without them. */
+  readonly missing: readonly string[];
   /** Rules in force: every rule of every file, without the invalid ones. */
   readonly ruleCount: number;
   readonly layers: RuleLayers;
@@ -31,6 +33,8 @@ export type RuleBook = {
   /** Every section in which the line is reported. */
   judge(bytes: Uint8Array, start?: number, end?: number): Judgement;
 };
+
+const MISSING = "rule directory is missing";
 
 const IGNORE_LEVELS: Record<ReportLevel, readonly ReportLevel[]> = {
   workstation: ["workstation", "server", "paranoid"],
@@ -69,6 +73,7 @@ export function loadRuleBook(dir: string, options: RuleBookOptions): RuleBook {
     .reduce((count: number, file: RuleFile) => count + file.rules.length, 0);
   return {
     faults: [...faults, ...classifier.faults],
+    missing: faults.filter(({ message }) => message === MISSING).map(({ file }) => file),
     ruleCount: total - classifier.faults.length,
     layers,
     options: full,
@@ -147,7 +152,7 @@ function folderFault(folder: string, error: unknown): ConfigFault {
     file: folder,
     line: 0,
     key: "",
-    message: missing ? "rule directory is missing" : `cannot be read: ${describeError(error)}`,
+    message: missing ? MISSING : `cannot be read: ${describeError(error)}`,
     mend: missing
       ? `mkdir ${folder}, or install logcheck-database for Debian's rules`
       : `let the group logcheck read it: chgrp logcheck ${folder} && chmod g+rx ${folder}`,

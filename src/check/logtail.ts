@@ -1,0 +1,191 @@
+// The part of a log that was not read before, by logtail2's own bookkeeping: an offset file holding an inode and a
+// number of bytes. It keeps nothing else, so what can be found again after a rotation is limited by it.
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describeError } from "../core/errors.ts";
+
+/** Where reading stopped. */
+export type OffsetMark = { readonly inode: bigint; readonly offsetBytes: number };
+
+/** What happened to a log since the mark was made. */
+export type UnseenPart =
+  /** A rotated generation that was not read to its end. */
+  | { readonly from: "rotated"; readonly path: string; readonly startBytes: number }
+  | { readonly from: "log"; readonly path: string; readonly startBytes: number };
+
+export type UnseenPlan = {
+  readonly parts: readonly UnseenPart[];
+  /** Set when the log is smaller than what was read of it: its size at the mark and now. */
+  readonly shrank?: { readonly fromBytes: number; readonly toBytes: number };
+};
+
+/** Why a log or its offset file could not be used; `status` is logtail2's exit status for it. */
+export class LogtailError extends Error {
+  readonly status: 65 | 66 | 73;
+
+  constructor(status: 65 | 66 | 73, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "LogtailError";
+    this.status = status;
+  }
+}
+
+const CHUNK_BYTES = 1 << 20;
+
+/** The offset file's name for a log: `offset` and the path, with dots for slashes. */
+export function offsetFileName(log: string): string {
+  return `offset${log.replaceAll("/", ".")}`;
+}
+
+/** Reads an offset file. No file, or one that holds no numbers, is a mark at the beginning of nothing. */
+export function readOffsetMark(path: string): OffsetMark {
+  let text: string;
+  try {
+    text = readFileSync(path, "latin1");
+  } catch {
+    // logtail2 takes an offset file that it cannot open for one that is not there, and reads the log whole.
+    text = "";
+  }
+  const [inode = "", offset = ""] = text.split("\n");
+  return {
+    inode: BigInt(/^\s*(\d{1,20})/.exec(inode)?.[1] ?? "0"),
+    offsetBytes: Number(/^\s*(\d{1,15})/.exec(offset)?.[1] ?? "0"),
+  };
+}
+
+/** Writes an offset file: two lines, inode and bytes. Throws LogtailError 73 when it cannot. */
+export function writeOffsetMark(path: string, mark: OffsetMark): void {
+  try {
+    writeFileSync(path, `${mark.inode}\n${mark.offsetBytes}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw new LogtailError(
+      73,
+      `File ${path} cannot be created. Check your permissions: ${reasonOf(error)}`,
+      error,
+    );
+  }
+}
+
+/**
+ * What of the log is unseen, without reading it yet; null when nothing is.
+ * Throws LogtailError 66 when there is no such regular file.
+ */
+export function planUnseen(log: string, mark: OffsetMark): UnseenPlan | null {
+  const now = statLog(log);
+  const size = Number(now.size);
+  if (now.ino !== mark.inode) {
+    return {
+      parts: [...rotatedParts(log, mark), { from: "log", path: log, startBytes: 0 }],
+    };
+  }
+  if (mark.offsetBytes === size) return null;
+  if (mark.offsetBytes < size) {
+    return { parts: [{ from: "log", path: log, startBytes: mark.offsetBytes }] };
+  }
+  return {
+    parts: [{ from: "log", path: log, startBytes: 0 }],
+    shrank: { fromBytes: mark.offsetBytes, toBytes: size },
+  };
+}
+
+/**
+ * Reads the planned parts and gives their bytes to `take`, which must not keep them. Returns the mark to write once
+ * the bytes are dealt with. Throws LogtailError 66 when a part cannot be read.
+ */
+export function readUnseen(plan: UnseenPlan, take: (chunk: Uint8Array) => void): OffsetMark {
+  let mark: OffsetMark = { inode: 0n, offsetBytes: 0 };
+  for (const part of plan.parts) mark = readPart(part, take);
+  return mark;
+}
+
+function readPart(part: UnseenPart, take: (chunk: Uint8Array) => void): OffsetMark {
+  let fd: number;
+  try {
+    fd = openSync(part.path, "r");
+  } catch (error) {
+    throw new LogtailError(66, `File ${part.path} cannot be read: ${reasonOf(error)}`, error);
+  }
+  try {
+    // Only what is there now: a writer that is faster than we are must not hold us here.
+    const { ino, size } = fstatSync(fd, { bigint: true });
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    let at = part.startBytes;
+    while (at < Number(size)) {
+      const got = readSync(fd, buffer, 0, Math.min(CHUNK_BYTES, Number(size) - at), at);
+      if (got === 0) break;
+      take(buffer.subarray(0, got));
+      at += got;
+    }
+    return { inode: ino, offsetBytes: at };
+  } catch (error) {
+    throw new LogtailError(66, `File ${part.path} cannot be read: ${reasonOf(error)}`, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function statLog(log: string): BigIntStats {
+  let found: BigIntStats;
+  try {
+    found = statSync(log, { bigint: true });
+  } catch (error) {
+    throw new LogtailError(66, `File ${log} cannot be read: ${reasonOf(error)}`, error);
+  }
+  if (!found.isFile()) throw new LogtailError(66, `File ${log} cannot be read: it is not a regular file`);
+  return found;
+}
+
+// The generation that was being read when the mark was made, from there on, and every newer generation whole: several
+// rotations between two runs lose nothing. logtail2 knows only the newest generation, and gives up when it is another.
+function rotatedParts(log: string, mark: OffsetMark): UnseenPart[] {
+  if (mark.inode === 0n) return [];
+  const generations = plainGenerations(log);
+  const marked = generations.find(({ stats }) => stats.ino === mark.inode);
+  if (marked === undefined) return [];
+  const newer = generations
+    .filter(({ stats }) => stats.ino !== mark.inode && stats.mtimeNs > marked.stats.mtimeNs)
+    .sort((a, b) => (a.stats.mtimeNs < b.stats.mtimeNs ? -1 : 1));
+  return [
+    { from: "rotated", path: marked.path, startBytes: mark.offsetBytes },
+    ...newer.map(({ path }): UnseenPart => ({ from: "rotated", path, startBytes: 0 })),
+  ];
+}
+
+/** Rotated, not compressed: savelog's and logrotate's numbers, and dateext's dates. */
+const GENERATION = /^(\.\d{1,6}|-\d{8}(\d{2}|-\d{1,10})?)$/;
+
+function plainGenerations(log: string): { path: string; stats: BigIntStats }[] {
+  const folder = dirname(log);
+  const name = basename(log);
+  let entries: string[];
+  try {
+    entries = readdirSync(folder);
+  } catch (error) {
+    throw new LogtailError(65, `Cannot open directory ${folder}: ${reasonOf(error)}`, error);
+  }
+  return entries
+    .filter((entry) => entry.startsWith(name) && GENERATION.test(entry.slice(name.length)))
+    .flatMap((entry) => {
+      const path = join(folder, entry);
+      const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+      return stats?.isFile() === true ? [{ path, stats }] : [];
+    });
+}
+
+/** The system's words for an error, as perl prints `$!`. */
+function reasonOf(error: unknown): string {
+  const text = describeError(error);
+  const match = /^[A-Z0-9]+: ([^,]+),/.exec(text);
+  if (match === null) return text;
+  return match[1]!.charAt(0).toUpperCase() + match[1]!.slice(1);
+}

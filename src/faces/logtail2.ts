@@ -1,0 +1,80 @@
+// logtail2's command line: prints what of a log was not printed before. Scripts call it by name, so options, exit
+// statuses and the offset file are logtail2's own.
+import { writeSync } from "node:fs";
+import { LogtailError, planUnseen, readOffsetMark, readUnseen, writeOffsetMark } from "../check/logtail.ts";
+
+/** Where a face writes; tests and the launcher give their own. */
+export type LogtailOutput = {
+  readonly out: (bytes: Uint8Array) => void;
+  readonly err: (text: string) => void;
+};
+
+const encoder = new TextEncoder();
+
+/** The lines that stand before the content of a log that became smaller than what was read of it. */
+export function shrinkWarning(log: string): Uint8Array {
+  return encoder.encode(
+    "***************\n" +
+      `*** WARNING ***: Log file ${log} is smaller than last time checked!\n` +
+      "*************** This could indicate tampering.\n",
+  );
+}
+
+/**
+ * Runs `logtail2 [-t] -f LOG [-o OFFSETFILE]`, or `logtail2 LOG [OFFSETFILE]`.
+ * @returns the exit status: 0, 65 (no such inode or directory), 66 (no such log), 73 (offset file not written)
+ */
+export function runLogtail2(args: readonly string[], output: LogtailOutput = standardOutput): number {
+  const request = readArguments(args);
+  if (request === null) {
+    output.err("No logfile to read. Use -f [LOGFILE].\n");
+    return 66;
+  }
+  try {
+    const mark = readOffsetMark(request.offsetFile);
+    const plan = planUnseen(request.log, mark);
+    if (plan === null) return 0;
+    if (plan.shrank !== undefined) output.out(shrinkWarning(request.log));
+    const next = readUnseen(plan, output.out);
+    if (!request.test) writeOffsetMark(request.offsetFile, next);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof LogtailError)) throw error;
+    output.err(`${error.message}\n`);
+    return error.status;
+  }
+}
+
+type Request = { readonly log: string; readonly offsetFile: string; readonly test: boolean };
+
+// Perl's Getopt::Std: options stop at the first word that is none, may be joined (`-tf LOG`), and an unknown
+// letter is passed over.
+function readArguments(args: readonly string[]): Request | null {
+  const options = { f: "", o: "", t: false };
+  const words = [...args];
+  while (words[0] !== undefined && /^-./.test(words[0])) {
+    let letters = words.shift()!.slice(1);
+    if (letters === "-") break;
+    while (letters !== "") {
+      const letter = letters[0]!;
+      letters = letters.slice(1);
+      if (letter === "t") options.t = true;
+      else if (letter === "f" || letter === "o") {
+        options[letter] = letters === "" ? (words.shift() ?? "") : letters;
+        letters = "";
+      }
+    }
+  }
+  const byPosition = words.length === 1 || words.length === 2;
+  const log = byPosition ? words[0]! : options.f;
+  const offset = words.length === 2 ? words[1]! : options.o;
+  if (log === "") return null;
+  return { log, offsetFile: offset === "" ? `${log}.offset` : offset, test: options.t };
+}
+
+const standardOutput: LogtailOutput = {
+  out: (bytes) => {
+    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+  },
+  err: (text) => writeSync(2, text),
+};
