@@ -1,0 +1,30 @@
+// What the packet source is asked for and what it hands over: plain data, so that whoever decides what is worth
+// watching needs to know nothing of sockets.
+
+/** First and last port, both included. */
+export type PortRange = readonly [first: number, last: number];
+
+/**
+ * What is ordinary on this host, so that the kernel can keep it to itself. Ports that are missing here cost time, never
+ * a finding: whoever receives the packets looks again.
+ */
+export type Ordinary = {
+  /** Ports with a listener on every address from outside; a SYN or a datagram to them is no probe. */
+  readonly open: {
+    readonly tcp4: readonly PortRange[];
+    readonly tcp6: readonly PortRange[];
+    readonly udp4: readonly PortRange[];
+    readonly udp6: readonly PortRange[];
+  };
+  /** Local ports of any TCP socket, listening or connected; an ACK or FIN|ACK to them is traffic. */
+  readonly busy: { readonly tcp4: readonly PortRange[]; readonly tcp6: readonly PortRange[] };
+  /** Ports this host takes for its own connections (net.ipv4.ip_local_port_range). */
+  readonly ephemeral: PortRange;
+};
+
+/** Nothing known to be ordinary: every SYN and every datagram is handed over. */
+export const NOTHING_ORDINARY: Ordinary = {
+  open: { tcp4: [], tcp6: [], udp4: [], udp6: [] },
+  busy: { tcp4: [], tcp6: [] },
+  ephemeral: [32_768, 60_999],
+};
