@@ -1,0 +1,75 @@
+// Remembers to whom this host has sent datagrams, so that an answer is not taken for a probe. The socket table cannot
+// tell: a resolver's socket is closed microseconds after its answer came, before anybody could look.
+import { mix } from "./hash.ts";
+import type { Packet } from "./types.ts";
+
+// Answers that come later than this are answered by nobody any more (resolvers give up after seconds, NTP after one).
+const LIFETIME_MS = 120_000;
+const DEFAULT_SLOTS = 1 << 16;
+const WAYS = 4;
+
+/** A table of fixed size; the oldest of four neighbours gives way. */
+export class Conversations {
+  readonly #slots: number;
+  readonly #tags: Uint32Array;
+  readonly #sentAtS: Uint32Array;
+  readonly #seed: number;
+
+  /** @param seed secret, so that nobody can choose which entries share a slot */
+  constructor(seed: number, slots = DEFAULT_SLOTS) {
+    this.#slots = slots;
+    this.#seed = seed;
+    this.#tags = new Uint32Array(slots);
+    this.#sentAtS = new Uint32Array(slots);
+  }
+
+  /** Notes a datagram that was sent. */
+  remember(sent: Packet): void {
+    const tag = this.#tagOf(sent, true);
+    const nowS = Math.floor(sent.atMs / 1_000);
+    const first = this.#slotOf(tag);
+    let oldest = first;
+    for (let slot = first; slot < first + WAYS; slot++) {
+      if (this.#tags[slot] === tag) {
+        this.#sentAtS[slot] = nowS;
+        return;
+      }
+      if (this.#sentAtS[slot]! < this.#sentAtS[oldest]!) oldest = slot;
+    }
+    this.#tags[oldest] = tag;
+    this.#sentAtS[oldest] = nowS;
+  }
+
+  /** Whether the datagram answers one that was sent lately. */
+  has(received: Packet): boolean {
+    const tag = this.#tagOf(received, false);
+    const first = this.#slotOf(tag);
+    for (let slot = first; slot < first + WAYS; slot++) {
+      if (this.#tags[slot] === tag && received.atMs - this.#sentAtS[slot]! * 1_000 < LIFETIME_MS) return true;
+    }
+    return false;
+  }
+
+  #slotOf(tag: number): number {
+    return ((Math.imul(tag, 0x9e37_79b1) >>> 0) % (this.#slots / WAYS)) << 2;
+  }
+
+  /** 32 bits of remote address, remote port and local port; never 0. */
+  #tagOf(packet: Packet, sent: boolean): number {
+    let h = this.#seed;
+    if (sent) {
+      h = mix(h, packet.target0);
+      h = mix(h, packet.target1);
+      h = mix(h, packet.target2);
+      h = mix(h, packet.target3);
+      h = mix(h, (packet.targetPort << 16) | packet.sourcePort);
+    } else {
+      h = mix(h, packet.source0);
+      h = mix(h, packet.source1);
+      h = mix(h, packet.source2);
+      h = mix(h, packet.source3);
+      h = mix(h, (packet.sourcePort << 16) | packet.targetPort);
+    }
+    return h >>> 0 || 1;
+  }
+}

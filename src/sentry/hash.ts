@@ -1,0 +1,10 @@
+// The one hash of the sentry's tables. With a secret seed, nobody outside can choose which entries collide.
+
+/** One round of MurmurHash3's 32-bit mixing (Appleby, public domain). */
+export function mix(h: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e_2d51);
+  k = (k << 15) | (k >>> 17);
+  h ^= Math.imul(k, 0x1b87_3593);
+  h = (h << 13) | (h >>> 19);
+  return (Math.imul(h, 5) + 0xe654_6b64) | 0;
+}

@@ -1,0 +1,241 @@
+// The sentry at its post: connects the capture to the engine, keeps the tables of ports and addresses fresh, and tells
+// scans at a rate that others can take.
+import { randomInt } from "node:crypto";
+import { type Address, familyOf, type PrefixSet, parsePrefix } from "../core/address.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Emit, EventBody, Scan } from "../core/events.ts";
+import type { Thresholds } from "./detect.ts";
+import { type Counters, Engine } from "./engine.ts";
+import { Listeners, type Ordinary } from "./listeners.ts";
+import { LocalAddresses, wordsOf } from "./local.ts";
+import type { Frame } from "./types.ts";
+
+/** The packet source, as far as the sentry uses it. */
+export interface PacketSource {
+  setOrdinary(ordinary: Ordinary): void;
+  stats(): { readonly received: number; readonly dropped: number };
+  nameOf(interfaceIndex: number): string;
+  describe(): string;
+  close(): void;
+}
+
+export type SentryOptions = {
+  /** Opens the packet source; throws MissingPartError when it cannot. */
+  readonly openCapture: (options: {
+    interfaces: readonly string[];
+    loopback?: boolean;
+    onPacket: (frame: Frame) => void;
+    emit: Emit;
+  }) => PacketSource;
+  /** Names; empty, the default, for all. */
+  readonly interfaces?: readonly string[];
+  /** Also loopback; off by default. */
+  readonly loopback?: boolean;
+  /** One touch of these ports, TCP or UDP, is a scan. */
+  readonly tripwirePorts?: readonly number[];
+  /** Probes of these ports never count. */
+  readonly excludePorts?: readonly number[];
+  /** Sources that never count. */
+  readonly ignore?: PrefixSet;
+  readonly thresholds?: Partial<Thresholds>;
+  /** Memory for what is remembered of sources; 128 bytes each. */
+  readonly maxStateBytes?: number;
+  readonly clock?: Clock;
+};
+
+export interface Sentry extends Disposable {
+  readonly counters: Readonly<Counters>;
+  /** Packets that passed the kernel's filter, and those of them that were lost. */
+  stats(): { readonly received: number; readonly dropped: number };
+  /** `all interfaces, loopback off: 12 ports in use, all others watched`. */
+  describe(): string;
+  /** Takes a packet as if it had been captured. */
+  observe(frame: Frame): void;
+  /** A block of this address or prefix ended. After expiry one more probe is a scan; pardoned, it starts anew. */
+  release(target: string, how: "expired" | "pardoned"): void;
+  close(): void;
+}
+
+// Enough for 262,144 sources; memory is touched only as sources come.
+const MAX_STATE_BYTES = 32 << 20;
+const REFRESH_MS = 2_000;
+// Reading the connections of a busy host takes a tenth of a second; never more than one part in 200 of the time.
+const CONNECTIONS_SHARE = 200;
+const CONNECTIONS_MS = 10_000;
+// Bursts of forged scanners must not drown the store and the report in events.
+const SCANS_BURST = 256;
+const SCANS_PER_SECOND = 32;
+const SUMMARY_MS = 10_000;
+// Several ports may turn out to be in use at once; the filter is written once for all of them.
+const FILTER_DELAY_MS = 50;
+
+/** Starts watching. Throws MissingPartError when packets cannot be heard here. */
+export function startSentry(options: SentryOptions, emit: Emit): Sentry {
+  return new LiveSentry(options, emit);
+}
+
+class LiveSentry implements Sentry {
+  readonly #emit: Emit;
+  readonly #clock: Clock;
+  readonly #engine: Engine;
+  readonly #listeners: Listeners;
+  readonly #locals = new LocalAddresses();
+  readonly #source: PacketSource;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #filterTimer: NodeJS.Timeout | null = null;
+  #filterKey = "";
+  #nextConnectionsMs = 0;
+  #tokens = SCANS_BURST;
+  #tokensAtMs: number;
+  #withheld = 0;
+  #evictedTold = 0;
+  #unreadableTold: string | null = null;
+
+  constructor(options: SentryOptions, emit: Emit) {
+    this.#emit = emit;
+    this.#clock = options.clock ?? systemClock;
+    this.#tokensAtMs = this.#clock.monotonicMs();
+    this.#listeners = new Listeners({ clock: this.#clock });
+    this.#listeners.refresh();
+    this.#locals.refresh();
+    this.#engine = new Engine({
+      listeners: this.#listeners,
+      locals: this.#locals,
+      clock: this.#clock,
+      thresholds: options.thresholds,
+      tripwirePorts: options.tripwirePorts,
+      excludePorts: options.excludePorts,
+      ignore: options.ignore,
+      maxStateBytes: options.maxStateBytes ?? MAX_STATE_BYTES,
+      seed: randomInt(2 ** 32),
+      nameOf: (index) => this.#source.nameOf(index),
+      onScan: (scan) => this.#tellScan(scan),
+      onOrdinary: () => this.#writeFilterSoon(),
+    });
+    this.#source = options.openCapture({
+      interfaces: options.interfaces ?? [],
+      loopback: options.loopback,
+      onPacket: (frame) => this.#engine.observe(frame),
+      emit,
+    });
+    this.#refresh();
+    this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
+    this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.#engine.counters;
+  }
+
+  stats(): { readonly received: number; readonly dropped: number } {
+    return this.#source.stats();
+  }
+
+  describe(): string {
+    return `${this.#source.describe()}: ${this.#listeners.count} ports in use, all others watched`;
+  }
+
+  observe(frame: Frame): void {
+    this.#engine.observe(frame);
+  }
+
+  release(target: string, how: "expired" | "pardoned"): void {
+    const prefix = parsePrefix(target);
+    if (prefix === null) return;
+    const family = familyOf(prefix.base as Address);
+    this.#engine.release(family, wordsOf(prefix.base), how === "expired");
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
+    this.#source.close();
+    this.#summarise();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #refresh(): void {
+    this.#listeners.refresh();
+    this.#locals.refresh();
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= this.#nextConnectionsMs) {
+      this.#listeners.refreshConnections();
+      const tookMs = this.#clock.monotonicMs() - nowMs;
+      this.#nextConnectionsMs = nowMs + Math.max(CONNECTIONS_MS, tookMs * CONNECTIONS_SHARE);
+    }
+    this.#tellUnreadable();
+    this.#writeFilter();
+  }
+
+  #writeFilterSoon(): void {
+    this.#filterTimer ??= setTimeout(() => this.#writeFilter(), FILTER_DELAY_MS).unref();
+  }
+
+  #writeFilter(): void {
+    if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
+    this.#filterTimer = null;
+    const ordinary = this.#listeners.ordinary();
+    const key = JSON.stringify(ordinary);
+    if (key === this.#filterKey) return;
+    this.#filterKey = key;
+    this.#source.setOrdinary(ordinary);
+  }
+
+  #tellScan(scan: Scan): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const earned = ((nowMs - this.#tokensAtMs) / 1_000) * SCANS_PER_SECOND;
+    this.#tokens = Math.min(SCANS_BURST, this.#tokens + earned);
+    this.#tokensAtMs = nowMs;
+    if (this.#tokens < 1) {
+      this.#withheld++;
+      return false;
+    }
+    this.#tokens--;
+    this.#emit({ type: "scan.detected", scan });
+    return true;
+  }
+
+  #summarise(): void {
+    const { evicted } = this.#engine.suspects;
+    if (evicted > this.#evictedTold) {
+      this.#tell({
+        type: "sources.evicted",
+        count: evicted - this.#evictedTold,
+        because: `more than ${this.#engine.suspects.capacity} sources at once, most of them probably forged`,
+      });
+      this.#evictedTold = evicted;
+    }
+    if (this.#withheld > 0) {
+      this.#tell({
+        type: "scans.withheld",
+        count: this.#withheld,
+        because: `more than ${SCANS_PER_SECOND} scanners a second; each is told when it goes on later`,
+      });
+      this.#withheld = 0;
+    }
+  }
+
+  #tellUnreadable(): void {
+    const why = this.#listeners.unreadable;
+    if (why === this.#unreadableTold) return;
+    this.#unreadableTold = why;
+    if (why === null) {
+      this.#tell({ type: "part.recovered", part: "sentry", how: "the socket tables are readable again" });
+      return;
+    }
+    this.#tell({
+      type: "part.failed",
+      part: "sentry",
+      why: `ports in use are unknown: ${why}`,
+      mend: "mount /proc where telltale runs",
+      stillRuns: "packets are watched, but a port in use looks closed",
+    });
+  }
+
+  #tell(body: EventBody): void {
+    this.#emit(body);
+  }
+}
