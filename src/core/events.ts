@@ -99,6 +99,7 @@ export type EventBody =
   | { type: "scan.detected"; scan: Scan }
   | { type: "packets.lost"; count: number; where: "ring" | "queue" }
   | { type: "sources.evicted"; count: number; because: string }
+  | { type: "scans.withheld"; count: number; because: string }
   | { type: "line.found"; layer: Layer; source: string; line: string; rule?: RulePlace }
   | { type: "lines.skipped"; source: string; count: number; because: string }
   | { type: "log.unreadable"; path: string; why: string; mend: string }
