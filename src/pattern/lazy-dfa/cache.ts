@@ -1,0 +1,217 @@
+// The automaton's memory: which deterministic states have been met, and where each leads. It is bounded by bytes,
+// not by trust in the patterns: when it is full, everything is dropped and built again as lines ask for it.
+import type { StateSet, Stepper } from "../nfa/step.ts";
+
+/** Leads nowhere: no pattern can match any more. Also the number of the first row, which is never a real state. */
+export const DEAD = 0;
+/** Not computed yet. */
+export const UNKNOWN = -1;
+
+// Fewer states than this cannot hold even one line's walk without a flush per byte.
+const STATES_MIN = 32;
+const BYTES_PER_STATE = 96;
+
+/** Where a row leads to a state in which patterns have just matched, the entry is this; `stateOf` undoes it. */
+export function matchEntry(state: number): number {
+  return -state - 2;
+}
+
+export function stateOf(entry: number): number {
+  return entry < 0 ? -entry - 2 : entry;
+}
+
+export class StateCache {
+  /** Row `state` has one entry per class and one for the end of the line: DEAD, UNKNOWN, a state or a matchEntry. */
+  table: Int32Array;
+  /** Length of a row. States are numbered by where their row begins. */
+  readonly stride: number;
+  flushes = 0;
+  readonly #stepper: Stepper;
+  readonly #cacheBytes: number;
+  readonly #statesMax: number;
+  readonly #unsure: Uint8Array;
+  // Per state, by state / stride.
+  #sets: Int32Array[] = [];
+  #accepted: Int32Array[] = [];
+  #lowest: number[] = [];
+  #before: Uint8Array;
+  #flags: Uint8Array;
+  #byHash = new Map<number, number>();
+  #sameHash: number[] = [];
+  #setBytes = 0;
+  #start = UNKNOWN;
+  readonly #from: StateSet;
+  readonly #to: StateSet;
+  readonly #canRestart: boolean;
+
+  /** @param unsure per pattern: 1 when a match of the automaton has yet to be confirmed */
+  constructor(stepper: Stepper, cacheBytes: number, unsure: Uint8Array) {
+    this.#stepper = stepper;
+    this.#cacheBytes = cacheBytes;
+    this.#unsure = unsure;
+    this.stride = stepper.endClass + 1;
+    this.#statesMax = Math.max(STATES_MIN, Math.floor(cacheBytes / (this.stride * 4 + BYTES_PER_STATE)));
+    const first = Math.min(this.#statesMax, 64);
+    this.table = new Int32Array(first * this.stride);
+    this.#before = new Uint8Array(this.#statesMax);
+    this.#flags = new Uint8Array(this.#statesMax);
+    this.#from = stepper.emptySet();
+    this.#to = stepper.emptySet();
+    this.#canRestart = this.#restartsSomewhere();
+    this.#reset();
+  }
+
+  /** States held now, without the dead one. */
+  get states(): number {
+    return this.#sets.length - 1;
+  }
+
+  /** Bytes held now, counted as the bound counts them. */
+  get bytes(): number {
+    return this.#setBytes + this.#sets.length * (this.stride * 4 + BYTES_PER_STATE);
+  }
+
+  /** The state, or matchEntry, at which every line begins. */
+  start(): number {
+    if (this.#start === UNKNOWN) {
+      this.#stepper.begin(this.#to);
+      this.#start = this.#keep(this.#to);
+    }
+    return this.#start;
+  }
+
+  /** Computes and remembers where `state` leads over `symbolClass`. May flush: other states are void after it. */
+  extend(state: number, symbolClass: number): number {
+    this.#load(state);
+    this.#stepper.step(this.#from, symbolClass, this.#to);
+    const flushesBefore = this.flushes;
+    const entry = this.#keep(this.#to);
+    if (this.flushes === flushesBefore) this.table[state + symbolClass] = entry;
+    return entry;
+  }
+
+  /** The patterns that have matched on arrival in `state`, ascending. */
+  acceptedAt(state: number): Int32Array {
+    return this.#accepted[state / this.stride]!;
+  }
+
+  /** Whether one of them needs no confirmation. */
+  isSure(state: number): boolean {
+    return (this.#flags[state / this.stride]! & 2) !== 0;
+  }
+
+  /** The lowest pattern that can still match from `state` on. */
+  lowestAhead(state: number): number {
+    return this.#lowest[state / this.stride]!;
+  }
+
+  #restartsSomewhere(): boolean {
+    // Over no symbol at all a step is a restart: an empty set shows what it adds, after a word and after no word.
+    const { classes } = this.#stepper;
+    for (let number = 0; number < classes.count; number++) {
+      this.#from.count = 0;
+      this.#from.waiting = false;
+      this.#stepper.step(this.#from, number, this.#to);
+      if (this.#to.count > 0 || this.#to.accepted.length > 0) return true;
+      if (!this.#stepper.program.hasWordAssertions) break;
+    }
+    return false;
+  }
+
+  #load(state: number): void {
+    const index = state / this.stride;
+    const states = this.#sets[index]!;
+    this.#from.states.set(states);
+    this.#from.count = states.length;
+    this.#from.waiting = (this.#flags[index]! & 1) !== 0;
+    this.#from.before = this.#before[index]!;
+  }
+
+  // The entry for a set: a state that is known, or a new one.
+  #keep(set: StateSet): number {
+    if (set.count === 0 && set.accepted.length === 0 && !this.#canRestart) return DEAD;
+    const states = set.states.subarray(0, set.count).sort();
+    set.accepted.sort((a, b) => a - b);
+    // What stood before matters only to assertions that still wait.
+    const before = set.waiting ? set.before : 0;
+    let hash = (before + 1) * 0x9e3779b1;
+    for (let i = 0; i < set.count; i++) hash = Math.imul(hash ^ states[i]!, 0x01000193) ^ (hash >>> 15);
+    for (const pattern of set.accepted) hash = Math.imul(hash ^ ~pattern, 0x01000193) ^ (hash >>> 13);
+    const first = this.#byHash.get(hash) ?? -1;
+    for (let index = first; index >= 0; index = this.#sameHash[index]!) {
+      if (
+        this.#before[index] === before &&
+        same(this.#sets[index]!, states, set.count) &&
+        same(this.#accepted[index]!, set.accepted, set.accepted.length)
+      ) {
+        return this.#entryOf(index);
+      }
+    }
+    const size = (set.count + set.accepted.length) * 4;
+    if (this.#sets.length >= STATES_MIN && this.#isFull(size)) {
+      this.flushes++;
+      this.#reset();
+      return this.#add(set, states, before, hash, -1, size);
+    }
+    return this.#add(set, states, before, hash, first, size);
+  }
+
+  #isFull(size: number): boolean {
+    const rows = (this.#sets.length + 1) * (this.stride * 4 + BYTES_PER_STATE);
+    return this.#sets.length >= this.#statesMax || rows + this.#setBytes + size > this.#cacheBytes;
+  }
+
+  #add(
+    set: StateSet,
+    states: Int32Array,
+    before: number,
+    hash: number,
+    sameHash: number,
+    size: number,
+  ): number {
+    const index = this.#sets.length;
+    const { lowest } = this.#stepper.program;
+    let ahead = Number.POSITIVE_INFINITY;
+    for (const state of states) ahead = Math.min(ahead, lowest[state]!);
+    this.#sets.push(states.slice());
+    this.#accepted.push(Int32Array.from(set.accepted));
+    this.#lowest.push(this.#canRestart ? -1 : ahead);
+    this.#before[index] = before;
+    const sure = set.accepted.some((pattern) => this.#unsure[pattern] === 0);
+    this.#flags[index] = (set.waiting ? 1 : 0) | (sure ? 2 : 0);
+    this.#sameHash[index] = sameHash;
+    this.#byHash.set(hash, index);
+    this.#setBytes += size;
+    const row = index * this.stride;
+    if (row + this.stride > this.table.length) {
+      const rows = Math.min(this.#statesMax, (this.table.length / this.stride) * 2);
+      const wider = new Int32Array(rows * this.stride);
+      wider.set(this.table);
+      this.table = wider;
+    }
+    this.table.fill(UNKNOWN, row, row + this.stride);
+    return this.#entryOf(index);
+  }
+
+  #entryOf(index: number): number {
+    const state = index * this.stride;
+    return this.#accepted[index]!.length > 0 ? matchEntry(state) : state;
+  }
+
+  #reset(): void {
+    this.#sets = [new Int32Array(0)];
+    this.#accepted = [new Int32Array(0)];
+    this.#lowest = [Number.POSITIVE_INFINITY];
+    this.#byHash.clear();
+    this.#sameHash = [-1];
+    this.#setBytes = 0;
+    this.#start = UNKNOWN;
+    this.table.fill(DEAD, 0, this.stride);
+  }
+}
+
+function same(known: Int32Array, given: ArrayLike<number>, length: number): boolean {
+  if (known.length !== length) return false;
+  for (let i = 0; i < length; i++) if (known[i] !== given[i]) return false;
+  return true;
+}

@@ -1,0 +1,89 @@
+// The sets of symbols that the patterns of one set use, each once: `[[:alnum:]]` written two thousand times is
+// one entry, and the automaton's alphabet is cut along these entries only.
+import { casePartners } from "../locale/case.ts";
+import { classRanges, type Ranges } from "../locale/ctype.ts";
+
+import { SYMBOL_LIMIT } from "../locale/symbols.ts";
+import type { Locale } from "../locale/types.ts";
+import { complement, normalise } from "./ranges.ts";
+
+export class SetTable {
+  readonly locale: Locale;
+  readonly ignoreCase: boolean;
+  /** Ranges of set `i`, normalised. */
+  readonly ranges: Ranges[] = [];
+  readonly #byText = new Map<string, number>();
+  readonly #byRanges = new Map<string, number>();
+  readonly #ofSymbol = new Map<number, number>();
+
+  constructor(locale: Locale, ignoreCase: boolean) {
+    this.locale = locale;
+    this.ignoreCase = ignoreCase;
+  }
+
+  /** The largest symbol that `.` and negated sets can match. */
+  get top(): number {
+    return this.locale === "C" ? 0xff : 0x10ffff;
+  }
+
+  /** The set written as `text`, made by `make` the first time. Ranges come in any order. */
+  named(text: string, make: () => Ranges): number {
+    let id = this.#byText.get(text);
+    if (id === undefined) this.#byText.set(text, (id = this.intern(normalise(make()))));
+    return id;
+  }
+
+  /** The set of one symbol, with its other case when case is ignored. */
+  single(symbol: number): number {
+    let id = this.#ofSymbol.get(symbol);
+    if (id === undefined) {
+      const ranges = [symbol, symbol];
+      if (this.ignoreCase) {
+        for (const other of casePartners(symbol, this.locale)) ranges.push(other, other);
+      }
+      this.#ofSymbol.set(symbol, (id = this.intern(normalise(ranges))));
+    }
+    return id;
+  }
+
+  any(): number {
+    return this.named(".", () => [0, this.top]);
+  }
+
+  /** Every symbol, invalid bytes included. */
+  everything(): number {
+    return this.named("everything", () => [0, SYMBOL_LIMIT - 1]);
+  }
+
+  /** `\w` and `\W`. */
+  word(negated: boolean): number {
+    return this.named(negated ? "\\W" : "\\w", () => this.#perhapsNot(this.wordRanges(), negated));
+  }
+
+  /** `\s` and `\S`. */
+  space(negated: boolean): number {
+    return this.named(negated ? "\\S" : "\\s", () =>
+      this.#perhapsNot(classRanges("space", this.locale), negated),
+    );
+  }
+
+  wordRanges(): number[] {
+    return normalise([...classRanges("alnum", this.locale), 0x5f, 0x5f]);
+  }
+
+  /** The number of the set with exactly these normalised ranges. */
+  intern(ranges: Ranges): number {
+    const key = ranges.join();
+    let id = this.#byRanges.get(key);
+    if (id === undefined) {
+      id = this.ranges.length;
+      this.ranges.push(ranges);
+      this.#byRanges.set(key, id);
+    }
+    return id;
+  }
+
+  #perhapsNot(ranges: Ranges, negated: boolean): Ranges {
+    return negated ? complement(ranges, this.top) : ranges;
+  }
+}
