@@ -1,0 +1,111 @@
+// Copies a log that its writer keeps open. The tail is copied again until none is left, and only then is the log emptied: what
+// can still be lost is what a writer adds between one system call and the next.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { createLike } from "./compress.ts";
+import type { Directories } from "./directories.ts";
+import { withIdentity } from "./identity.ts";
+import type { FileFact, Identity } from "./types.ts";
+
+const CHUNK_BYTES = 1024 * 1024;
+// A writer faster than we copy would keep us here for ever; after this many rounds over the tail the log is emptied anyway.
+const MAX_ROUNDS = 50;
+
+export type CopyWork = {
+  readonly from: string;
+  readonly to: string;
+  readonly truncate: boolean;
+  readonly identity: Identity | null;
+  readonly stamp: string;
+  /** The log as it was planned; anything else at its place is refused. null when it was moved by us since. */
+  readonly seen: FileFact | null;
+};
+
+export type Copied = {
+  readonly bytes: number;
+  /** Bytes that arrived while the last round was copied: a measure of what may have arrived after it, too. */
+  readonly bytesAtRisk: number;
+};
+
+/** Copies, and with `truncate` empties, one log. Throws when it cannot; then the log is as it was and the copy is gone. */
+export function copyLog(work: CopyWork, directories: Directories): Copied {
+  return withIdentity(work.identity, () => {
+    const flags = work.truncate ? constants.O_RDWR : constants.O_RDONLY;
+    const source = openSync(directories.at(work.from), flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(source);
+      if (!stat.isFile()) throw new Error(`${work.from} is not a regular file`);
+      if (work.seen !== null && (stat.ino !== work.seen.ino || stat.dev !== work.seen.dev)) {
+        throw new Error(`${work.from} was replaced while it was being rotated`);
+      }
+      const target = createLike(work.to, stat, work.stamp, directories);
+      try {
+        let bytes = copyTail(source, target, 0);
+        if (!work.truncate) futimesSync(target, stat.atimeMs / 1000, stat.mtimeMs / 1000);
+        // The copy must be on the disk before the original is emptied; what was written meanwhile is copied after it.
+        fsyncSync(target);
+        let bytesAtRisk = 0;
+        for (let round = 0; work.truncate && round < MAX_ROUNDS; round++) {
+          const more = copyTail(source, target, bytes);
+          if (more === bytes) break;
+          bytesAtRisk = more - bytes;
+          bytes = more;
+        }
+        if (work.truncate) ftruncateSync(source, 0);
+        return { bytes, bytesAtRisk };
+      } catch (error) {
+        unlinkSync(directories.at(work.to));
+        throw error;
+      } finally {
+        closeSync(target);
+      }
+    } finally {
+      closeSync(source);
+    }
+  });
+}
+
+/** Empties a log without keeping it. */
+export function truncateLog(
+  path: string,
+  seen: FileFact | null,
+  identity: Identity | null,
+  directories: Directories,
+): void {
+  withIdentity(identity, () => {
+    const fd = openSync(directories.at(path), constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+      if (seen !== null && (stat.ino !== seen.ino || stat.dev !== seen.dev)) {
+        throw new Error(`${path} was replaced while it was being rotated`);
+      }
+      ftruncateSync(fd, 0);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+
+// Copies from `at` to the present end; returns where that was.
+function copyTail(source: number, target: number, at: number): number {
+  let end = at;
+  for (;;) {
+    const count = readSync(source, buffer, 0, CHUNK_BYTES, end);
+    if (count === 0) return end;
+    for (let done = 0; done < count; ) done += writeSync(target, buffer, done, count - done, end + done);
+    end += count;
+  }
+}

@@ -1,0 +1,470 @@
+// What each directive means: one table of names, the values they want, and the setting they change. The parser, the
+// reference and `--explain` read this table. Names and meanings are those of logrotate(8), 3.21 and later.
+import { splitWords } from "../syntax/parse.ts";
+import type { Attributes, Settings } from "../types.ts";
+
+/** Names that only the machine knows; null when it does not know them. */
+export type Names = {
+  uidOf(user: string): number | null;
+  gidOf(group: string): number | null;
+};
+
+/** A value that a directive refuses. */
+export type Refusal = { readonly message: string; readonly mend: string };
+
+export type Directive = {
+  /** What it wants after its name, for the reference and for faults. */
+  readonly wants: string;
+  /** The setting it changes, so that `rotate` and `norotate`-like twins share one origin. */
+  readonly sets: keyof Settings;
+  apply(settings: Settings, value: string, names: Names): Refusal | null;
+};
+
+export const DEFAULTS: Readonly<Settings> = {
+  criterion: "size",
+  // What logrotate does with a stanza that names no criterion.
+  sizeBytes: 1024 * 1024,
+  everyMinutes: 0,
+  weekday: 0,
+  monthDay: 0,
+  minSizeBytes: 0,
+  maxSizeBytes: 0,
+  minAgeDays: 0,
+  maxAgeDays: 0,
+  rotate: 0,
+  start: 1,
+  missingOk: false,
+  ifEmpty: true,
+  ignoreDuplicates: false,
+  allowHardLink: false,
+  create: null,
+  olddir: null,
+  createOlddir: null,
+  su: null,
+  copy: "no",
+  compress: false,
+  delayCompress: false,
+  compressCommand: "/bin/gzip",
+  uncompressCommand: "/bin/gunzip",
+  compressExt: ".gz",
+  compressOptions: ["-6"],
+  extension: null,
+  addExtension: null,
+  dateExt: false,
+  dateFormat: null,
+  dateYesterday: false,
+  dateHourAgo: false,
+  mail: null,
+  mailFirst: false,
+  errors: null,
+  shred: false,
+  shredCycles: 0,
+  sharedScripts: false,
+};
+
+// What a well-known compressor calls its files and how they are read back.
+const COMPRESSORS: Readonly<Record<string, { readonly ext: string; readonly reader: string }>> = {
+  gzip: { ext: ".gz", reader: "gunzip" },
+  bzip2: { ext: ".bz2", reader: "bunzip2" },
+  xz: { ext: ".xz", reader: "unxz" },
+  zstd: { ext: ".zst", reader: "unzstd" },
+  compress: { ext: ".Z", reader: "uncompress" },
+  zip: { ext: ".zip", reader: "unzip" },
+};
+
+/** A whole number as strtoul reads it with base 0 (`010` is eight, `0x10` sixteen), with an optional sign; or null. */
+export function parseWholeNumber(text: string): number | null {
+  const hit = /^([+-]?)(?:0[xX]([0-9a-fA-F]{1,12})|(0[0-7]{0,16})|([1-9][0-9]{0,14}))$/.exec(text.trim());
+  if (hit === null) return null;
+  const size =
+    hit[2] !== undefined
+      ? Number.parseInt(hit[2], 16)
+      : hit[3] !== undefined
+        ? Number.parseInt(hit[3], 8)
+        : Number(hit[4]);
+  return hit[1] === "-" ? -size : size;
+}
+
+/** `100`, `100k`, `100M`, `1G`: bytes in powers of 1024; null for anything else. */
+export function parseSizeBytes(text: string): number | null {
+  const hit = /^(\S*?)([kMG]?)$/.exec(text.trim());
+  const count = hit === null ? null : parseWholeNumber(hit[1]!);
+  if (hit === null || count === null || count < 0) return null;
+  return count * { "": 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3 }[hit[2] as "" | "k" | "M" | "G"];
+}
+
+function refuse(message: string, mend: string): Refusal {
+  return { message, mend };
+}
+
+function found(value: string): string {
+  return value === "" ? "found nothing" : `found ${JSON.stringify(value.slice(0, 80))}`;
+}
+
+type NumberKey = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings];
+type FlagKey = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
+type TextKey = { [K in keyof Settings]: string extends Settings[K] ? K : never }[keyof Settings];
+
+function flag(sets: FlagKey, to: boolean): Directive {
+  return {
+    wants: "nothing",
+    sets,
+    apply(settings) {
+      settings[sets] = to;
+      return null;
+    },
+  };
+}
+
+function number(sets: NumberKey, least: number, mend: string): Directive {
+  return {
+    wants: `a whole number, ${least} or more`,
+    sets,
+    apply(settings, value) {
+      const given = parseWholeNumber(value);
+      if (given === null) return refuse(`wants a whole number, ${found(value)}`, mend);
+      if (given < least) return refuse(`wants at least ${least}, found ${given}`, mend);
+      settings[sets] = given;
+      return null;
+    },
+  };
+}
+
+function size(sets: NumberKey, andThen: (settings: Settings) => void = () => {}): Directive {
+  return {
+    wants: "a size such as 100, 100k, 100M or 1G",
+    sets,
+    apply(settings, value) {
+      const bytes = parseSizeBytes(value);
+      if (bytes === null) {
+        const unit = /^\d+([a-zA-Z]+)$/.exec(value)?.[1];
+        return refuse(
+          `wants a size in bytes, ${found(value)}`,
+          unit === undefined
+            ? "write a number with k, M or G right after it, as in 100k"
+            : `the units are k, M and G in exactly this case: write ${value.slice(0, -unit.length)}${unit.startsWith("m") ? "M" : "k"}`,
+        );
+      }
+      settings[sets] = bytes;
+      andThen(settings);
+      return null;
+    },
+  };
+}
+
+function criterion(name: Settings["criterion"]): Directive {
+  return {
+    wants: "nothing",
+    sets: "criterion",
+    apply(settings) {
+      settings.criterion = name;
+      return null;
+    },
+  };
+}
+
+function text(sets: TextKey, wants: string): Directive {
+  return {
+    wants,
+    sets,
+    apply(settings, value) {
+      if (value === "") return refuse(`wants ${wants}, found nothing`, `write ${wants} after it`);
+      settings[sets] = value;
+      return null;
+    },
+  };
+}
+
+function constant<K extends keyof Settings>(sets: K, to: Settings[K]): Directive {
+  return {
+    wants: "nothing",
+    sets,
+    apply(settings) {
+      settings[sets] = to;
+      return null;
+    },
+  };
+}
+
+/** One address that may stand on a mail command's line: no blanks, no leading dash, no control characters. */
+function address(sets: "mail" | "errors"): Directive {
+  return {
+    wants: "one mail address",
+    sets,
+    apply(settings, value) {
+      if (value === "" || /[\s\u0000-\u001f\u007f]/.test(value) || value.startsWith("-")) {
+        return refuse(
+          `wants one mail address, ${found(value)}`,
+          `write ${sets} root, or ${sets} you@example.org`,
+        );
+      }
+      settings[sets] = value;
+      return null;
+    },
+  };
+}
+
+// A user or group: by name first, then by number, as logrotate resolves them; `:123` is always the number.
+function lookUp(word: string, byName: (name: string) => number | null): number | null {
+  const numeric = /^:?(\d{1,10})$/.exec(word);
+  return (
+    (word.startsWith(":") ? null : byName(word)) ??
+    (numeric === null || Number(numeric[1]) > 0xffff_fffe ? null : Number(numeric[1]))
+  );
+}
+
+function attributes(key: string, value: string, names: Names): Attributes | Refusal {
+  const words = splitWords(value);
+  const mend = `write ${key} 0640 root adm, or leave out what should stay as it was`;
+  let mode: number | null = null;
+  if (words.length > 0 && /^[0-7]{1,5}$/.test(words[0]!)) {
+    mode = Number.parseInt(words.shift()!, 8);
+    if (mode > 0o7777) return refuse(`wants an octal mode of at most 7777, found ${mode.toString(8)}`, mend);
+  }
+  if (words.length > 2) return refuse(`has extra arguments, ${found(value)}`, mend);
+  const [user, group] = words;
+  const uid = user === undefined ? null : lookUp(user, (name) => names.uidOf(name));
+  if (user !== undefined && uid === null) return refuse(`unknown user ${JSON.stringify(user)}`, mend);
+  const gid = group === undefined ? null : lookUp(group, (name) => names.gidOf(name));
+  if (group !== undefined && gid === null) return refuse(`unknown group ${JSON.stringify(group)}`, mend);
+  return { mode, uid, gid };
+}
+
+const create: Directive = {
+  wants: "[mode] [owner [group]]",
+  sets: "create",
+  apply(settings, value, names) {
+    const given = attributes("create", value, names);
+    if ("message" in given) return given;
+    settings.create = given;
+    return null;
+  },
+};
+
+const createolddir: Directive = {
+  wants: "[mode] [owner [group]]",
+  sets: "createOlddir",
+  apply(settings, value, names) {
+    const given = attributes("createolddir", value, names);
+    if ("message" in given) return given;
+    settings.createOlddir = given;
+    return null;
+  },
+};
+
+const su: Directive = {
+  wants: "user group",
+  sets: "su",
+  apply(settings, value, names) {
+    const words = splitWords(value);
+    const mend = "write su USER GROUP with the user and group that own the directory";
+    if (words.length < 2) return refuse(`wants a user and a group, ${found(value)}`, mend);
+    if (words.length > 2) return refuse(`has extra arguments, ${found(value)}`, mend);
+    const uid = lookUp(words[0]!, (name) => names.uidOf(name));
+    if (uid === null) return refuse(`unknown user ${JSON.stringify(words[0])}`, mend);
+    const gid = lookUp(words[1]!, (name) => names.gidOf(name));
+    if (gid === null) return refuse(`unknown group ${JSON.stringify(words[1])}`, mend);
+    settings.su = { uid, gid };
+    return null;
+  },
+};
+
+const weekly: Directive = {
+  wants: "[weekday: 0 is Sunday to 6, 7 every seven days]",
+  sets: "criterion",
+  apply(settings, value) {
+    if (value !== "" && !/^[0-7]$/.test(value)) {
+      return refuse(`wants a weekday from 0 to 7, ${found(value)}`, "write weekly, or weekly 1 for Mondays");
+    }
+    settings.criterion = "weekly";
+    settings.weekday = Number(value);
+    return null;
+  },
+};
+
+const monthly: Directive = {
+  wants: "[day of the month: 1 to 31]",
+  sets: "criterion",
+  apply(settings, value) {
+    const day = value === "" ? 0 : parseWholeNumber(value);
+    if (day === null || day < 0 || day > 31) {
+      return refuse(`wants a day from 1 to 31, ${found(value)}`, "write monthly, or monthly 15");
+    }
+    settings.criterion = "monthly";
+    settings.monthDay = day;
+    return null;
+  },
+};
+
+const minutes: Directive = {
+  wants: "a whole number of minutes",
+  sets: "criterion",
+  apply(settings, value) {
+    const every = parseWholeNumber(value);
+    if (every === null || every < 1) {
+      return refuse(`wants a whole number of minutes, ${found(value)}`, "write minutes 15");
+    }
+    settings.criterion = "minutes";
+    settings.everyMinutes = every;
+    return null;
+  },
+};
+
+const compresscmd: Directive = {
+  wants: "a command",
+  sets: "compressCommand",
+  apply(settings, value) {
+    if (value === "") return refuse("wants a command, found nothing", "write compresscmd /usr/bin/xz");
+    settings.compressCommand = value;
+    const known = COMPRESSORS[value.slice(value.lastIndexOf("/") + 1)];
+    if (known !== undefined) settings.compressExt = known.ext;
+    return null;
+  },
+};
+
+const compressoptions: Directive = {
+  wants: "options for the compressor",
+  sets: "compressOptions",
+  apply(settings, value) {
+    if (value === "") return refuse("wants options, found nothing", "write compressoptions -9");
+    settings.compressOptions = splitWords(value);
+    return null;
+  },
+};
+
+const dateformat: Directive = {
+  wants: "a strftime format of %Y %m %d %H %M %S %V %s %z and plain text",
+  sets: "dateFormat",
+  apply(settings, value) {
+    // logrotate takes the first word.
+    const word = value.split(/\s/, 1)[0]!;
+    if (word === "") return refuse("wants a format, found nothing", "write dateformat -%Y%m%d");
+    if (word.includes("/")) {
+      return refuse(
+        `must not hold a /, ${found(word)}`,
+        "write dateformat -%Y%m%d, and olddir for another directory",
+      );
+    }
+    settings.dateFormat = word;
+    return null;
+  },
+};
+
+function copying(to: Settings["copy"]): Directive {
+  return constant("copy", to);
+}
+
+function notCopying(from: Settings["copy"]): Directive {
+  return {
+    wants: "nothing",
+    sets: "copy",
+    apply(settings) {
+      if (settings.copy === from) settings.copy = "no";
+      return null;
+    },
+  };
+}
+
+/** Every directive that sets something; `include`, `tabooext`, `taboopat` and scripts are the loader's. */
+export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Directive>([
+  [
+    "rotate",
+    number(
+      "rotate",
+      -1,
+      'write "rotate 7" to keep seven files, or "maxage 7" to drop files older than seven days',
+    ),
+  ],
+  ["start", number("start", 0, "write start 1")],
+  ["minage", number("minAgeDays", 0, "write minage 2 for two days")],
+  ["maxage", number("maxAgeDays", 0, "write maxage 30 for thirty days")],
+  ["shredcycles", number("shredCycles", 0, "write shredcycles 3")],
+  [
+    "size",
+    size("sizeBytes", (settings) => {
+      settings.criterion = "size";
+    }),
+  ],
+  ["minsize", size("minSizeBytes")],
+  ["maxsize", size("maxSizeBytes")],
+  ["hourly", criterion("hourly")],
+  ["daily", criterion("daily")],
+  ["weekly", weekly],
+  ["monthly", monthly],
+  ["yearly", criterion("yearly")],
+  ["minutes", minutes],
+  ["missingok", flag("missingOk", true)],
+  ["nomissingok", flag("missingOk", false)],
+  ["ifempty", flag("ifEmpty", true)],
+  ["notifempty", flag("ifEmpty", false)],
+  ["ignoreduplicates", flag("ignoreDuplicates", true)],
+  ["allowhardlink", flag("allowHardLink", true)],
+  ["noallowhardlink", flag("allowHardLink", false)],
+  ["create", create],
+  ["nocreate", constant("create", null)],
+  ["olddir", text("olddir", "a directory")],
+  ["noolddir", constant("olddir", null)],
+  ["createolddir", createolddir],
+  ["nocreateolddir", constant("createOlddir", null)],
+  ["su", su],
+  ["copy", copying("copy")],
+  ["nocopy", notCopying("copy")],
+  ["copytruncate", copying("copytruncate")],
+  ["nocopytruncate", notCopying("copytruncate")],
+  ["renamecopy", copying("renamecopy")],
+  ["norenamecopy", notCopying("renamecopy")],
+  ["compress", flag("compress", true)],
+  ["nocompress", flag("compress", false)],
+  ["delaycompress", flag("delayCompress", true)],
+  ["nodelaycompress", flag("delayCompress", false)],
+  ["compresscmd", compresscmd],
+  ["uncompresscmd", text("uncompressCommand", "a command")],
+  ["compressext", text("compressExt", "an extension")],
+  ["compressoptions", compressoptions],
+  ["extension", text("extension", "an extension")],
+  ["addextension", text("addExtension", "an extension")],
+  ["dateext", flag("dateExt", true)],
+  ["nodateext", flag("dateExt", false)],
+  ["dateformat", dateformat],
+  ["dateyesterday", flag("dateYesterday", true)],
+  ["nodateyesterday", flag("dateYesterday", false)],
+  ["datehourago", flag("dateHourAgo", true)],
+  ["nodatehourago", flag("dateHourAgo", false)],
+  ["mail", address("mail")],
+  ["nomail", constant("mail", null)],
+  ["mailfirst", flag("mailFirst", true)],
+  ["maillast", flag("mailFirst", false)],
+  ["errors", address("errors")],
+  ["shred", flag("shred", true)],
+  ["noshred", flag("shred", false)],
+  ["sharedscripts", flag("sharedScripts", true)],
+  ["nosharedscripts", flag("sharedScripts", false)],
+]);
+
+/** Every directive's name, sorted, for suggesting one when a name is misspelt. */
+export function nearestDirective(word: string): string | null {
+  let best: string | null = null;
+  let least = 3;
+  for (const name of DIRECTIVES.keys()) {
+    const distance = editDistance(word.toLowerCase(), name, least);
+    if (distance < least) {
+      best = name;
+      least = distance;
+    }
+  }
+  return best;
+}
+
+// Levenshtein distance, given up at `limit`.
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

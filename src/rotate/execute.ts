@@ -1,0 +1,148 @@
+// Walks the plans of one stanza: scripts and renames in order, compression beside them. It decides nothing but what a failure
+// means: it ends the log's rotation, and with `sharedscripts` the rotation of all of the stanza's logs.
+import { describeError } from "../core/errors.ts";
+import { doStep, runScript, type StepContext } from "./step.ts";
+import type { LogPlan, RotationStep, ScriptStep } from "./types.ts";
+
+/** Lets so many pieces of work run at once; the others wait their turn. */
+export type Pool = <T>(work: () => Promise<T>) => Promise<T>;
+
+export type LogOutcome = {
+  readonly plan: LogPlan;
+  /** The log itself has been moved or copied: it counts as rotated now, whatever came after. */
+  readonly rotated: boolean;
+  readonly failure: string | null;
+};
+
+export type StanzaRun = {
+  /** Settled once everything is done, compression too. */
+  readonly outcomes: Promise<readonly LogOutcome[]>;
+};
+
+export type ExecuteContext = StepContext & { readonly pool: Pool };
+
+type Track = { readonly plan: LogPlan; rotated: boolean; failure: string | null };
+
+/**
+ * Executes the plans of one stanza. Returns when scripts and renames are over, with the rest still running, unless the
+ * stanza has a `lastaction`, which runs after everything else.
+ */
+export async function executeStanza(plans: readonly LogPlan[], context: ExecuteContext): Promise<StanzaRun> {
+  const stanza = plans[0]?.stanza;
+  const tracks = plans
+    .filter((plan) => plan.verdict === "rotate")
+    .map((plan): Track => ({ plan, rotated: false, failure: null }));
+  const done = (): StanzaRun => ({ outcomes: Promise.resolve(tracks) });
+  if (stanza === undefined || tracks.length === 0) return done();
+
+  const first = await script(stanza.firstaction, context);
+  if (first !== null) {
+    for (const track of tracks) track.failure = first;
+    return done();
+  }
+  await Promise.all(tracks.map((track) => walkLeading(track, context)));
+  const pending: Promise<void>[] = [];
+  if (stanza.shared) pending.push(...(await walkShared(tracks, plans, context)));
+  else {
+    for (const track of tracks) {
+      await walkOne(track, context);
+      pending.push(walkAfter(track, context));
+    }
+  }
+  const settled = Promise.all(pending);
+  if (stanza.lastaction !== null) {
+    await settled;
+    const last = await script(stanza.lastaction, context);
+    if (last !== null) for (const track of tracks) track.failure ??= last;
+  }
+  return { outcomes: settled.then(() => tracks) };
+}
+
+// Compression that was put off last time comes first and touches nothing else, so all logs do it at once.
+function walkLeading(track: Track, context: ExecuteContext): Promise<void> {
+  return walk(track, leading(track.plan), context);
+}
+
+function leading(plan: LogPlan): readonly RotationStep[] {
+  const end = plan.before.findIndex((step) => step.do !== "compress");
+  return end < 0 ? plan.before : plan.before.slice(0, end);
+}
+
+async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
+  const { plan } = track;
+  await walk(track, plan.before.slice(leading(plan).length), context);
+  if (track.failure === null) track.failure = await script(plan.prerotate, context);
+  await walk(track, plan.rotate, context);
+  if (track.failure !== null) return;
+  track.rotated = true;
+  track.failure = await script(plan.postrotate, context);
+}
+
+async function walkShared(
+  tracks: readonly Track[],
+  plans: readonly LogPlan[],
+  context: ExecuteContext,
+): Promise<Promise<void>[]> {
+  const { prerotate, postrotate } = tracks[0]!.plan.stanza;
+  const spread = (why: string | null): boolean => {
+    const broken = why ?? tracks.find((track) => track.failure !== null)?.failure ?? null;
+    if (broken !== null)
+      for (const track of tracks)
+        track.failure ??= `not done, since the stanza shares its scripts and: ${broken}`;
+    return broken !== null;
+  };
+  const stuck = plans.find((plan) => plan.verdict === "fail");
+  if (spread(stuck === undefined ? null : `${stuck.log}: ${stuck.why}`)) return [];
+  for (const track of tracks) await walk(track, track.plan.before.slice(leading(track.plan).length), context);
+  if (spread(null) || spread(await script(prerotate, context))) return [];
+  for (const track of tracks) {
+    await walk(track, track.plan.rotate, context);
+    track.rotated = track.failure === null;
+  }
+  if (spread(null) || spread(await script(postrotate, context))) return [];
+  return tracks.map((track) => walkAfter(track, context));
+}
+
+function walkAfter(track: Track, context: ExecuteContext): Promise<void> {
+  return walk(track, track.plan.after, context);
+}
+
+async function walk(track: Track, steps: readonly RotationStep[], context: ExecuteContext): Promise<void> {
+  for (const step of steps) {
+    if (track.failure !== null) return;
+    try {
+      const work = (): Promise<void> => doStep(step, track.plan.seen, context);
+      await (step.do === "compress" ? context.pool(work) : work());
+    } catch (error) {
+      track.failure = `${step.do} ${"from" in step ? step.from : "path" in step ? step.path : ""}: ${describeError(error)}`;
+    }
+  }
+}
+
+// Why a script failed; null when it did not, or when there is none.
+async function script(step: ScriptStep | null, context: ExecuteContext): Promise<string | null> {
+  if (step === null) return null;
+  try {
+    await runScript(step, context);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+/** A pool that runs at most `limit` pieces of work at once, in the order they came. */
+export function makePool(limit: number): Pool {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,332 @@
+// Reads logrotate's configuration as it lies on a machine: files, directories and includes in order, globals before
+// stanzas, patterns expanded to logs. One bad stanza costs that stanza; nothing here throws for what a file says.
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import type { ConfigFault } from "../core/errors.ts";
+import { accountNames } from "./accounts.ts";
+import { DEFAULTS, DIRECTIVES, type Names, nearestDirective } from "./directives/parse.ts";
+import { expandPattern, Listings } from "./glob/expand.ts";
+import { escapePattern, matchText } from "./glob/match.ts";
+import { type DirectiveEntry, parseSyntax, type ScriptEntry, type StanzaEntry } from "./syntax/parse.ts";
+import type { LogStanza, Place, Rotation, Script, ScriptName, Settings } from "./types.ts";
+
+// A configuration is written by a person.
+const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
+const MAX_INCLUDE_DEPTH = 8;
+// More logs than any host has; a pattern over a spool directory must not take the machine down.
+const MAX_LOGS = 1_000_000;
+
+const TABOO_EXTENSIONS = [
+  ",v",
+  ".bak",
+  ".cfsaved",
+  ".disabled",
+  ".dpkg-bak",
+  ".dpkg-del",
+  ".dpkg-dist",
+  ".dpkg-new",
+  ".dpkg-old",
+  ".dpkg-tmp",
+  ".rhn-cfg-tmp-*",
+  ".rpmnew",
+  ".rpmorig",
+  ".rpmsave",
+  ".swp",
+  ".ucf-dist",
+  ".ucf-new",
+  ".ucf-old",
+  "~",
+];
+
+/** What is in force outside stanzas, as reading goes on. */
+type Globals = {
+  settings: Settings;
+  origins: Record<string, Place>;
+  tabooExtensions: string[];
+  tabooPatterns: string[];
+};
+
+/**
+ * Loads configuration files or directories, in the order given; later globals override earlier ones.
+ * Never throws: everything that is wrong is in `faults`.
+ */
+export function loadConfigs(configs: readonly string[]): Rotation {
+  const loader = new Loader();
+  for (const config of configs) loader.readPath(config, "", 0);
+  return loader.finish();
+}
+
+class Loader {
+  readonly #names: Names = accountNames();
+  readonly #listings = new Listings();
+  readonly #faults: ConfigFault[] = [];
+  readonly #stanzas: LogStanza[] = [];
+  readonly #owners = new Map<string, Place>();
+  #globals: Globals = {
+    settings: { ...DEFAULTS },
+    origins: {},
+    tabooExtensions: [...TABOO_EXTENSIONS],
+    tabooPatterns: [],
+  };
+
+  finish(): Rotation {
+    return { faults: this.#faults, stanzas: this.#stanzas };
+  }
+
+  #fault(place: Place, key: string, message: string, mend: string, consequence: string): void {
+    this.#faults.push({ file: place.file, line: place.line, key, message, mend, consequence });
+  }
+
+  readPath(path: string, from: string, depth: number, place: Place = { file: path, line: 0 }): void {
+    if (depth > MAX_INCLUDE_DEPTH) {
+      this.#fault(
+        place,
+        "include",
+        `is nested deeper than ${MAX_INCLUDE_DEPTH} files`,
+        "include fewer levels",
+        "file skipped",
+      );
+      return;
+    }
+    let directory: boolean;
+    try {
+      directory = statSync(path).isDirectory();
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+      this.#fault(
+        place,
+        from === "" ? "" : "include",
+        `cannot look at ${path}: ${code}`,
+        "check the path",
+        "file skipped",
+      );
+      return;
+    }
+    if (!directory) {
+      this.#readFile(path, depth, place);
+      return;
+    }
+    for (const name of readdirSync(path).sort()) {
+      if (this.#taboo(name)) continue;
+      const entry = join(path, name);
+      if (statSync(entry, { throwIfNoEntry: false })?.isFile()) this.#readFile(entry, depth, place);
+    }
+  }
+
+  #taboo(name: string): boolean {
+    return (
+      this.#globals.tabooExtensions.some((ext) => matchText(`*${ext}`, name)) ||
+      this.#globals.tabooPatterns.some((pattern) => matchText(pattern, name))
+    );
+  }
+
+  #readFile(path: string, depth: number, place: Place): void {
+    const text = this.#trustedText(path, place);
+    if (text === null) return;
+    const parsed = parseSyntax(text, path);
+    this.#faults.push(...parsed.faults);
+    const saved = snapshot(this.#globals);
+    for (const entry of parsed.entries) {
+      if (entry.kind === "stanza") this.#stanza(entry, path);
+      else if (entry.kind === "script") {
+        this.#fault(
+          { file: path, line: entry.line },
+          entry.name,
+          "may only stand inside a stanza",
+          "move it into the stanza it belongs to",
+          "script ignored",
+        );
+      } else if (!this.#global(entry, path, depth)) {
+        // A stanza that inherits a setting nobody can read might delete what it should keep.
+        if (depth > 0) this.#globals = saved;
+        return;
+      }
+    }
+    if (parsed.stopped && depth > 0) this.#globals = saved;
+  }
+
+  // The text of a file that only its owner can have written; null and a fault otherwise.
+  #trustedText(path: string, place: Place): string | null {
+    const refuse = (message: string, mend: string): null => {
+      this.#fault({ file: path, line: 0 }, "", message, mend, "file skipped");
+      return null;
+    };
+    let fd: number;
+    try {
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+      this.#fault(place, "", `cannot read ${path}: ${code}`, "check who may read it", "file skipped");
+      return null;
+    }
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) return refuse("is not a regular file", "name a file or a directory");
+      if (process.getuid?.() === 0) {
+        if (stat.uid !== 0)
+          return refuse(`belongs to user ${stat.uid}, and should to root`, `chown root ${path}`);
+        if ((stat.mode & 0o022) !== 0)
+          return refuse("is writable by its group or others", `chmod go-w ${path}`);
+      }
+      if (stat.size > MAX_CONFIG_BYTES)
+        return refuse(`is ${stat.size} bytes, at most ${MAX_CONFIG_BYTES} are read`, "split it");
+      return readFileSync(fd, "utf8");
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  // Applies a global directive; false when the rest of its file must not be used.
+  #global(entry: DirectiveEntry, file: string, depth: number): boolean {
+    const place = { file, line: entry.line };
+    if (entry.key === "include") {
+      if (entry.value === "") {
+        this.#fault(
+          place,
+          "include",
+          "wants a file or directory, found nothing",
+          "write include /etc/logrotate.d",
+          "rest of the file skipped",
+        );
+        return false;
+      }
+      this.readPath(untilde(entry.value), file, depth + 1, place);
+      return true;
+    }
+    if (entry.key === "tabooext" || entry.key === "taboopat") {
+      this.#changeTaboo(entry);
+      return true;
+    }
+    return this.#apply(entry, file, this.#globals, "rest of the file skipped");
+  }
+
+  #changeTaboo(entry: DirectiveEntry): void {
+    const adding = /^\+\s*/.exec(entry.value);
+    const list = entry.value
+      .slice(adding?.[0].length ?? 0)
+      .split(/[\s,]+/)
+      .filter((word) => word !== "");
+    const key = entry.key === "tabooext" ? "tabooExtensions" : "tabooPatterns";
+    this.#globals[key] = adding === null ? list : [...this.#globals[key], ...list];
+  }
+
+  #apply(
+    entry: DirectiveEntry,
+    file: string,
+    into: Pick<Globals, "settings" | "origins">,
+    consequence: string,
+  ): boolean {
+    const place = { file, line: entry.line };
+    const directive = DIRECTIVES.get(entry.key);
+    if (directive === undefined) {
+      const near = nearestDirective(entry.key);
+      this.#fault(
+        place,
+        entry.key,
+        "unknown option",
+        near === null ? "remove the line" : `did you mean ${near}?`,
+        "line ignored",
+      );
+      return true;
+    }
+    const refusal = directive.apply(into.settings, entry.value, this.#names);
+    if (refusal !== null) {
+      this.#fault(place, entry.key, refusal.message, refusal.mend, consequence);
+      return false;
+    }
+    into.origins[entry.key] = place;
+    return true;
+  }
+
+  #stanza(entry: StanzaEntry, file: string): void {
+    const place = { file, line: entry.line };
+    const own = { settings: { ...this.#globals.settings }, origins: { ...this.#globals.origins } };
+    const scripts: Partial<Record<ScriptName, Script>> = {};
+    let usable = !entry.broken;
+    for (const inner of entry.entries) {
+      if (inner.kind === "script") scripts[inner.name] = inner.script;
+      else usable = this.#inner(inner, file, own) && usable;
+    }
+    if (!usable) return;
+    const patterns = entry.patterns.map(untilde);
+    const logs = this.#logs(patterns, own.settings, place);
+    this.#stanzas.push({
+      id: this.#stanzas.length + 1,
+      place,
+      patternText: entry.patternText,
+      patterns,
+      logs,
+      settings: own.settings,
+      scripts,
+      origins: own.origins,
+    });
+  }
+
+  #inner(
+    entry: DirectiveEntry | ScriptEntry,
+    file: string,
+    own: Pick<Globals, "settings" | "origins">,
+  ): boolean {
+    if (entry.kind === "script") return true;
+    const place = { file, line: entry.line };
+    if (["include", "tabooext", "taboopat"].includes(entry.key)) {
+      this.#fault(
+        place,
+        entry.key,
+        "may not appear inside of log file definition",
+        "move it out of the stanza",
+        "stanza skipped",
+      );
+      return false;
+    }
+    return this.#apply(entry, file, own, "stanza skipped");
+  }
+
+  #logs(patterns: readonly string[], settings: Readonly<Settings>, place: Place): string[] {
+    const logs: string[] = [];
+    for (const pattern of patterns) {
+      const expansion = expandPattern(pattern, this.#listings);
+      if (expansion.trouble !== null) {
+        this.#fault(
+          place,
+          "",
+          `cannot read ${expansion.trouble}`,
+          "check who may read the directory",
+          "logs in it are not rotated",
+        );
+      }
+      for (const path of expansion.paths) {
+        const log = isAbsolute(path) ? path.replace(/\/{2,}/g, "/") : resolve(path);
+        const owner = this.#owners.get(log);
+        if (owner === undefined && logs.length < MAX_LOGS) {
+          this.#owners.set(log, place);
+          logs.push(log);
+        } else if (owner !== undefined && !settings.ignoreDuplicates) {
+          this.#fault(
+            place,
+            "",
+            `duplicate log entry for ${log}: it is also in ${owner.file}:${owner.line}`,
+            "name it in one stanza, or write ignoreduplicates",
+            "the first entry holds",
+          );
+        }
+      }
+    }
+    return logs;
+  }
+}
+
+function snapshot(globals: Globals): Globals {
+  return {
+    settings: { ...globals.settings },
+    origins: { ...globals.origins },
+    tabooExtensions: [...globals.tabooExtensions],
+    tabooPatterns: [...globals.tabooPatterns],
+  };
+}
+
+// `~/x` is in the home of whoever runs this; a home with glob characters in its name stays one directory.
+function untilde(pattern: string): string {
+  return pattern === "~" || pattern.startsWith("~/") ? escapePattern(homedir()) + pattern.slice(1) : pattern;
+}

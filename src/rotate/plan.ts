@@ -1,0 +1,412 @@
+// Decides what one run would do to the logs of one stanza. Pure, so the dry run, the guard's preview, the journal and
+// the tests all read the very plan that execute.ts walks.
+import { decideDue } from "./due/decide.ts";
+import {
+  baseOf,
+  compareDates,
+  datedPath,
+  dateFormatOf,
+  formatStamp,
+  type GenerationMatcher,
+  generationMatcher,
+  type NameScheme,
+  nameScheme,
+  numberedPath,
+  stampMoment,
+} from "./names/match.ts";
+import type {
+  FileFact,
+  LogFacts,
+  LogPlan,
+  LogStanza,
+  RotationStep,
+  ScriptName,
+  ScriptStep,
+  Settings,
+  StanzaPlan,
+} from "./types.ts";
+
+export type PlanContext = {
+  readonly now: Date;
+  readonly force: boolean;
+  /** Whether the rotation runs as root: then insecure directories are refused without `su`. */
+  readonly privileged: boolean;
+};
+
+const DAY_MS = 86_400_000;
+
+/** Plans every log of a stanza, in order. `facts` are the stanza's logs as they are now. */
+export function planStanza(stanza: LogStanza, facts: readonly LogFacts[], context: PlanContext): LogPlan[] {
+  const shared = stanza.settings.sharedScripts;
+  const whole = (name: ScriptName): ScriptStep | null => scriptStep(stanza, name, [stanza.patternText]);
+  const stanzaPlan: StanzaPlan = {
+    id: stanza.id,
+    place: stanza.place,
+    patternText: stanza.patternText,
+    shared,
+    su: stanza.settings.su,
+    errors: stanza.settings.errors,
+    firstaction: whole("firstaction"),
+    prerotate: shared ? whole("prerotate") : null,
+    postrotate: shared ? whole("postrotate") : null,
+    lastaction: whole("lastaction"),
+  };
+  return facts.map((fact) => planLog(stanza, stanzaPlan, fact, context));
+}
+
+function scriptStep(stanza: LogStanza, name: ScriptName, args: readonly string[]): ScriptStep | null {
+  const script = stanza.scripts[name];
+  return script === undefined ? null : { do: "script", name, script, args };
+}
+
+type Outcome = Pick<LogPlan, "verdict" | "why" | "mend">;
+
+function outcome(verdict: LogPlan["verdict"], why: string, mend = ""): Outcome {
+  return { verdict, why, mend };
+}
+
+function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, context: PlanContext): LogPlan {
+  const idle = (result: Outcome): LogPlan => ({
+    log: facts.path,
+    stanza: stanzaPlan,
+    ...result,
+    lastRotated: facts.lastRotatedMs === null ? null : new Date(facts.lastRotatedMs).toISOString(),
+    seen: facts.log,
+    before: [],
+    rotate: [],
+    after: [],
+    prerotate: null,
+    postrotate: null,
+    finalPath: null,
+    bytesFreed: 0,
+  });
+  const { settings } = stanza;
+  const obstacle = findObstacle(settings, facts, context);
+  if (obstacle !== null) return idle(obstacle);
+  const log = facts.log!;
+  const { now, force } = context;
+  // A log never seen before counts as rotated at the start of this hour, so that its first period begins now.
+  const last = new Date(facts.lastRotatedMs ?? startOfHour(now));
+  const due = decideDue(settings, log, last, now, force);
+  if (!due.rotate) return idle(outcome("skip", due.why));
+  const drafted = new Draft(stanza, facts, log, now).draft();
+  if (typeof drafted === "string") {
+    return idle(
+      outcome(
+        "fail",
+        `destination ${drafted} already exists`,
+        `move ${drafted} away, or use a dateformat that differs from run to run`,
+      ),
+    );
+  }
+  const shared = settings.sharedScripts;
+  return {
+    ...idle(outcome("rotate", due.why)),
+    ...drafted,
+    prerotate: shared ? null : scriptStep(stanza, "prerotate", [facts.path]),
+    postrotate: shared ? null : scriptStep(stanza, "postrotate", [facts.path, drafted.handedPath]),
+  };
+}
+
+/** The stamp a log gets when it is seen for the first time, milliseconds since the epoch. */
+export function startOfHour(now: Date): number {
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate(), now.getHours()).getTime();
+}
+
+// What keeps a log from being looked at: the first reason, or null.
+function findObstacle(settings: Readonly<Settings>, facts: LogFacts, context: PlanContext): Outcome | null {
+  const { parent, log, trouble, rotationDirectory } = facts;
+  if (trouble !== null) {
+    return outcome("fail", trouble, "check that the path can be reached by the user that rotates it");
+  }
+  if (parent !== null && context.privileged && settings.su === null && insecure(parent)) {
+    return outcome(
+      "fail",
+      `parent directory ${parent.path} has insecure permissions (it is writable by others, or by a group that is not root)`,
+      "write su USER GROUP in the stanza with the user and group that own the directory",
+    );
+  }
+  if (log === null) {
+    return settings.missingOk
+      ? outcome("skip", "the log does not exist (missingok)")
+      : outcome("fail", "No such file or directory", "write missingok when the log may be missing");
+  }
+  if (log.kind === "link") return outcome("skip", "a symbolic link is never rotated");
+  if (log.kind !== "file") return outcome("skip", "not a regular file");
+  if (log.links > 1 && !settings.allowHardLink) {
+    return outcome("skip", `${log.links} hard links; allowhardlink would rotate it`);
+  }
+  if (rotationDirectory === null && settings.createOlddir === null) {
+    return outcome(
+      "fail",
+      `olddir ${facts.rotationPath} does not exist`,
+      "make the directory, or write createolddir 0750 root adm",
+    );
+  }
+  if (rotationDirectory !== null && rotationDirectory.kind !== "directory") {
+    return outcome("fail", `olddir ${facts.rotationPath} is not a directory`, "name a directory in olddir");
+  }
+  if (rotationDirectory !== null && settings.copy === "no" && rotationDirectory.dev !== log.dev) {
+    return outcome(
+      "fail",
+      `olddir ${facts.rotationPath} is on another device`,
+      "write renamecopy or copytruncate, or choose a directory on the same device",
+    );
+  }
+  return null;
+}
+
+function insecure(directory: FileFact): boolean {
+  return (directory.gid !== 0 && (directory.mode & 0o020) !== 0) || (directory.mode & 0o002) !== 0;
+}
+
+type Drafted = Pick<LogPlan, "before" | "rotate" | "after" | "finalPath" | "bytesFreed"> & {
+  handedPath: string;
+};
+
+// Writes the steps for one log that is due, keeping a picture of the rotation directory as it will be after each step.
+class Draft {
+  readonly #stanza: LogStanza;
+  readonly #settings: Readonly<Settings>;
+  readonly #facts: LogFacts;
+  readonly #log: FileFact;
+  readonly #now: Date;
+  readonly #scheme: NameScheme;
+  readonly #format: string;
+  /** Path → file, as things stand after the steps so far. */
+  readonly #there: Map<string, FileFact>;
+  readonly #before: RotationStep[] = [];
+  readonly #rotate: RotationStep[] = [];
+  readonly #after: RotationStep[] = [];
+  #freed = 0;
+  #dispose: string | null = null;
+
+  constructor(stanza: LogStanza, facts: LogFacts, log: FileFact, now: Date) {
+    this.#stanza = stanza;
+    this.#settings = stanza.settings;
+    this.#facts = facts;
+    this.#log = log;
+    this.#now = now;
+    this.#scheme = nameScheme(stanza.settings, facts.path);
+    this.#format = dateFormatOf(stanza.settings);
+    this.#there = new Map(facts.generations.map((file) => [file.path, file]));
+  }
+
+  /** The steps, or the path that is in the way. */
+  draft(): Drafted | string {
+    const { compress, delayCompress, dateExt, start } = this.#settings;
+    const stamp = formatStamp(this.#format, stampMoment(this.#settings, this.#now));
+    const final = dateExt ? datedPath(this.#scheme, stamp) : numberedPath(this.#scheme, start);
+    const compressed = final + this.#scheme.compressExt;
+    if (dateExt) {
+      const taken = [final, compressed].find((path, i) => this.#there.has(path) && (i === 0 || compress));
+      if (taken !== undefined) return taken;
+    }
+    if (this.#facts.rotationDirectory === null) {
+      this.#before.push({
+        do: "mkdir",
+        path: this.#facts.rotationPath,
+        attributes: this.#settings.createOlddir!,
+      });
+    }
+    if (compress && delayCompress) this.#compressDelayed();
+    if (dateExt) this.#dropDated();
+    else this.#renumber();
+    const copied = this.#moveLog(final);
+    const compressNow = compress && !delayCompress && copied;
+    if (compressNow) this.#compress(this.#after, final, this.#log.sizeBytes);
+    this.#mailAndDispose(compressNow ? compressed : final);
+    const kept =
+      this.#dispose === final || this.#dispose === compressed || !copied
+        ? null
+        : compressNow
+          ? compressed
+          : final;
+    return {
+      before: this.#before,
+      rotate: this.#rotate,
+      after: this.#after,
+      finalPath: kept,
+      bytesFreed: this.#freed,
+      handedPath: final,
+    };
+  }
+
+  #shredding(): number | null {
+    return this.#settings.shred ? this.#settings.shredCycles : null;
+  }
+
+  #compress(steps: RotationStep[], from: string, sizeBytes: number): void {
+    const { compressCommand, compressOptions } = this.#settings;
+    steps.push({
+      do: "compress",
+      from,
+      to: from + this.#scheme.compressExt,
+      with: { command: compressCommand, options: compressOptions },
+      sizeBytes,
+      shred: this.#shredding(),
+    });
+  }
+
+  #matcher(suffix: string): GenerationMatcher {
+    return generationMatcher(this.#scheme, this.#format, suffix);
+  }
+
+  // Generations with a date in their name, oldest first.
+  #dated(suffix: string): FileFact[] {
+    const matcher = this.#matcher(suffix);
+    return [...this.#there.values()]
+      .flatMap((file) => {
+        const date = matcher.dateOf(baseOf(file.path));
+        return date === null ? [] : [{ file, date }];
+      })
+      .sort((a, b) => compareDates(a.date, b.date) || (a.file.path < b.file.path ? -1 : 1))
+      .map(({ file }) => file);
+  }
+
+  #compressDelayed(): void {
+    const { dateExt, start } = this.#settings;
+    const first = this.#there.get(numberedPath(this.#scheme, start));
+    const waiting = dateExt ? this.#dated("") : first === undefined ? [] : [first];
+    for (const file of waiting) {
+      this.#compress(this.#before, file.path, file.sizeBytes);
+      this.#there.delete(file.path);
+      const to = file.path + this.#scheme.compressExt;
+      this.#there.set(to, { ...file, path: to });
+    }
+  }
+
+  #tooOld(file: FileFact): boolean {
+    const { maxAgeDays } = this.#settings;
+    return maxAgeDays > 0 && this.#now.getTime() - file.mtimeMs > maxAgeDays * DAY_MS;
+  }
+
+  #suffix(): string {
+    return this.#settings.compress ? this.#scheme.compressExt : "";
+  }
+
+  // Everything over the count or the age goes now, save the newest of those: it goes last, once the log itself is safe.
+  #dropDated(): void {
+    const { rotate } = this.#settings;
+    const found = this.#dated(this.#suffix());
+    const doomed = found.filter(
+      (file, i) =>
+        (rotate >= 0 && found.length >= rotate && i <= found.length - rotate) || this.#tooOld(file),
+    );
+    for (const file of doomed.slice(0, -1)) this.#remove(this.#before, file);
+    this.#dispose = doomed.at(-1)?.path ?? null;
+  }
+
+  // Shifts each generation up by one; what leaves the range goes last.
+  #renumber(): void {
+    const { rotate, start } = this.#settings;
+    const suffix = this.#suffix();
+    const matcher = this.#matcher(suffix);
+    const highest = rotate > 0 ? rotate + start - 1 : rotate === 0 ? start : Number.POSITIVE_INFINITY;
+    const present = [...this.#there.values()]
+      .flatMap((file) => {
+        const index = matcher.indexOf(baseOf(file.path));
+        return index === null || index < start || index > highest ? [] : [{ file, index }];
+      })
+      .sort((a, b) => b.index - a.index);
+    for (const { file, index } of present) {
+      if (this.#tooOld(file)) {
+        this.#remove(this.#before, file);
+        continue;
+      }
+      const to = numberedPath(this.#scheme, index + 1) + suffix;
+      this.#before.push({ do: "rename", from: file.path, to, ifThere: true });
+      this.#there.delete(file.path);
+      this.#there.set(to, { ...file, path: to });
+    }
+    if (rotate >= 0) {
+      const beyond = numberedPath(this.#scheme, highest + 1) + suffix;
+      this.#dispose = this.#there.has(beyond) ? beyond : null;
+    }
+  }
+
+  // The log itself. False when nothing is kept of it: `copy` and `copytruncate` with `rotate 0`.
+  #moveLog(final: string): boolean {
+    const { copy, rotate } = this.#settings;
+    const { path } = this.#facts;
+    const sizeBytes = this.#log.sizeBytes;
+    if (copy === "copy" || copy === "copytruncate") {
+      const truncate = copy === "copytruncate";
+      if (rotate === 0) {
+        if (truncate) this.#rotate.push({ do: "truncate", path });
+        if (truncate) this.#freed += sizeBytes;
+        return false;
+      }
+      this.#rotate.push({ do: "copy", from: path, to: final, truncate, sizeBytes });
+    } else {
+      const temporary = `${path}.tmp`;
+      this.#rotate.push({
+        do: "rename",
+        from: path,
+        to: copy === "renamecopy" ? temporary : final,
+        ifThere: false,
+      });
+      if (rotate === 0) this.#dispose = final + this.#suffix();
+      if (this.#settings.create !== null) this.#create();
+      if (copy === "renamecopy") {
+        this.#after.push({ do: "copy", from: temporary, to: final, truncate: false, sizeBytes });
+        this.#after.push({ do: "unlink", path: temporary });
+      }
+    }
+    this.#there.set(final, { ...this.#log, path: final });
+    return true;
+  }
+
+  #create(): void {
+    const wanted = this.#settings.create!;
+    this.#rotate.push({
+      do: "create",
+      path: this.#facts.path,
+      mode: wanted.mode ?? this.#log.mode & 0o777,
+      uid: wanted.uid ?? this.#log.uid,
+      gid: wanted.gid ?? this.#log.gid,
+    });
+  }
+
+  #mailAndDispose(newest: string): void {
+    const { mail, mailFirst } = this.#settings;
+    const doomed = this.#dispose;
+    if (mail !== null && mailFirst) this.#mail(this.#after, newest, this.#facts.path);
+    if (doomed === null) return;
+    const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed };
+    if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, this.#subject(doomed));
+    this.#remove(this.#after, file, false);
+  }
+
+  // A dated generation is named in full; a numbered one has only just got its number, so the log is named.
+  #subject(path: string): string {
+    return this.#settings.dateExt ? path : this.#facts.path;
+  }
+
+  #mail(steps: RotationStep[], path: string, subject: string): void {
+    const compressed = this.#settings.compress && path.endsWith(this.#scheme.compressExt);
+    steps.push({
+      do: "mail",
+      path,
+      to: this.#settings.mail!,
+      subject,
+      uncompress: compressed ? this.#settings.uncompressCommand : null,
+    });
+  }
+
+  #remove(steps: RotationStep[], file: FileFact, mayMail = true): void {
+    const { mail, mailFirst } = this.#settings;
+    if (mayMail && mail !== null && !mailFirst) this.#mail(steps, file.path, this.#subject(file.path));
+    const preremove = scriptStep(this.#stanza, "preremove", [file.path]);
+    if (preremove !== null) steps.push(preremove);
+    steps.push({
+      do: "remove",
+      path: file.path,
+      because: this.#tooOld(file) ? "maxage" : "rotate",
+      sizeBytes: file.sizeBytes,
+      shred: this.#shredding(),
+    });
+    this.#freed += file.sizeBytes;
+    this.#there.delete(file.path);
+  }
+}

@@ -1,0 +1,145 @@
+// Does one step of a plan. Each kind of step is one short piece of work on names resolved through open directories; what goes
+// wrong is thrown, and execute.ts decides what that means for the log.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from "node:fs";
+import { runCommand } from "./command.ts";
+import { compressFile, createLike } from "./compress.ts";
+import { copyLog, truncateLog } from "./copy.ts";
+import type { Directories } from "./directories.ts";
+import { withIdentity } from "./identity.ts";
+import { mailFile } from "./mail.ts";
+import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
+
+export type StepContext = {
+  readonly directories: Directories;
+  readonly identity: Identity | null;
+  /** For names of files moved aside. */
+  readonly stamp: string;
+  readonly mailCommand: readonly string[];
+  /** Whether scripts write to our own stdout and stderr. */
+  readonly inherit: boolean;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Runs `/bin/sh -c` on a script, its arguments passed as arguments. Throws when it fails. */
+export async function runScript(
+  step: ScriptStep,
+  context: Pick<StepContext, "inherit" | "signal">,
+): Promise<void> {
+  const { inherit, signal } = context;
+  const result = await runCommand(["/bin/sh", "-c", step.script.text, "logrotate_script", ...step.args], {
+    inherit,
+    signal,
+  });
+  if (result.ok) return;
+  const said = result.output.trim();
+  const { file, line } = step.script.place;
+  throw new Error(
+    `${step.name} script (${file}:${line}): ${result.why}${said === "" ? "" : `: ${said.slice(-400)}`}`,
+  );
+}
+
+/**
+ * Does one step. Throws what went wrong.
+ * @param seen the log as it was planned, for steps that read it in place
+ */
+export async function doStep(step: RotationStep, seen: FileFact | null, context: StepContext): Promise<void> {
+  const { directories, identity, stamp, signal } = context;
+  const as = <T>(work: () => T): T => withIdentity(identity, work);
+  if (step.do === "script") await runScript(step, context);
+  else if (step.do === "rename") as(() => rename(step, directories));
+  else if (step.do === "create") as(() => create(step, stamp, directories));
+  else if (step.do === "copy")
+    copyLog({ ...step, identity, stamp, seen: step.truncate ? seen : null }, directories);
+  else if (step.do === "truncate") truncateLog(step.path, seen, identity, directories);
+  else if (step.do === "unlink") as(() => unlinkSync(directories.at(step.path)));
+  else if (step.do === "remove") await remove(step.path, step.shred, context);
+  else if (step.do === "mail") await mailFile(step, context);
+  else if (step.do === "compress") {
+    await compressFile({ ...step, identity, stamp, signal }, directories);
+    await remove(step.from, step.shred, context);
+  } else as(() => makeDirectory(step, directories));
+}
+
+function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Directories): void {
+  try {
+    renameSync(directories.at(step.from), directories.at(step.to));
+  } catch (error) {
+    if (!(step.ifThere && (error as NodeJS.ErrnoException).code === "ENOENT")) throw error;
+  }
+}
+
+function create(
+  step: Extract<RotationStep, { do: "create" }>,
+  stamp: string,
+  directories: Directories,
+): void {
+  const at = directories.at(step.path);
+  if (lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) {
+    closeSync(createLike(step.path, step, stamp, directories));
+    return;
+  }
+  // Its writer was faster and has begun a new log: that stays, lines and all, with the owner and mode it should have.
+  const fd = openSync(at, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.nlink > 1)
+      throw new Error(`${step.path} was replaced while it was being rotated`);
+    if (stat.uid !== step.uid || stat.gid !== step.gid) fchownSync(fd, step.uid, step.gid);
+    fchmodSync(fd, step.mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function makeDirectory(step: Extract<RotationStep, { do: "mkdir" }>, directories: Directories): void {
+  const at = directories.at(step.path);
+  const { mode, uid, gid } = step.attributes;
+  try {
+    mkdirSync(at, 0o700);
+  } catch (error) {
+    // The log before this one has made it.
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && lstatSync(at).isDirectory()) return;
+    throw error;
+  }
+  const fd = openSync(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const made = fstatSync(fd);
+    if (uid !== null || gid !== null) fchownSync(fd, uid ?? made.uid, gid ?? made.gid);
+    fchmodSync(fd, mode ?? 0o755);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function remove(path: string, shred: number | null, context: StepContext): Promise<void> {
+  const { directories, identity, signal } = context;
+  if (shred === null) {
+    withIdentity(identity, () => unlinkSync(directories.at(path)));
+    return;
+  }
+  const fd = withIdentity(identity, () =>
+    openSync(directories.at(path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+  );
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+    // shred overwrites its standard output for `-`, so it needs no name that somebody could exchange.
+    const cycles = shred > 0 ? ["-n", String(shred)] : [];
+    const result = await runCommand(["shred", ...cycles, "-"], { stdout: fd, identity, signal });
+    if (!result.ok) throw new Error(`shred ${path}: ${result.why} ${result.output.trim()}`.trimEnd());
+    withIdentity(identity, () => unlinkSync(directories.at(path)));
+  } finally {
+    closeSync(fd);
+  }
+}
