@@ -66,6 +66,15 @@ export function blindSpot(event: Event): BlindSpot | null {
         amount: event.count,
         unit: "source",
       };
+    case "scans.withheld":
+      return {
+        ...base,
+        rank: 2,
+        key: `scans ${event.because}`,
+        text: `scans seen but not told one by one: ${event.because}`,
+        amount: event.count,
+        unit: "scan",
+      };
     case "lines.skipped":
       return {
         ...base,

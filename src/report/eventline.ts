@@ -69,6 +69,8 @@ function said(event: EventBody): Said {
       return say("packets", "warn", `${counted(event.count, "packet")} lost in the ${event.where}`);
     case "sources.evicted":
       return say("sources", "warn", `${counted(event.count, "source")} forgotten: ${event.because}`);
+    case "scans.withheld":
+      return say("scans", "warn", `${counted(event.count, "scan")} not told one by one: ${event.because}`);
     case "line.found":
       return say(event.layer, LAYER_TONE[event.layer], `${event.source}: ${event.line}`);
     case "lines.skipped":

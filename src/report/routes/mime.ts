@@ -9,9 +9,9 @@ import { DeliveryError } from "./refusal.ts";
 const MAX_ADDRESS = 254;
 
 // A mailbox without quoting, comments or blanks, which may be a local name alone (`root`). The first character keeps
-// it from being read as an option of sendmail.
-const MAILBOX =
-  /^[\w!#$%&'*+/=?^`{|}~][\w!#$%&'*+/=?^`{|}~.-]{0,63}(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?$/;
+// it from being read as an option of sendmail; `|` and `/` are missing because old mailers take them for a program
+// or a file to deliver to.
+const MAILBOX = /^\w[\w!#$%&'*+=?^{}~.-]{0,63}(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?$/;
 
 /**
  * The mailboxes of `a@example.org, root`.
@@ -75,6 +75,8 @@ export function buildMail(message: Message, envelope: Envelope, lineEnd: "\n" | 
       "X-Telltale-Host": oneLine(message.host),
     },
     newline: lineEnd,
+    // Parts of a boundary that no line of a log can foretell.
+    baseBoundary: message.id.replace(/[^\w-]/g, ""),
     disableFileAccess: true,
     disableUrlAccess: true,
   });
