@@ -1,0 +1,39 @@
+// What every way of blocking must be able to do. `backend.contract.ts` holds each of them to it in real network
+// namespaces.
+import type { Prefix } from "../core/address.ts";
+import type { HeldBlock } from "./plan.ts";
+import type { FirewallChange } from "./types.ts";
+
+/** What became of one change. Accepting is not succeeding: `why` is null only after the firewall has confirmed it. */
+export type ChangeResult = {
+  readonly change: FirewallChange;
+  /** Why it did not happen, in the firewall's words; null when it did. */
+  readonly why: string | null;
+  readonly mend: string;
+  /** Packets a lifted block had stopped, where the backend counts. */
+  readonly packetsStopped: number;
+};
+
+export interface Backend {
+  /** `nftables`, `route`, `record`, … */
+  readonly name: string;
+  /** For the status block: `table inet telltale, through libnftables`. */
+  describe(): string;
+  /**
+   * Makes everything ready; blocks that are already in force stay.
+   * @throws MissingPartError when this machine cannot do it
+   */
+  open(): Promise<void>;
+  /** Who is let through whatever else is said; replaces what was set before. */
+  setAllow(prefixes: readonly Prefix[]): Promise<void>;
+  /** Does all changes, in order, and says of each what became of it. Doing one twice is no failure. Never throws. */
+  apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]>;
+  /** The blocks in force, read back from the firewall. */
+  held(): Promise<HeldBlock[]>;
+  /** Packets stopped so far, by target (`formatPrefix`); targets that are not blocked are left out. */
+  packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>>;
+  /** Removes every block and everything else this backend has put on the host. */
+  clear(): Promise<void>;
+  /** Lets go of handles; blocks stay in force. */
+  close(): Promise<void>;
+}

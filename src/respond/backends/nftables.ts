@@ -1,0 +1,198 @@
+// Blocks in the kernel's nftables, in a table of telltale's own. Nobody else's table is read or written.
+import { type Address, formatPrefix, type Prefix } from "../../core/address.ts";
+import { describeError } from "../../core/errors.ts";
+import { type Nftables, type NftablesOptions, NftError, openNftables } from "../../sys/nftables.ts";
+import type { Backend, ChangeResult } from "../backend.ts";
+import type { HeldBlock } from "../plan.ts";
+import type { FirewallChange } from "../types.ts";
+import {
+  allowScript,
+  changesScript,
+  getScript,
+  parseHeld,
+  parseSetKeys,
+  removeScript,
+  type SetKey,
+  setKeyOf,
+  setName,
+  TABLE,
+  tableScript,
+  USUAL_SETS,
+} from "./ruleset.ts";
+
+// A transaction of this many elements takes about 10 ms; between two the event loop runs.
+const ELEMENTS_PER_SCRIPT = 2_000;
+
+const MEND_REFUSED = "see `nft list table inet telltale`; the guard needs root or CAP_NET_ADMIN";
+
+export class NftablesBackend implements Backend {
+  readonly name = "nftables";
+  readonly #options: NftablesOptions;
+  #nft: Nftables | undefined;
+  #keys: SetKey[] = [...USUAL_SETS];
+  #allow: readonly Prefix[] = [];
+
+  constructor(options: NftablesOptions = {}) {
+    this.#options = options;
+  }
+
+  describe(): string {
+    return `table ${TABLE}, through ${this.#nft?.via ?? "libnftables"}`;
+  }
+
+  async open(): Promise<void> {
+    this.#nft ??= openNftables(this.#options);
+    for (const key of parseSetKeys(await this.#listing())) this.#know(key);
+    await this.#build();
+  }
+
+  async setAllow(prefixes: readonly Prefix[]): Promise<void> {
+    this.#allow = prefixes;
+    await this.#run(allowScript(prefixes));
+  }
+
+  async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    const results: ChangeResult[] = [];
+    for (let at = 0; at < changes.length; at += ELEMENTS_PER_SCRIPT) {
+      results.push(...(await this.#applyScript(changes.slice(at, at + ELEMENTS_PER_SCRIPT))));
+    }
+    return results;
+  }
+
+  async held(): Promise<HeldBlock[]> {
+    return parseHeld(await this.#listing());
+  }
+
+  async packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
+    const wanted = new Map<string, { key: SetKey; addresses: Address[] }>();
+    for (const target of targets) {
+      const key = setKeyOf(target);
+      const group = wanted.get(setName(key));
+      if (group === undefined) wanted.set(setName(key), { key, addresses: [target.base] });
+      else group.addresses.push(target.base);
+    }
+    const counts = new Map<string, number>();
+    const note = (blocks: readonly HeldBlock[]) => {
+      for (const block of blocks) counts.set(formatPrefix(block.target), block.packetsStopped);
+    };
+    try {
+      for (const { key, addresses } of wanted.values())
+        note(parseHeld(await this.#run(getScript(key, addresses))));
+    } catch (error) {
+      if (!(error instanceof NftError)) throw error;
+      // One of them is gone, and nftables then tells of none: read the whole table.
+      note(await this.held());
+    }
+    return counts;
+  }
+
+  async clear(): Promise<void> {
+    await this.#run(removeScript());
+    this.#keys = [...USUAL_SETS];
+  }
+
+  async close(): Promise<void> {
+    await this.#nft?.close();
+    this.#nft = undefined;
+  }
+
+  async #run(script: string): Promise<string> {
+    this.#nft ??= openNftables(this.#options);
+    return this.#nft.run(script);
+  }
+
+  // The whole table as text; "" when there is none.
+  async #listing(): Promise<string> {
+    try {
+      return await this.#run(`list table ${TABLE}\n`);
+    } catch (error) {
+      if (error instanceof NftError && /No such file or directory/.test(error.message)) return "";
+      throw error;
+    }
+  }
+
+  async #build(): Promise<void> {
+    const script = tableScript(this.#keys) + allowScript(this.#allow);
+    try {
+      await this.#run(script);
+    } catch (error) {
+      if (!(error instanceof NftError)) throw error;
+      // A table that another version left behind cannot be changed into this one: replace it, with its blocks.
+      const kept = parseHeld(await this.#listing()).map(
+        ({ target, leftMs, packetsStopped }): FirewallChange => ({
+          do: "block",
+          target,
+          forMs: leftMs ?? 60_000,
+          packetsStopped,
+        }),
+      );
+      await this.#run(removeScript() + script + changesScript(kept));
+    }
+  }
+
+  #know(key: SetKey): boolean {
+    if (this.#keys.some((known) => setName(known) === setName(key))) return false;
+    this.#keys.push(key);
+    return true;
+  }
+
+  async #applyScript(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    try {
+      let fresh = false;
+      for (const { target } of changes) fresh = this.#know(setKeyOf(target)) || fresh;
+      if (fresh) await this.#build();
+      const lifted = changes.filter((change) => change.do === "lift").map((change) => change.target);
+      const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
+      await this.#run(changesScript(changes));
+      return changes.map((change) => ({
+        change,
+        why: null,
+        mend: "",
+        packetsStopped: counts.get(formatPrefix(change.target)) ?? 0,
+      }));
+    } catch (error) {
+      return this.#recover(changes, error);
+    }
+  }
+
+  // Somebody may have removed the table: make it again, once. Then find the change that is refused by halving,
+  // so that one bad element does not cost the others their block.
+  async #recover(changes: readonly FirewallChange[], error: unknown): Promise<ChangeResult[]> {
+    if (changes.length === 1) {
+      try {
+        await this.#build();
+        await this.#run(changesScript(changes));
+        return [{ change: changes[0]!, why: null, mend: "", packetsStopped: 0 }];
+      } catch (again) {
+        return [{ change: changes[0]!, why: describeError(again), mend: MEND_REFUSED, packetsStopped: 0 }];
+      }
+    }
+    if (!(error instanceof NftError)) {
+      return changes.map((change) => ({
+        change,
+        why: describeError(error),
+        mend: MEND_REFUSED,
+        packetsStopped: 0,
+      }));
+    }
+    const half = changes.length >> 1;
+    return [
+      ...(await this.#applyScript(changes.slice(0, half))),
+      ...(await this.#applyScript(changes.slice(half))),
+    ];
+  }
+}
+
+/**
+ * Lifts everything telltale has put into nftables, by deleting its table. Needs no guard, no store and no
+ * configuration: the way out when all else is broken.
+ * @throws MissingPartError without nftables, NftError when the kernel refuses
+ */
+export async function liftAllTelltale(options: NftablesOptions = {}): Promise<void> {
+  const nft = openNftables(options);
+  try {
+    await nft.run(removeScript());
+  } finally {
+    await nft.close();
+  }
+}

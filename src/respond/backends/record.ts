@@ -1,0 +1,65 @@
+// Writes blocks down and does nothing else: for observing, for a host whose firewall is somebody else's, for tests.
+import { formatPrefix, type Prefix } from "../../core/address.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Backend, ChangeResult } from "../backend.ts";
+import type { HeldBlock } from "../plan.ts";
+import type { FirewallChange } from "../types.ts";
+
+export class RecordBackend implements Backend {
+  readonly name = "record";
+  readonly #clock: Clock;
+  readonly #held = new Map<string, { target: Prefix; endMs: number }>();
+  #allow: readonly Prefix[] = [];
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  get allow(): readonly Prefix[] {
+    return this.#allow;
+  }
+
+  describe(): string {
+    return "written down only, nothing is blocked";
+  }
+
+  async open(): Promise<void> {}
+
+  async setAllow(prefixes: readonly Prefix[]): Promise<void> {
+    this.#allow = prefixes;
+  }
+
+  async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    for (const change of changes) {
+      const key = formatPrefix(change.target);
+      if (change.do === "lift") this.#held.delete(key);
+      else this.#held.set(key, { target: change.target, endMs: this.#clock.monotonicMs() + change.forMs });
+    }
+    return changes.map((change) => ({ change, why: null, mend: "", packetsStopped: 0 }));
+  }
+
+  async held(): Promise<HeldBlock[]> {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [key, { endMs }] of this.#held) if (endMs <= nowMs) this.#held.delete(key);
+    return [...this.#held.values()].map(({ target, endMs }) => ({
+      target,
+      leftMs: endMs - nowMs,
+      packetsStopped: 0,
+    }));
+  }
+
+  async packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
+    return new Map(
+      targets
+        .map(formatPrefix)
+        .filter((key) => this.#held.has(key))
+        .map((key) => [key, 0]),
+    );
+  }
+
+  async clear(): Promise<void> {
+    this.#held.clear();
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,164 @@
+// The text of telltale's own nftables table: what is in it, how an element is written and how a listing is read.
+// Text only, so that the whole ruleset can be compared with a snapshot.
+import { type Address, familyOf, formatPrefix, type Prefix, parseAddress } from "../../core/address.ts";
+import type { HeldBlock } from "../plan.ts";
+import type { FirewallChange } from "../types.ts";
+
+/** The one table this program touches. */
+export const TABLE = "inet telltale";
+
+// Before connection tracking (-200) and address translation (-100), so that a published container port and
+// forwarded traffic are covered and a blocked source costs no tracking entry; after raw's defragmentation (-400).
+const PRIORITY = -310;
+
+// One hash set for each prefix length in use, looked up with the masked source: an interval set would have to be read
+// back for every change and refuses blocks that overlap.
+const MAX_ELEMENTS = 262_144;
+const WHOLE: Record<4 | 6, number> = { 4: 32, 6: 128 };
+
+/** A family and a prefix length that the table has a set for. */
+export type SetKey = { readonly family: 4 | 6; readonly bits: number };
+
+export function setKeyOf(target: Prefix): SetKey {
+  return { family: familyOf(target.base), bits: target.bits };
+}
+
+/** `blocked4_32`, `blocked6_64`. */
+export function setName({ family, bits }: SetKey): string {
+  return `blocked${family}_${bits}`;
+}
+
+/** The sets that are always there: IPv4 addresses, IPv6 addresses, IPv6 networks of one customer. */
+export const USUAL_SETS: readonly SetKey[] = [
+  { family: 4, bits: 32 },
+  { family: 6, bits: 128 },
+  { family: 6, bits: 64 },
+];
+
+/** One transaction that makes the table what it should be and keeps the elements it has. */
+export function tableScript(keys: readonly SetKey[]): string {
+  const lines = [
+    `add table ${TABLE}`,
+    `add set ${TABLE} allow4 { type ipv4_addr; flags interval; auto-merge; }`,
+    `add set ${TABLE} allow6 { type ipv6_addr; flags interval; auto-merge; }`,
+    ...keys.map(
+      (key) =>
+        `add set ${TABLE} ${setName(key)} { type ipv${key.family}_addr; flags dynamic, timeout; size ${MAX_ELEMENTS}; counter; }`,
+    ),
+    `add chain ${TABLE} prerouting { type filter hook prerouting priority ${PRIORITY}; policy accept; }`,
+    `flush chain ${TABLE} prerouting`,
+    // "accept" ends this chain only: every other table still sees the packet.
+    `add rule ${TABLE} prerouting iifname "lo" accept`,
+    `add rule ${TABLE} prerouting ip saddr @allow4 accept`,
+    `add rule ${TABLE} prerouting ip6 saddr @allow6 accept`,
+    ...keys.map((key) => `add rule ${TABLE} prerouting ${maskedSource(key)} @${setName(key)} drop`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** One transaction that removes the table, whether or not it is there. */
+export function removeScript(): string {
+  return `add table ${TABLE}\ndelete table ${TABLE}\n`;
+}
+
+export function allowScript(prefixes: readonly Prefix[]): string {
+  const lines: string[] = [];
+  for (const family of [4, 6] as const) {
+    const elements = prefixes.filter((prefix) => familyOf(prefix.base) === family).map(formatPrefix);
+    lines.push(`flush set ${TABLE} allow${family}`);
+    if (elements.length > 0) lines.push(`add element ${TABLE} allow${family} { ${elements.join(", ")} }`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/**
+ * One transaction for all changes. Each element is added, deleted and added again: the first makes the deletion
+ * succeed, and older kernels keep the old timeout when an element is merely added twice.
+ */
+export function changesScript(changes: readonly FirewallChange[]): string {
+  // The last word on a target is the one that counts.
+  const last = new Map<string, FirewallChange>();
+  for (const change of changes) last.set(formatPrefix(change.target), change);
+  const bySet = new Map<string, { drop: string[]; add: string[] }>();
+  for (const change of last.values()) {
+    const name = setName(setKeyOf(change.target));
+    let group = bySet.get(name);
+    if (group === undefined) bySet.set(name, (group = { drop: [], add: [] }));
+    group.drop.push(change.target.base);
+    if (change.do === "block") {
+      const counter = change.packetsStopped ? ` counter packets ${change.packetsStopped} bytes 0` : "";
+      group.add.push(`${change.target.base}${counter} timeout ${timeout(change.forMs)}`);
+    }
+  }
+  let script = "";
+  for (const [name, { drop, add }] of bySet) {
+    const all = drop.join(", ");
+    script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
+    if (add.length > 0) script += `add element ${TABLE} ${name} { ${add.join(", ")} }\n`;
+  }
+  return script;
+}
+
+export function getScript(key: SetKey, addresses: readonly Address[]): string {
+  return `get element ${TABLE} ${setName(key)} { ${addresses.join(", ")} }\n`;
+}
+
+/** Reads `list table` or `get element`: every element of a `blocked…` set. */
+export function parseHeld(listing: string): HeldBlock[] {
+  const out: HeldBlock[] = [];
+  const sets = listing.split(/^\s*set (?=blocked[46]_\d+ \{)/m).slice(1);
+  for (const set of sets) {
+    const bits = Number(/^blocked[46]_(\d+)/.exec(set)![1]);
+    const from = set.indexOf("elements = {");
+    if (from < 0) continue;
+    const to = set.indexOf("}", from);
+    for (const element of set.slice(from + 12, to).split(",")) {
+      const fields = element.trim().split(/\s+/);
+      const base = parseAddress(fields[0]!);
+      if (base === null) continue;
+      const after = (word: string) => fields[fields.indexOf(word) + 1];
+      const packets = fields.includes("packets") ? Number(after("packets")) : 0;
+      const expires = fields.includes("expires") ? parseTimeout(after("expires")!) : null;
+      out.push({ target: { base, bits }, leftMs: expires, packetsStopped: packets });
+    }
+  }
+  return out;
+}
+
+/** The sets of blocks that a listing shows, so that lengths met by an earlier run are kept. */
+export function parseSetKeys(listing: string): SetKey[] {
+  return [...listing.matchAll(/^\s*set blocked([46])_(\d+) \{/gm)].map(([, family, bits]) => ({
+    family: Number(family) as 4 | 6,
+    bits: Number(bits),
+  }));
+}
+
+function maskedSource({ family, bits }: SetKey): string {
+  const field = family === 4 ? "ip saddr" : "ip6 saddr";
+  return bits === WHOLE[family] ? field : `${field} and ${mask(family, bits)}`;
+}
+
+function mask(family: 4 | 6, bits: number): string {
+  const bytes = Array.from({ length: family === 4 ? 4 : 16 }, (_, i) => {
+    const keep = Math.min(8, Math.max(0, bits - 8 * i));
+    return (0xff00 >> keep) & 0xff;
+  });
+  if (family === 4) return bytes.join(".");
+  const words = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16));
+  return parseAddress(words.join(":"))!;
+}
+
+// nft(8), TIME SPECIFICATIONS knows `d h m s` and, unmentioned, `ms`.
+function timeout(forMs: number): string {
+  const whole = Math.max(1, Math.round(forMs));
+  const seconds = Math.floor(whole / 1_000);
+  return `${seconds > 0 ? `${seconds}s` : ""}${whole % 1_000 > 0 ? `${whole % 1_000}ms` : ""}`;
+}
+
+function parseTimeout(text: string): number {
+  const unitMs: Record<string, number> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+  let totalMs = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)(ms|d|h|m|s)/g))
+    totalMs += Number(count) * unitMs[unit!]!;
+  return totalMs;
+}

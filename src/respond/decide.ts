@@ -1,0 +1,104 @@
+// Turns a scan into a verdict. Pure: the same scan, history, guardrails, load, time and chance always give the same
+// answer, so the rules can be read, and tested, as a table.
+import { type Address, familyOf, formatPrefix, type Prefix, prefixOf } from "../core/address.ts";
+import type { EvidenceGrade, Mode, Scan, Verdict } from "../core/events.ts";
+import type { BlockLimits } from "./types.ts";
+
+export type DecideInput = {
+  readonly scan: Scan;
+  readonly findingId: string;
+  readonly history: SourceHistory;
+  readonly mode: Mode;
+  /** Why nothing in this prefix may be blocked, or null. Asked about the source, then about its network. */
+  readonly guardrails: (target: Prefix) => string | null;
+  readonly limits: BlockLimits;
+  readonly load: Load;
+  readonly now: Date;
+  /** A number in [0, 1) that decides the jitter. */
+  readonly chance: number;
+};
+
+/** What is known of a target from before. */
+export type SourceHistory = {
+  /** The block that covers the source now, if any. */
+  readonly inForce: (target: Prefix) => { readonly until: Date; readonly grade: EvidenceGrade } | null;
+  /** Blocks of this target in the time that counts (`limits.forgetMs`), those lifted by hand not excepted. */
+  readonly times: (target: Prefix) => number;
+};
+
+/** How busy the responder is. */
+export type Load = { readonly newInLastMinute: number; readonly inForce: number };
+
+/** The verdict on one scan. In mode `observe` a verdict `block` says what would have been done. */
+export function decide(input: DecideInput): Verdict {
+  const { scan, mode, limits, load, findingId, now } = input;
+  const source: Prefix = whole(scan.source);
+  const say = (action: Verdict["action"], because: string, more: Partial<Verdict> = {}): Verdict => ({
+    source: scan.source,
+    target: scan.source,
+    action,
+    forMs: 0,
+    mode,
+    because,
+    findingId,
+    ...more,
+  });
+
+  const guardrail = input.guardrails(source);
+  if (guardrail !== null) return say("ignore", `never blocked: ${guardrail}`, { guardrail });
+
+  const target = targetFor(scan.source, input.guardrails);
+  const standing = input.history.inForce(target);
+  const upgrade = standing !== null && standing.grade === "spoofable" && scan.grade === "proven";
+  if (standing !== null && standing.until > now && !upgrade) {
+    return say("ignore", `already blocked until ${standing.until.toISOString()}`, {
+      target: formatPrefix(target),
+    });
+  }
+  if (!upgrade && load.newInLastMinute >= limits.maxPerMinute) {
+    return say(
+      "watch",
+      `circuit breaker: ${load.newInLastMinute} new blocks in the last minute, at most ${limits.maxPerMinute} allowed`,
+    );
+  }
+  if (!upgrade && load.inForce >= limits.maxInForce) {
+    return say(
+      "watch",
+      `circuit breaker: ${load.inForce} blocks in force, at most ${limits.maxInForce} allowed`,
+    );
+  }
+
+  const before = input.history.times(target);
+  const forMs = blockTimeMs(before, scan.grade, limits, input.chance);
+  const again = before === 0 ? "" : `, blocked ${before} ${before === 1 ? "time" : "times"} before`;
+  return say("block", `${scan.reason}${again}`, { target: formatPrefix(target), forMs });
+}
+
+/**
+ * How long the next block lasts, in whole seconds of milliseconds.
+ * @param before how many blocks this target has had in the time that counts
+ * @param chance in [0, 1): 0 takes the whole jitter away, nearly 1 adds it
+ */
+export function blockTimeMs(
+  before: number,
+  grade: EvidenceGrade,
+  limits: BlockLimits,
+  chance: number,
+): number {
+  const cap = grade === "proven" ? limits.capMs : Math.min(limits.capMs, limits.spoofableCapMs);
+  const grown = Math.min(cap, limits.blockMs * limits.growth ** Math.min(before, 64));
+  const jittered = grown * (1 + limits.jitter * (2 * chance - 1));
+  return Math.max(1_000, Math.round(Math.min(jittered, cap * (1 + limits.jitter)) / 1_000) * 1_000);
+}
+
+// An IPv6 customer holds a /64 and can use a fresh address for each packet, so the network is blocked; unless
+// somebody in it is protected, as when scanner and host share a link: then the one address.
+function targetFor(source: Address, guardrails: DecideInput["guardrails"]): Prefix {
+  if (familyOf(source) === 4) return whole(source);
+  const network = prefixOf(source, 64);
+  return guardrails(network) === null ? network : whole(source);
+}
+
+function whole(address: Address): Prefix {
+  return { base: address, bits: familyOf(address) === 4 ? 32 : 128 };
+}

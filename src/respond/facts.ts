@@ -1,0 +1,302 @@
+// Gathers who must never be blocked: what this host is, what it needs to reach, who is logged in to it. It reads
+// files of the system only; a part that cannot be read is named and the others still count.
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { endianness, networkInterfaces } from "node:os";
+import { join } from "node:path";
+import {
+  type Address,
+  addressFromBytes,
+  bytesOfAddress,
+  familyOf,
+  type Prefix,
+  parseAddress,
+} from "../core/address.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import { wholeAddress } from "./guardrails.ts";
+import {
+  ESTABLISHED,
+  LISTEN,
+  parseIgnoreFile,
+  parseLease,
+  parseResolvers,
+  parseRoutes4,
+  parseRoutes6,
+  parseSockets,
+  parseSshConnection,
+  parseSshPorts,
+  parseTimeServers,
+} from "./parse.ts";
+import type { Guard, HostFacts } from "./types.ts";
+
+export type FactsOptions = {
+  /** Where the file system begins; tests give a folder of their own. */
+  readonly root?: string;
+  /** Files in the form of portsentry.ignore. */
+  readonly ignoreFiles?: readonly string[];
+  readonly clock?: Clock;
+};
+
+// Routes and resolvers change with a lease or a command, not with a packet.
+const SURROUNDINGS_MAX_AGE_MS = 5_000;
+// An administrator who logged in this long ago may still be missing; the responder asks again every second and
+// then lifts what it did to them.
+const SESSIONS_MAX_AGE_MS = 200;
+// A table longer than this is cut: 4 MB is about 27,000 connections or 30,000 routes, read in some 30 ms.
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_GUARDS = 4_096;
+const SSH_SERVERS = /^(sshd|sshd-session|sshd-auth|dropbear|tinysshd)$/;
+const DEFAULT_SSH_PORT = 22;
+
+type Unread = { what: string; why: string };
+
+/** Reads the facts and keeps them for a moment, so that asking at every verdict costs little. */
+export class HostFactsReader {
+  readonly #root: string;
+  readonly #ignoreFiles: readonly string[];
+  readonly #clock: Clock;
+  #surroundings:
+    | { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number>; atMs: number }
+    | undefined;
+  #sessions: { facts: HostFacts; atMs: number } | undefined;
+
+  constructor(options: FactsOptions = {}) {
+    this.#root = options.root ?? "/";
+    this.#ignoreFiles = options.ignoreFiles ?? ["/etc/portsentry/portsentry.ignore"];
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** The facts, at most 0.2 s old for SSH peers and 5 s for the rest. */
+  current(): HostFacts {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#sessions !== undefined && nowMs - this.#sessions.atMs < SESSIONS_MAX_AGE_MS)
+      return this.#sessions.facts;
+    if (this.#surroundings === undefined || nowMs - this.#surroundings.atMs >= SURROUNDINGS_MAX_AGE_MS) {
+      this.#surroundings = { ...this.#readSurroundings(), atMs: nowMs };
+    }
+    const unread = [...this.#surroundings.unread];
+    const guards = [...this.#surroundings.guards, ...this.#sshPeers(this.#surroundings.sshPorts, unread)];
+    if (guards.length > MAX_GUARDS) {
+      unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
+      guards.length = MAX_GUARDS;
+    }
+    this.#sessions = { facts: { guards, unread }, atMs: nowMs };
+    return this.#sessions.facts;
+  }
+
+  /** Forgets what was read, so that the next `current()` reads everything again. */
+  forget(): void {
+    this.#surroundings = undefined;
+    this.#sessions = undefined;
+  }
+
+  #readSurroundings(): { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number> } {
+    const guards = new Map<string, Guard>();
+    const unread: Unread[] = [];
+    const add = (target: Address | Prefix, because: string) => {
+      const prefix = typeof target === "string" ? wholeAddress(target) : target;
+      const key = `${prefix.base}/${prefix.bits}`;
+      if (!guards.has(key)) guards.set(key, { prefix, because });
+    };
+    const text = (path: string, wanted: "must" | "may" = "may") => this.#read(path, wanted, unread);
+    const little = endianness() === "LE";
+
+    for (const { address, because } of ownAddresses()) add(address, because);
+    for (const { address, interface: name, isDefault } of [
+      ...parseRoutes4(text("/proc/net/route", "must"), little),
+      ...parseRoutes6(text("/proc/net/ipv6_route")),
+    ]) {
+      add(address, `${isDefault ? "default gateway" : "gateway"} of ${name}`);
+    }
+    for (const path of [
+      "/etc/resolv.conf",
+      "/run/systemd/resolve/resolv.conf",
+      "/run/NetworkManager/no-stub-resolv.conf",
+      "/run/dnsmasq/resolv.conf",
+    ]) {
+      for (const address of parseResolvers(text(path))) add(address, `resolver in ${path}`);
+    }
+    for (const path of [...this.#files("/run/systemd/netif/leases"), ...this.#leaseFiles()]) {
+      for (const { address, role } of parseLease(text(path))) add(address, `${role} of the lease ${path}`);
+    }
+    for (const path of [
+      "/etc/ntp.conf",
+      "/etc/ntpsec/ntp.conf",
+      "/etc/chrony/chrony.conf",
+      "/etc/systemd/timesyncd.conf",
+      ...this.#files("/etc/chrony/sources.d"),
+      ...this.#files("/etc/systemd/timesyncd.conf.d"),
+    ]) {
+      for (const address of parseTimeServers(text(path))) add(address, `NTP server in ${path}`);
+    }
+    for (const path of ["/proc/net/udp", "/proc/net/udp6"]) {
+      const rows = parseSockets(
+        text(path),
+        little,
+        (state, _, port) => state === ESTABLISHED && UDP_ROLES[port] !== undefined,
+      );
+      for (const { remote, remotePort } of rows) add(remote, `${UDP_ROLES[remotePort]} in use`);
+    }
+    for (const path of this.#ignoreFiles) {
+      for (const prefix of parseIgnoreFile(text(path))) add(prefix, `listed in ${path}`);
+    }
+    for (const { address, pid } of this.#sshAncestry())
+      add(address, `SSH client of the session of process ${pid}`);
+    return { guards: [...guards.values()], unread, sshPorts: this.#sshPorts(unread) };
+  }
+
+  /** Peers of established connections to the ports that an SSH server uses. */
+  #sshPeers(ports: ReadonlySet<number>, unread: Unread[]): Guard[] {
+    const seen = new Map<Address, Guard>();
+    for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+      const text = this.#read(path, path === "/proc/net/tcp" ? "must" : "may", unread);
+      const rows = parseSockets(
+        text,
+        endianness() === "LE",
+        (state, port) => state === ESTABLISHED && ports.has(port),
+      );
+      for (const { remote, localPort } of rows) {
+        if (!seen.has(remote)) {
+          seen.set(remote, {
+            prefix: wholeAddress(remote),
+            because: `live SSH session on port ${localPort}`,
+          });
+        }
+      }
+    }
+    return [...seen.values()];
+  }
+
+  // What sshd_config says, and what the sockets of running SSH servers say: the second also knows socket
+  // activation and `sshd -p`.
+  #sshPorts(unread: Unread[]): ReadonlySet<number> {
+    const ports = new Set<number>([DEFAULT_SSH_PORT]);
+    for (const path of ["/etc/ssh/sshd_config", ...this.#files("/etc/ssh/sshd_config.d")]) {
+      for (const port of parseSshPorts(this.#read(path, "may", unread))) ports.add(port);
+    }
+    const inodes = this.#socketsOfSshServers();
+    if (inodes.size === 0) return ports;
+    for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+      const rows = parseSockets(
+        this.#read(path, "may", unread),
+        endianness() === "LE",
+        (state) => state === LISTEN,
+      );
+      for (const { inode, localPort } of rows) if (inodes.has(inode)) ports.add(localPort);
+    }
+    return ports;
+  }
+
+  #socketsOfSshServers(): ReadonlySet<string> {
+    const inodes = new Set<string>();
+    for (const pid of this.#names("/proc")) {
+      if (!/^\d+$/.test(pid) || !SSH_SERVERS.test(this.#quiet(`/proc/${pid}/comm`).trim())) continue;
+      for (const fd of this.#names(`/proc/${pid}/fd`)) {
+        try {
+          const socket = /^socket:\[(\d+)\]$/.exec(readlinkSync(join(this.#root, `/proc/${pid}/fd/${fd}`)));
+          if (socket !== null) inodes.add(socket[1]!);
+        } catch {
+          // The descriptor closed between listing and reading.
+        }
+      }
+    }
+    return inodes;
+  }
+
+  // SSH_CONNECTION survives sudo and tmux in some ancestor's environment even where ours has lost it.
+  *#sshAncestry(): Iterable<{ address: Address; pid: number }> {
+    let pid = process.pid;
+    for (let depth = 0; depth < 32 && pid > 1; depth++) {
+      const environment = this.#quiet(`/proc/${pid}/environ`);
+      const value = /(?:^|\0)SSH_(?:CONNECTION|CLIENT)=([^\0]*)/.exec(environment)?.[1];
+      const address = value === undefined ? null : parseSshConnection(value);
+      if (address !== null) yield { address, pid };
+      pid = Number(/^PPid:\s*(\d+)/m.exec(this.#quiet(`/proc/${pid}/status`))?.[1] ?? 0);
+    }
+  }
+
+  #leaseFiles(): string[] {
+    return [
+      ...this.#files("/var/lib/dhcp").filter((path) => path.endsWith(".leases")),
+      ...this.#files("/var/lib/dhclient").filter((path) => path.endsWith(".leases")),
+      ...this.#files("/var/lib/NetworkManager").filter((path) => path.endsWith(".lease")),
+    ];
+  }
+
+  #files(folder: string): string[] {
+    return this.#names(folder).map((name) => `${folder}/${name}`);
+  }
+
+  #names(folder: string): string[] {
+    try {
+      return readdirSync(join(this.#root, folder)).sort().slice(0, 100_000);
+    } catch {
+      return []; // Optional on every host: a folder that is not there names nobody.
+    }
+  }
+
+  #quiet(path: string): string {
+    return this.#read(path, "may", []);
+  }
+
+  #read(path: string, wanted: "must" | "may", unread: Unread[]): string {
+    try {
+      const { text, cut } = readUpTo(join(this.#root, path), MAX_FILE_BYTES);
+      if (cut)
+        unread.push({ what: path, why: `longer than ${MAX_FILE_BYTES} bytes; only the beginning counts` });
+      return text;
+    } catch (error) {
+      const absent =
+        error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+      if (wanted === "must" || !absent) unread.push({ what: path, why: describeError(error) });
+      return "";
+    }
+  }
+}
+
+const UDP_ROLES: Record<number, string> = {
+  53: "resolver",
+  67: "DHCP server",
+  123: "NTP server",
+  547: "DHCP server",
+  853: "resolver",
+};
+
+function ownAddresses(): { address: Address; because: string }[] {
+  const out: { address: Address; because: string }[] = [];
+  for (const [name, entries] of Object.entries(networkInterfaces())) {
+    for (const entry of entries ?? []) {
+      const address = parseAddress(entry.address);
+      const bits = Number(entry.cidr?.split("/")[1]);
+      if (address === null) continue;
+      out.push({ address, because: `own address on ${name}` });
+      if (familyOf(address) === 4 && bits < 31)
+        out.push({ address: broadcastOf(address, bits), because: `broadcast of ${name}` });
+    }
+  }
+  return out;
+}
+
+function broadcastOf(address: Address, bits: number): Address {
+  const bytes = bytesOfAddress(address);
+  for (let i = 0; i < 4; i++) bytes[i] = bytes[i]! | (0xff >> Math.min(8, Math.max(0, bits - 8 * i)));
+  return addressFromBytes(bytes, 0, 4);
+}
+
+function readUpTo(path: string, maxBytes: number): { text: string; cut: boolean } {
+  const fd = openSync(path, "r");
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    while (size < maxBytes) {
+      const chunk = Buffer.allocUnsafe(65_536);
+      const got = readSync(fd, chunk);
+      if (got === 0) return { text: Buffer.concat(chunks).toString("latin1"), cut: false };
+      chunks.push(chunk.subarray(0, got));
+      size += got;
+    }
+    return { text: Buffer.concat(chunks).toString("latin1"), cut: true };
+  } finally {
+    closeSync(fd);
+  }
+}

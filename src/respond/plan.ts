@@ -1,0 +1,62 @@
+// The steps from the blocks a firewall holds to the blocks it should hold. Pure: what is printed as a plan is
+// what a backend is given.
+import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
+import { formatDuration } from "../core/duration.ts";
+import type { BlockRow, FirewallChange } from "./types.ts";
+
+/** One block as a firewall holds it. */
+export type HeldBlock = {
+  readonly target: Prefix;
+  /** Time until the firewall lifts it by itself, in milliseconds; null when it never would. */
+  readonly leftMs: number | null;
+  readonly packetsStopped: number;
+};
+
+// A firewall counts in its own ticks, and a moment passes between reading it and writing to it.
+const SAME_TIME_WITHIN_MS = 15_000;
+
+/**
+ * Blocks that are missing or would end too early are set, blocks that nothing asks for are lifted, the rest stays
+ * untouched and keeps its counters.
+ * @param wanted rows of the history; those whose time is over count as not wanted
+ * @param graceMs how much longer than the history the firewall shall hold a block
+ */
+export function planChanges(
+  wanted: Iterable<BlockRow>,
+  held: Iterable<HeldBlock>,
+  now: Date,
+  graceMs: number,
+): FirewallChange[] {
+  const standing = new Map<string, HeldBlock>();
+  for (const block of held) standing.set(formatPrefix(block.target), block);
+  const changes: FirewallChange[] = [];
+  for (const row of wanted) {
+    const target = parsePrefix(row.target);
+    const leftMs = Date.parse(row.until) - now.getTime();
+    if (target === null || !(leftMs > 0)) continue;
+    const key = formatPrefix(target);
+    const block = standing.get(key);
+    standing.delete(key);
+    const forMs = leftMs + graceMs;
+    if (
+      block !== undefined &&
+      (block.leftMs === null || Math.abs(block.leftMs - forMs) <= SAME_TIME_WITHIN_MS)
+    )
+      continue;
+    changes.push({
+      do: "block",
+      target,
+      forMs,
+      packetsStopped: Math.max(row.packetsStopped, block?.packetsStopped ?? 0),
+    });
+  }
+  for (const block of standing.values()) changes.push({ do: "lift", target: block.target });
+  return changes;
+}
+
+/** One line of a plan, for a dry run. */
+export function describeChange(change: FirewallChange): string {
+  return change.do === "lift"
+    ? `lift ${formatPrefix(change.target)}`
+    : `block ${formatPrefix(change.target)} for ${formatDuration(change.forMs)}`;
+}

@@ -1,0 +1,72 @@
+// The shapes this room speaks in: what is blocked, what changes in a firewall, what is remembered, who is protected.
+import type { Prefix } from "../core/address.ts";
+import type { EvidenceGrade } from "../core/events.ts";
+
+/** One block as the history keeps it. Times are ISO 8601, UTC. */
+export type BlockRow = {
+  /** An address, or `ADDRESS/BITS`. */
+  readonly target: string;
+  readonly since: string;
+  readonly until: string;
+  readonly because: string;
+  readonly grade: EvidenceGrade;
+  readonly findingId: string;
+  readonly packetsStopped: number;
+};
+
+/** What the responder asks of the store, no more. */
+export interface BlockHistory {
+  put(row: BlockRow): void;
+  inForce(now: Date): readonly BlockRow[];
+  lift(
+    target: string,
+    at: Date,
+    cause: "expired" | "administrator" | "guardrail" | "shutdown",
+    packetsStopped?: number,
+  ): boolean;
+  /** How often this target was blocked since then (milliseconds of the epoch). */
+  times(target: string, sinceMs: number): number;
+}
+
+/** A step from the blocks a firewall holds to those it should hold. */
+export type FirewallChange =
+  | {
+      readonly do: "block";
+      readonly target: Prefix;
+      /** Time left, in milliseconds. */
+      readonly forMs: number;
+      /** Where the counter starts: packets stopped before a restart. */
+      readonly packetsStopped?: number;
+    }
+  | { readonly do: "lift"; readonly target: Prefix };
+
+/** One protected address or network, and why. */
+export type Guard = {
+  readonly prefix: Prefix;
+  /** For a verdict and for `telltale guardrails`: `default gateway of eth0`. */
+  readonly because: string;
+};
+
+/** Who must never be blocked, as far as this host can be read. */
+export type HostFacts = {
+  readonly guards: readonly Guard[];
+  /** What could not be read, so that nobody relies on a protection that is not there. */
+  readonly unread: readonly { readonly what: string; readonly why: string }[];
+};
+
+/** How far responding may go, each with its reason in `limits.ts`. */
+export type BlockLimits = {
+  /** First block of a source, milliseconds. */
+  readonly blockMs: number;
+  /** Each further block of the same source is this many times longer. */
+  readonly growth: number;
+  readonly capMs: number;
+  /** Longest block on evidence that anybody could have forged, milliseconds. */
+  readonly spoofableCapMs: number;
+  /** Blocks older than this no longer make the next one longer, milliseconds. */
+  readonly forgetMs: number;
+  /** Share of the time that chance adds or takes away: 0.1 is ±10 %. */
+  readonly jitter: number;
+  readonly maxPerMinute: number;
+  readonly maxInForce: number;
+};
