@@ -40,6 +40,16 @@ export class LogtailError extends Error {
   }
 }
 
+/** The lines that stand before the content of a log that became smaller than what was read of it. */
+export function shrinkWarning(log: string): Uint8Array {
+  return encoder.encode(
+    "***************\n" +
+      `*** WARNING ***: Log file ${log} is smaller than last time checked!\n` +
+      "*************** This could indicate tampering.\n",
+  );
+}
+
+const encoder = new TextEncoder();
 const CHUNK_BYTES = 1 << 20;
 
 /** The offset file's name for a log: `offset` and the path, with dots for slashes. */

@@ -1,30 +1,20 @@
 // logtail2's command line: prints what of a log was not printed before. Scripts call it by name, so options, exit
 // statuses and the offset file are logtail2's own.
-import { writeSync } from "node:fs";
-import { LogtailError, planUnseen, readOffsetMark, readUnseen, writeOffsetMark } from "../check/logtail.ts";
-
-/** Where a face writes; tests and the launcher give their own. */
-export type LogtailOutput = {
-  readonly out: (bytes: Uint8Array) => void;
-  readonly err: (text: string) => void;
-};
-
-const encoder = new TextEncoder();
-
-/** The lines that stand before the content of a log that became smaller than what was read of it. */
-export function shrinkWarning(log: string): Uint8Array {
-  return encoder.encode(
-    "***************\n" +
-      `*** WARNING ***: Log file ${log} is smaller than last time checked!\n` +
-      "*************** This could indicate tampering.\n",
-  );
-}
+import {
+  LogtailError,
+  planUnseen,
+  readOffsetMark,
+  readUnseen,
+  shrinkWarning,
+  writeOffsetMark,
+} from "../check/logtail.ts";
+import { type FaceOutput, standardOutput } from "./output.ts";
 
 /**
  * Runs `logtail2 [-t] -f LOG [-o OFFSETFILE]`, or `logtail2 LOG [OFFSETFILE]`.
  * @returns the exit status: 0, 65 (no such inode or directory), 66 (no such log), 73 (offset file not written)
  */
-export function runLogtail2(args: readonly string[], output: LogtailOutput = standardOutput): number {
+export function runLogtail2(args: readonly string[], output: FaceOutput = standardOutput): number {
   const request = readArguments(args);
   if (request === null) {
     output.err("No logfile to read. Use -f [LOGFILE].\n");
@@ -72,9 +62,7 @@ function readArguments(args: readonly string[]): Request | null {
   return { log, offsetFile: offset === "" ? `${log}.offset` : offset, test: options.t };
 }
 
-const standardOutput: LogtailOutput = {
-  out: (bytes) => {
-    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
-  },
-  err: (text) => writeSync(2, text),
-};
+/** The face's door. */
+export async function main(argv: readonly string[]): Promise<number> {
+  return runLogtail2(argv);
+}

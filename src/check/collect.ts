@@ -1,0 +1,113 @@
+// Reads the unseen part of every listed log into a report, and keeps the marks to write once the report is delivered:
+// a mark that moves earlier loses lines when the mail cannot be sent.
+import { accessSync, constants, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describeError } from "../core/errors.ts";
+import type { Gatherer } from "./gather.ts";
+import { type JournalMark, readJournal, readJournalMark, writeJournalMark } from "./journal.ts";
+import { JOURNAL_ENTRY } from "./logfiles.ts";
+import {
+  offsetFileName,
+  planUnseen,
+  readOffsetMark,
+  readUnseen,
+  shrinkWarning,
+  writeOffsetMark,
+} from "./logtail.ts";
+
+export type Collected = {
+  /** Logs that could not be read, as they are listed. */
+  readonly unreadable: readonly { readonly entry: string; readonly why: string }[];
+  /** The journal was never read before: only its last hours were. */
+  readonly firstJournal: boolean;
+  /** Marks everything that was read. Throws LogtailError 73 when a mark cannot be written. */
+  readonly commit: () => void;
+};
+
+/**
+ * Reads the entries (paths, and the word `journal`) in the order in which logcheck sorts them: by file name, logs
+ * of one name in the order they are listed. Each log is read once, however often it is listed.
+ * @param stateDir where the offset files are
+ */
+export async function collectUnseen(
+  entries: readonly string[],
+  stateDir: string,
+  gatherer: Gatherer,
+  now: () => Date,
+): Promise<Collected> {
+  const unreadable: { entry: string; why: string }[] = [];
+  const commits: (() => void)[] = [];
+  let firstJournal = false;
+  for (const group of byFileName([...new Set(entries)])) {
+    for (const entry of group) {
+      if (entry === JOURNAL_ENTRY && !isFile(entry)) {
+        const path = join(stateDir, `offset.${entry}`);
+        const mark = readJournalMark(path);
+        firstJournal ||= mark.at === "beginning";
+        commits.push(await collectJournal(mark, path, gatherer, now()));
+        continue;
+      }
+      const problem = unreadableBecause(entry);
+      if (problem !== null) {
+        unreadable.push({ entry, why: problem });
+        continue;
+      }
+      const commit = collectLog(entry, join(stateDir, offsetFileName(entry)), gatherer);
+      if (commit !== null) commits.push(commit);
+    }
+    gatherer.endOfLog();
+  }
+  return {
+    unreadable,
+    firstJournal,
+    commit: () => {
+      for (const commit of commits) commit();
+    },
+  };
+}
+
+function collectLog(log: string, offsetFile: string, gatherer: Gatherer): (() => void) | null {
+  const plan = planUnseen(log, readOffsetMark(offsetFile));
+  if (plan === null) return null;
+  if (plan.shrank !== undefined) gatherer.write(shrinkWarning(log));
+  const mark = readUnseen(plan, (chunk) => gatherer.write(chunk));
+  return () => writeOffsetMark(offsetFile, mark);
+}
+
+async function collectJournal(
+  mark: JournalMark,
+  path: string,
+  gatherer: Gatherer,
+  lookedAt: Date,
+): Promise<() => void> {
+  const cursor = await readJournal(mark, (chunk) => gatherer.write(chunk));
+  return () => writeJournalMark(path, cursor, lookedAt);
+}
+
+// A log that is not there and one that may not be read are the same to the administrator: not checked.
+function unreadableBecause(path: string): string | null {
+  try {
+    if (!statSync(path).isFile()) return "not a regular file";
+    accessSync(path, constants.R_OK);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function byFileName(entries: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const entry of entries) {
+    const name = basename(entry);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [entry]);
+    else group.push(entry);
+  }
+  return [...groups.entries()]
+    .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    .map(([, group]) => group);
+}

@@ -1,0 +1,323 @@
+// logcheck's command line: the same report from the same rules and logs, from one process instead of hundreds of greps.
+// It differs where logcheck loses something: a rule that does not compile costs itself and not every line, a log that
+// cannot be read is named and the others are read, and no line counts as read before the report is delivered.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { trimmedEnd } from "../check/blanks/match.ts";
+import { type Collected, collectUnseen } from "../check/collect.ts";
+import { formatDate } from "../check/datetext.ts";
+import { Gatherer } from "../check/gather.ts";
+import { FIRST_LOOK_HOURS } from "../check/journal.ts";
+import { localeOf } from "../check/locale.ts";
+import { takeLock } from "../check/lockfile.ts";
+import { readLogLists, readSettings } from "../check/logfiles.ts";
+import {
+  errorBlock,
+  firstJournalNotice,
+  mailSubject,
+  sectionHeading,
+  sectionTitle,
+} from "../check/render.ts";
+import { loadRuleBook } from "../check/rules.ts";
+import type { Settings } from "../check/settings.ts";
+import type { Locale } from "../check/types.ts";
+import { type ConfigFault, describeError, formatFault } from "../core/errors.ts";
+import type { Layer } from "../core/events.ts";
+import { deliverLogcheckReport } from "./logcheck-mail.ts";
+import { LOGCHECK_USAGE, type LogcheckRequest, readLogcheckOptions } from "./logcheck-options.ts";
+import { type FaceOutput, standardOutput } from "./output.ts";
+
+/** The logcheck whose behaviour this is. */
+const VERSION = "1.4.2";
+const DEFAULT_CONFIG = "/etc/logcheck/logcheck.conf";
+
+/** The run cannot go on; the text is for whoever reads its mail or terminal. */
+class LogcheckFailure extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "LogcheckFailure";
+  }
+}
+
+/** The face's door. */
+export async function main(argv: readonly string[]): Promise<number> {
+  return runLogcheck(argv);
+}
+
+/** Runs logcheck with these arguments. @returns the exit status: 0, or 1 when the logs may not have been checked */
+export async function runLogcheck(
+  args: readonly string[],
+  output: FaceOutput = standardOutput,
+): Promise<number> {
+  const request = readLogcheckOptions(args);
+  if (typeof request === "string") {
+    output.err(`logcheck: ${request}\n${LOGCHECK_USAGE}`);
+    return 1;
+  }
+  if (request.show !== null) {
+    const text = request.show === "help" ? LOGCHECK_USAGE : `logcheck ${VERSION} (telltale)\n`;
+    output.out(Buffer.from(text));
+    return 0;
+  }
+  if (process.getuid?.() === 0) {
+    output.err(
+      "logcheck: reads what strangers wrote, and refuses to do so as root\n" +
+        `    mend: setpriv --reuid=logcheck --regid=logcheck --init-groups logcheck ${args.join(" ")}\n`,
+    );
+    return 1;
+  }
+  process.umask(0o077);
+  const run = new LogcheckRun(request, output);
+  return await run.run();
+}
+
+class LogcheckRun {
+  readonly #request: LogcheckRequest;
+  readonly #output: FaceOutput;
+  readonly #startedAt = new Date();
+  readonly #locale: Locale = localeOf(process.env);
+  readonly #settings: Settings;
+  readonly #faults: ConfigFault[];
+  #temporary: string | null = null;
+
+  constructor(request: LogcheckRequest, output: FaceOutput) {
+    this.#request = request;
+    this.#output = output;
+    const conf = readSettings(request.configFile ?? DEFAULT_CONFIG, this.#startedAt);
+    this.#settings = { ...conf.settings, ...request.change };
+    this.#faults = conf.faults;
+  }
+
+  async run(): Promise<number> {
+    try {
+      this.#requireConfigFile();
+      using lock = this.#lock();
+      this.#debug(`holding ${this.#settings.lockFile}.lock${lock === null ? "?" : ""}`);
+      await this.#check();
+      return 0;
+    } catch (error) {
+      const expected = error instanceof LogcheckFailure;
+      await this.#fail(expected ? error.message : describeError(error));
+      return 1;
+    } finally {
+      this.#removeTemporary();
+    }
+  }
+
+  async #check(): Promise<void> {
+    const settings = this.#settings;
+    const book = loadRuleBook(settings.ruleDir, {
+      level: settings.level,
+      supportCrackingIgnore: settings.supportCrackingIgnore,
+      locale: this.#locale,
+      eitherTimestamp: false,
+    });
+    // logcheck does without a rule directory that is not there, and so is silent about it.
+    this.#faults.push(...book.faults.filter(({ file }) => !book.missing.includes(file)));
+    this.#debug(`${book.ruleCount} rules in ${settings.ruleDir} at level ${settings.level}`);
+    for (const fault of this.#faults) this.#output.err(`${formatFault(fault)}\n`);
+
+    using gatherer = new Gatherer(book, {
+      sortUniq: settings.sortUniq,
+      spillDir: () => (this.#temporary ??= makeTemporary(settings.tmp)),
+    });
+    const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, () => new Date());
+    this.#debug(`${gatherer.lineCount} lines read`);
+    const errors = collected.unreadable.map(({ entry }) => `E: File could not be read: ${entry}`);
+    if (gatherer.lineCount === 0 && errors.length > 0) {
+      this.#commit(collected);
+      throw new LogcheckFailure(errors.join("\n"));
+    }
+    const sections = gatherer.sections();
+    if (sections.length > 0) await this.#report(gatherer, collected, errors);
+    this.#commit(collected);
+  }
+
+  #requireConfigFile(): void {
+    const { configFile } = this.#request;
+    if (configFile !== null && !isReadable(configFile)) {
+      throw new LogcheckFailure(`Config file ${configFile} is unreadable or does not exist`);
+    }
+  }
+
+  #lock(): Disposable {
+    try {
+      return takeLock(this.#settings.lockFile);
+    } catch (error) {
+      throw new LogcheckFailure(`Failed to get lockfile: ${describeError(error)}`, error);
+    }
+  }
+
+  // What to read: one log, or everything that is listed.
+  #entries(): readonly string[] {
+    const { logFile, logFilesList, logFilesListDir } = this.#settings;
+    if (logFile !== "") {
+      if (!isReadable(logFile)) throw new LogcheckFailure(`${logFile} does not exist or could not be read`);
+      return [logFile];
+    }
+    const lists = readLogLists(logFilesList, logFilesListDir, this.#locale);
+    const [fault] = lists.faults;
+    if (fault !== undefined) throw new LogcheckFailure(`${fault.file} does not exist or could not be read`);
+    return lists.entries;
+  }
+
+  async #report(gatherer: Gatherer, collected: Collected, errors: readonly string[]): Promise<void> {
+    const settings = this.#settings;
+    const parts = new ReportParts(this.#request.toStdout ? this.#output.out : null);
+    if (collected.firstJournal) parts.add(firstJournalNotice(FIRST_LOOK_HOURS));
+    if (settings.intro) parts.add(readText(join(settings.ruleDir, "header.txt")));
+    parts.add(errorBlock(errors));
+    const subjects: Record<Layer, string> = {
+      cracking: settings.attackSubject,
+      violations: settings.securitySubject,
+      system: settings.eventsSubject,
+    };
+    const sections = gatherer.sections();
+    for (const section of sections) {
+      parts.add(sectionHeading(sectionTitle(subjects[section.layer], section.name), this.#locale));
+      gatherer.visit(section, (bytes, start, end) => {
+        parts.addLine(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+      });
+      parts.addLine(NOTHING, 0, 0);
+    }
+    parts.add(this.#warnings());
+    if (settings.intro) parts.add(readText(join(settings.ruleDir, "footer.txt")));
+    parts.flush();
+    if (this.#request.toStdout) return;
+    await deliverLogcheckReport(parts.whole(), {
+      to: settings.sendmailto,
+      subject: this.#subject(subjects[sections[0]!.layer]),
+      host: this.#hostName(),
+      at: this.#startedAt,
+      attach: settings.mailAsAttach,
+    });
+  }
+
+  // logcheck has this section, too, and never fills it.
+  #warnings(): Uint8Array {
+    if (this.#faults.length === 0) return NOTHING;
+    const text = this.#faults.map((fault) => `${formatFault(fault)}\n`).join("");
+    return Buffer.concat([sectionHeading("Logcheck Warnings", this.#locale), Buffer.from(`${text}\n`)]);
+  }
+
+  #subject(subject: string): string {
+    return mailSubject({
+      host: this.#hostName(),
+      date: this.#settings.date ?? formatDate("%Y-%m-%d %H:%M %z", this.#startedAt),
+      subject,
+      reboot: this.#request.reboot,
+      tag: this.#settings.addTag,
+    });
+  }
+
+  #hostName(): string {
+    if (this.#request.hostName !== null) return this.#request.hostName;
+    if (!this.#settings.fqdn) return hostname().split(".")[0]!;
+    const said = spawnSync("hostname", ["--fqdn"], { encoding: "utf8", timeout: 10_000 });
+    return said.status === 0 ? said.stdout.trim() : hostname();
+  }
+
+  #commit(collected: Collected): void {
+    if (this.#request.test) this.#debug("testing: nothing is marked as read");
+    else collected.commit();
+  }
+
+  async #fail(message: string): Promise<void> {
+    this.#output.err(`Error: ${message}\n`);
+    if (this.#request.toStdout) return;
+    const text =
+      `telltale's logcheck could not finish; log lines may not have been checked.\n\n${message}\n\n` +
+      "They count as unread, and the next run takes them up.\n";
+    try {
+      await deliverLogcheckReport(Buffer.from(text), {
+        to: this.#settings.sendmailto,
+        subject: `Logcheck: ${this.#subject("exiting due to errors")}`,
+        host: this.#hostName(),
+        at: this.#startedAt,
+        attach: 0,
+      });
+    } catch (error) {
+      this.#output.err(`Error: ${describeError(error)}\n`);
+    }
+  }
+
+  #debug(text: string): void {
+    if (this.#request.debug) this.#output.err(`DEBUG: [${new Date().toISOString()}] ${text}\n`);
+  }
+
+  #removeTemporary(): void {
+    if (this.#temporary === null || this.#request.keepTemporary) return;
+    rmSync(this.#temporary, { recursive: true, force: true });
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const BLOCK_BYTES = 256 << 10;
+
+// The report as it is written: straight to standard output in blocks, or kept whole for a mail.
+class ReportParts {
+  readonly #out: ((bytes: Uint8Array) => void) | null;
+  readonly #kept: Uint8Array[] = [];
+  #block = new Uint8Array(BLOCK_BYTES);
+  #used = 0;
+
+  constructor(out: ((bytes: Uint8Array) => void) | null) {
+    this.#out = out;
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#put(bytes, 0, bytes.length);
+  }
+
+  addLine(bytes: Uint8Array, start: number, end: number): void {
+    this.#put(bytes, start, end);
+    if (this.#used === BLOCK_BYTES) this.flush();
+    this.#block[this.#used++] = 0x0a;
+  }
+
+  flush(): void {
+    if (this.#used === 0) return;
+    const full = this.#block.subarray(0, this.#used);
+    if (this.#out !== null) this.#out(full);
+    else this.#kept.push(full.slice());
+    this.#used = 0;
+  }
+
+  whole(): Buffer {
+    return Buffer.concat(this.#kept);
+  }
+
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      if (this.#used === BLOCK_BYTES) this.flush();
+      const size = Math.min(end - at, BLOCK_BYTES - this.#used);
+      this.#block.set(bytes.subarray(at, at + size), this.#used);
+      this.#used += size;
+      at += size;
+    }
+  }
+}
+
+// header.txt and footer.txt are welcome, not needed.
+function readText(path: string): Uint8Array {
+  return isReadable(path) ? readFileSync(path) : NOTHING;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false; // the caller says what it means that it is not
+  }
+}
+
+function makeTemporary(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, "logcheck."));
+  } catch {
+    return mkdtempSync("/var/tmp/logcheck."); // a full or missing TMP, as logcheck does
+  }
+}
