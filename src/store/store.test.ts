@@ -1,0 +1,390 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import test, { type TestContext } from "node:test";
+import { parseAddress } from "../core/address.ts";
+import { MissingPartError } from "../core/errors.ts";
+import type { Event, EventBody } from "../core/events.ts";
+import { newId } from "../core/id.ts";
+import { type BlockRow, openStore, StoreDamagedError } from "./store.ts";
+
+const AT = new Date("2026-11-22T19:51:02.000Z");
+
+function scratch(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-store-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function stamped(body: EventBody, at = AT): Event {
+  return { ...body, v: 1, id: newId(at), host: "host", at: at.toISOString() };
+}
+
+function lineEvent(line: string, at = AT): Event {
+  return stamped({ type: "line.found", layer: "system", source: "/var/log/syslog", line }, at);
+}
+
+function blockRow(target: string, since: string, until: string, more: Partial<BlockRow> = {}): BlockRow {
+  return {
+    target,
+    since,
+    until,
+    because: "scan",
+    grade: "proven",
+    findingId: "f",
+    packetsStopped: 0,
+    ...more,
+  };
+}
+
+test("creates a private folder and a private file", (t) => {
+  const dir = join(scratch(t), "lib", "telltale");
+  using store = openStore(join(dir, "history.db"));
+  store.append(lineEvent("x"));
+  assert.equal(statSync(dir).mode & 0o777, 0o700);
+  for (const name of readdirSync(dir)) assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name);
+});
+
+test("hands events out in order of arrival, after a seq, by type, within a limit, across reopening", (t) => {
+  const path = join(scratch(t), "history.db");
+  const events = [
+    lineEvent("one"),
+    stamped({ type: "packets.lost", count: 3, where: "ring" }),
+    lineEvent("two"),
+  ];
+  {
+    using store = openStore(path);
+    assert.equal(store.lastSeq(), 0);
+    store.appendAll(events);
+    assert.equal(store.lastSeq(), 3);
+  }
+  using store = openStore(path);
+  assert.deepEqual(
+    store.eventsSince(0).map(({ event }) => event),
+    events,
+  );
+  assert.deepEqual(
+    store.eventsSince(0, { types: ["line.found"] }).map(({ seq }) => seq),
+    [1, 3],
+  );
+  assert.deepEqual(
+    store.eventsSince(1, { limit: 1 }).map(({ seq }) => seq),
+    [2],
+  );
+  assert.deepEqual(store.event(events[2]!.id)?.event, events[2]);
+  assert.equal(store.event("nobody"), null);
+});
+
+test("appending the same event twice is appending it once", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  const event = lineEvent("once");
+  store.append(event);
+  store.append(event);
+  assert.equal(store.eventsSince(0).length, 1);
+});
+
+test("tells the whole trail of an address: scan, verdict, and a block of a prefix around it", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  const source = parseAddress("2001:db8::7")!;
+  const scan = {
+    source,
+    shape: "vertical",
+    grade: "proven",
+    firstAt: AT.toISOString(),
+    lastAt: AT.toISOString(),
+    distinct: 4,
+    reason: "4 of 4",
+    probes: [],
+  } as const;
+  const found = stamped({ type: "scan.detected", scan });
+  const applied = stamped({
+    type: "block.applied",
+    target: "2001:db8::/64",
+    until: AT.toISOString(),
+    because: "scan",
+    findingId: found.id,
+  });
+  const other = stamped({ type: "block.lifted", target: "192.0.2.1", cause: "expired", packetsStopped: 0 });
+  store.appendAll([found, applied, other]);
+  assert.deepEqual(store.eventsAbout("2001:db8::7"), [found, applied]);
+  assert.deepEqual(store.eventsAbout("2001:db8::7", 1), [applied]);
+  assert.deepEqual(store.eventsAbout("192.0.2.1"), [other]);
+  assert.deepEqual(store.eventsAbout("192.0.2.2"), []);
+});
+
+test("a transaction that throws leaves nothing, one inside another is undone alone", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  assert.throws(
+    () =>
+      store.transaction(() => {
+        store.append(lineEvent("gone"));
+        store.cursors.set("/var/log/syslog", { offset: 9 });
+        throw new Error("no");
+      }),
+    /^Error: no$/,
+  );
+  assert.equal(store.lastSeq(), 0);
+  assert.equal(store.cursors.get("/var/log/syslog"), null);
+
+  store.transaction(() => {
+    store.append(lineEvent("stays"));
+    assert.throws(() =>
+      store.transaction(() => {
+        store.append(lineEvent("goes"));
+        throw new Error("inner");
+      }),
+    );
+  });
+  assert.deepEqual(
+    store.eventsSince(0).map(({ event }) => (event.type === "line.found" ? event.line : "")),
+    ["stays"],
+  );
+  assert.throws(() => store.transaction(async () => 1), /must not be async/);
+});
+
+test("keeps cursors and marks by name", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  store.cursors.set("journal", { cursor: "s=1" });
+  store.cursors.set("journal", { cursor: "s=2" });
+  store.cursors.set("/var/log/a", { offset: 1 });
+  assert.deepEqual(store.cursors.get("journal"), { cursor: "s=2" });
+  assert.deepEqual(store.cursors.sources(), ["/var/log/a", "journal"]);
+  store.cursors.remove("journal");
+  assert.equal(store.cursors.get("journal"), null);
+  store.marks.set("reported", "41");
+  store.marks.set("reported", "42");
+  assert.equal(store.marks.get("reported"), "42");
+  assert.equal(store.marks.get("never"), null);
+});
+
+test("a block is in force until it runs out or is lifted; repeats are counted, renewals are not", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  const { blocks } = store;
+  const at = (clock: string) => `2026-11-22T${clock}:00.000Z`;
+  blocks.put(blockRow("192.0.2.7", at("10:00"), at("10:10")));
+  blocks.put(blockRow("192.0.2.7", at("10:05"), at("10:30"), { packetsStopped: 5, because: "again" }));
+  assert.deepEqual(blocks.inForce(new Date(at("10:20"))), [
+    blockRow("192.0.2.7", at("10:00"), at("10:30"), { packetsStopped: 5, because: "again" }),
+  ]);
+  assert.deepEqual(blocks.inForce(new Date(at("10:30"))), []);
+
+  blocks.put(blockRow("192.0.2.7", at("11:00"), at("12:00")));
+  assert.equal(blocks.times("192.0.2.7", Date.parse(at("10:00"))), 2);
+  assert.equal(blocks.times("192.0.2.7", Date.parse(at("10:30"))), 1);
+  assert.equal(blocks.lift("192.0.2.7", new Date(at("11:30")), "administrator", 17), true);
+  assert.equal(blocks.lift("192.0.2.7", new Date(at("11:30")), "administrator"), false);
+  assert.deepEqual(
+    blocks
+      .history("192.0.2.7")
+      .map(({ cause, liftedAt, packetsStopped }) => [cause, liftedAt, packetsStopped]),
+    [
+      ["administrator", at("11:30"), 17],
+      ["expired", at("10:30"), 5],
+    ],
+  );
+});
+
+test("a reader sees what the guard committed while the guard holds the file, and cannot write", (t) => {
+  const path = join(scratch(t), "history.db");
+  using guard = openStore(path);
+  guard.append(lineEvent("first"));
+  using reader = openStore(path, { readOnly: true });
+  assert.equal(reader.lastSeq(), 1);
+  guard.transaction(() => {
+    guard.append(lineEvent("second"));
+    assert.equal(reader.lastSeq(), 1, "not yet committed");
+  });
+  assert.equal(reader.lastSeq(), 2);
+  assert.throws(() => reader.append(lineEvent("third")), MissingPartError);
+});
+
+test("a reader of a history that nobody began says so", (t) => {
+  assert.throws(
+    () => openStore(join(scratch(t), "history.db"), { readOnly: true }),
+    (error) => error instanceof MissingPartError && /no history yet/.test(error.message),
+  );
+});
+
+test("a history can be read where nothing can be written", (t) => {
+  const path = join(scratch(t), "history.db");
+  {
+    using store = openStore(path);
+    store.append(lineEvent("kept"));
+  }
+  using reader = openStore(path, { readOnly: true });
+  assert.equal(reader.lastSeq(), 1);
+});
+
+test("a file of a newer telltale is left alone", (t) => {
+  const path = join(scratch(t), "history.db");
+  openStore(path).close();
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA user_version = 999");
+  database.close();
+  assert.throws(() => openStore(path), /version 999/);
+  assert.throws(() => openStore(path, { readOnly: true }), /version 999/);
+  assert.ok(!readdirSync(join(path, "..")).some((name) => name.includes("damaged")));
+});
+
+test("a link in the place of the history is refused", (t) => {
+  const dir = scratch(t);
+  writeFileSync(join(dir, "victim"), "do not touch");
+  symlinkSync(join(dir, "victim"), join(dir, "history.db"));
+  assert.throws(() => openStore(join(dir, "history.db")), /not a regular file/);
+  assert.equal(readFileSync(join(dir, "victim"), "utf8"), "do not touch");
+});
+
+test("a place that cannot be written is named with its mend", () => {
+  assert.throws(
+    () => openStore("/proc/telltale/history.db"),
+    (error) => error instanceof MissingPartError && error.part === "store" && error.mend !== "",
+  );
+});
+
+test("a file that is no database is set aside, a new history begun, and both said", (t) => {
+  const dir = scratch(t);
+  const path = join(dir, "history.db");
+  writeFileSync(path, "this was never a database".repeat(100));
+  using store = openStore(path, { clock: { now: () => AT, monotonicMs: () => 0 } });
+  store.append(lineEvent("new"));
+  assert.equal(store.lastSeq(), 1);
+  assert.ok(existsSync(`${path}.damaged-20261122T195102`));
+  const [notice] = store.notices;
+  assert.ok(notice?.type === "part.failed" && notice.part === "store" && /damaged/.test(notice.why));
+});
+
+test("a history with damaged pages keeps its blocks and cursors in the new one", (t) => {
+  const path = join(scratch(t), "history.db");
+  {
+    using store = openStore(path);
+    store.blocks.put(blockRow("192.0.2.7", AT.toISOString(), "2099-01-01T00:00:00.000Z"));
+    store.cursors.set("/var/log/syslog", { offset: 7 });
+    for (let i = 0; i < 500; i++) store.append(lineEvent(`line ${i} ${"x".repeat(300)}`));
+  }
+  // The newest pages hold events; the oldest the schema and the small tables.
+  const file = openSync(path, "r+");
+  const size = statSync(path).size;
+  writeSync(file, Buffer.alloc(16_384, 0xff), 0, 16_384, size - 65_536);
+  closeSync(file);
+  using store = openStore(path);
+  assert.equal(store.notices.length, 1);
+  assert.equal(store.lastSeq(), 0);
+  assert.equal(store.blocks.inForce(AT).length, 1);
+  assert.deepEqual(store.cursors.get("/var/log/syslog"), { offset: 7 });
+});
+
+test("a file cut short under a running guard is named as damage and mended at the next start", (t) => {
+  const path = join(scratch(t), "history.db");
+  const store = openStore(path);
+  for (let i = 0; i < 500; i++) store.append(lineEvent(`line ${i} ${"x".repeat(300)}`));
+  store.settle();
+  truncateSync(path, 8_192);
+  using other = openStore(join(path, "..", "other.db"));
+  assert.ok(other.lastSeq() === 0);
+  let thrown: unknown;
+  try {
+    const reader = new DatabaseSync(path);
+    reader.close();
+    store.eventsSince(0, { limit: 1_000 });
+    for (let i = 0; i < 500; i++) store.append(lineEvent("after"));
+  } catch (error) {
+    thrown = error;
+  }
+  if (thrown !== undefined) assert.ok(thrown instanceof StoreDamagedError, String(thrown));
+  store.close();
+  using next = openStore(path);
+  next.append(lineEvent("alive"));
+  assert.ok(next.lastSeq() >= 1);
+});
+
+test("a flood of one kind of event drops its own oldest, never the few of another kind", (t) => {
+  using store = openStore(join(scratch(t), "history.db"), { maxEvents: 3_000 });
+  store.append(stamped({ type: "block.lifted", target: "192.0.2.7", cause: "expired", packetsStopped: 1 }));
+  for (let round = 0; round < 5; round++) {
+    store.appendAll(Array.from({ length: 2_048 }, (_, i) => lineEvent(`noise ${round} ${i}`)));
+  }
+  const events = store.eventsSince(0, { limit: 100_000 });
+  assert.ok(events.length <= 3_000 + 2_048, `${events.length} events`);
+  assert.equal(events[0]?.event.type, "block.lifted");
+  assert.equal(events.at(-1)?.seq, store.lastSeq());
+  const [notice] = store.notices;
+  assert.ok(notice?.type === "part.failed" && /dropped/.test(notice.why));
+  store.appendAll(Array.from({ length: 100 }, (_, i) => lineEvent(`last ${i}`)));
+  assert.equal(store.purge(AT), 100);
+  assert.equal(store.eventsSince(0, { limit: 100_000 }).length, 3_000);
+});
+
+test("long lines are bounded by size, and the room goes back to the file system", (t) => {
+  const path = join(scratch(t), "history.db");
+  using store = openStore(path, { maxBytes: 1_000_000 });
+  for (let i = 0; i < 300; i++) store.append(lineEvent("y".repeat(20_000)));
+  assert.ok(store.purge(AT) > 200);
+  store.settle();
+  assert.ok(statSync(path).size < 3_000_000, `${statSync(path).size} bytes`);
+});
+
+test("purging by age spares the newest events even when the clock jumps a century", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  store.appendAll(Array.from({ length: 10_500 }, (_, i) => lineEvent(`line ${i}`)));
+  store.blocks.put(blockRow("192.0.2.7", AT.toISOString(), "2199-01-01T00:00:00.000Z"));
+  assert.equal(store.purge(new Date("2126-01-01T00:00:00Z")), 500);
+  assert.equal(store.eventsSince(0, { limit: 100_000 }).length, 10_000);
+  assert.equal(store.blocks.inForce(AT).length, 1, "a block in force is not history");
+});
+
+test("killed at any moment, the history holds exactly what was committed, cursor and findings together", async (t) => {
+  const path = join(scratch(t), "history.db");
+  const program = `
+    import { openStore } from ${JSON.stringify(new URL("./store.ts", import.meta.url).href)};
+    import { newId } from ${JSON.stringify(new URL("../core/id.ts", import.meta.url).href)};
+    import { writeSync } from "node:fs";
+    const store = openStore(process.argv[1]);
+    for (let n = Number(store.cursors.get("s")?.n ?? 0) + 1; ; n++) {
+      const at = new Date();
+      store.transaction(() => {
+        for (let i = 0; i < 3; i++)
+          store.append({ type: "line.found", layer: "system", source: "s", line: n + "." + i, v: 1, id: newId(at), host: "h", at: at.toISOString() });
+        store.cursors.set("s", { n });
+      });
+      writeSync(1, n + "\\n");
+    }`;
+  let acknowledged = 0;
+  for (let run = 0; run < Number(process.env["TELLTALE_RUNS"] ?? 6); run++) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program, path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let out = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      // Killed after a different number of commits each time, at whatever instruction it has reached by then.
+      if ((out += text).split("\n").length > 20 + run * 37) child.kill("SIGKILL");
+    });
+    await once(child, "close");
+    acknowledged = Number(out.trimEnd().split("\n").at(-1));
+    using store = openStore(path);
+    const n = Number(store.cursors.get("s")?.["n"]);
+    assert.ok(n >= acknowledged, `acknowledged ${acknowledged}, found ${n}`);
+    assert.deepEqual(store.notices, []);
+    const lines = store
+      .eventsSince(0, { limit: 1_000_000 })
+      .map(({ event }) => (event.type === "line.found" ? event.line : ""));
+    const want = Array.from({ length: n * 3 }, (_, i) => `${1 + Math.floor(i / 3)}.${i % 3}`);
+    assert.deepEqual(lines, want);
+  }
+});
