@@ -184,7 +184,7 @@ class CompiledSet implements PatternSet {
     for (const index of confirm.keys()) this.#unsure[index] = 1;
     this.#seen = new Int32Array(size);
     const program = buildProgram(members);
-    const classes = new AlphabetClasses(sets.ranges, sets.wordRanges(), program.hasWordAssertions);
+    const classes = new AlphabetClasses(sets.ranges, sets.edgeRanges(), program.hasWordAssertions);
     const stepper = new Stepper(program, classes, size);
     const plain = plainLimit(sets.locale);
     this.#dfa = new LazyDfa(stepper, plain, cacheBytes, this.#unsure);

@@ -32,7 +32,7 @@ export class BackReferenceMatcher {
   constructor(node: SyntaxNode, sets: SetTable, budget = STEP_BUDGET) {
     this.#sets = sets;
     this.#budget = budget;
-    this.#word = sets.wordRanges();
+    this.#word = sets.edgeRanges();
     this.#findReferences(node);
     this.#start = this.#emit(node, 0);
   }

@@ -1,12 +1,12 @@
 // Bracket expressions: `[…]` with classes, ranges, equivalence and collating forms (POSIX XBD 9.3.5), read the way
 // the GNU C library reads them where POSIX leaves the meaning open.
-import { casePartners } from "../locale/case.ts";
+import { casePartners, upperOf } from "../locale/case.ts";
 import { classRanges } from "../locale/ctype.ts";
 import { INVALID_BASE } from "../locale/symbols.ts";
 import { isClassName } from "../locale/types.ts";
 import { complement, normalise } from "./ranges.ts";
 import type { SetTable } from "./set-table.ts";
-import type { SyntaxFault } from "./types.ts";
+import type { Reading, SyntaxFault } from "./types.ts";
 
 /** Symbols of a character: the GNU library keeps at most this many bytes of a name between `[:` and `:]`. */
 const NAME_LIMIT = 32;
@@ -25,6 +25,8 @@ export type Bracket = {
   readonly end: number;
   /** grep's automaton cannot be sure of this bracket in this locale. */
   readonly wantsMatcher: boolean;
+  /** The two readings may differ. */
+  readonly readingMatters: boolean;
 };
 
 type Element =
@@ -45,9 +47,10 @@ export function parseBracket(
   symbols: Int32Array,
   open: number,
   sets: SetTable,
+  reading: Reading,
 ): Bracket | { readonly fault: SyntaxFault } {
   try {
-    return new BracketReader(symbols, open, sets).read();
+    return new BracketReader(symbols, open, sets, reading).read();
   } catch (error) {
     if (error instanceof BracketError) return { fault: error.fault };
     throw error;
@@ -58,8 +61,10 @@ class BracketReader {
   readonly #symbols: Int32Array;
   readonly #open: number;
   readonly #sets: SetTable;
+  readonly #reading: Reading;
 
-  constructor(symbols: Int32Array, open: number, sets: SetTable) {
+  constructor(symbols: Int32Array, open: number, sets: SetTable, reading: Reading) {
+    this.#reading = reading;
     this.#symbols = symbols;
     this.#open = open;
     this.#sets = sets;
@@ -75,6 +80,7 @@ class BracketReader {
     let wantsMatcher = negated && multibyte;
     const first = at;
     let plain = true;
+    let readingMatters = false;
     let sawOther = false;
     let last = -1;
     for (;;) {
@@ -91,8 +97,9 @@ class BracketReader {
           plain = false;
           if (end.kind !== "symbol") throw this.#badRange(at);
           if (multibyte && Math.max(start.symbol, end.symbol) > 0x7f) throw this.#wideRange(at);
-          if (start.symbol > end.symbol) throw this.#badRange(at);
-          ranges.push(...this.#range(start.symbol, end.symbol));
+          const range = this.#range(start.symbol, end.symbol, at);
+          ranges.push(...range.ranges);
+          if (range.readingMatters) readingMatters = true;
           if (multibyte && !(isDigit(start.symbol) && isDigit(end.symbol)) && start.symbol !== end.symbol) {
             wantsMatcher = true;
           }
@@ -104,7 +111,8 @@ class BracketReader {
         ranges.push(...start.ranges);
         if (multibyte && start.name !== "digit") wantsMatcher = true;
       } else {
-        ranges.push(start.symbol, start.symbol);
+        // An invalid byte between brackets matches nothing, not even itself.
+        if (start.symbol <= INVALID_BASE) ranges.push(start.symbol, start.symbol);
         if (start.kind === "equivalence" || start.symbol > INVALID_BASE) wantsMatcher = true;
         if (this.#sets.ignoreCase) {
           for (const other of casePartners(start.symbol, locale)) ranges.push(other, other);
@@ -121,7 +129,7 @@ class BracketReader {
     }
     const merged = normalise(ranges);
     const set = this.#sets.intern(negated ? complement(merged, this.#sets.top) : merged);
-    return { set, end: at + 1, wantsMatcher };
+    return { set, end: at + 1, wantsMatcher, readingMatters };
   }
 
   #atClose(at: number): boolean {
@@ -177,13 +185,22 @@ class BracketReader {
       : { kind: "symbol", symbol: name[0]!, end };
   }
 
-  #range(low: number, high: number): number[] {
-    if (!this.#sets.ignoreCase) return [low, high];
-    const out = [low, high];
-    for (let symbol = low; symbol <= Math.min(high, 0x1ffff); symbol++) {
-      for (const other of casePartners(symbol, this.#sets.locale)) out.push(other, other);
+  // With case ignored, the matcher puts both ends into upper case first, and the automaton every member.
+  #range(low: number, high: number, at: number): { ranges: readonly number[]; readingMatters: boolean } {
+    const { locale, ignoreCase } = this.#sets;
+    if (!ignoreCase) {
+      if (low > high) throw this.#badRange(at);
+      return { ranges: [low, high], readingMatters: false };
     }
-    return out;
+    const [from, to] = [upperOf(low, locale), upperOf(high, locale)];
+    const asMatcher = this.#reading === "matcher";
+    if (asMatcher && from > to) throw this.#badRange(at);
+    const ranges: number[] = [];
+    for (let symbol = asMatcher ? from : low; symbol <= (asMatcher ? to : high); symbol++) {
+      ranges.push(symbol, symbol);
+      for (const other of casePartners(symbol, locale)) ranges.push(other, other);
+    }
+    return { ranges, readingMatters: from !== low || to !== high };
   }
 
   // The C library has no order for them here, and refuses rather than guess.

@@ -217,11 +217,12 @@ class Parser {
       case 0x28:
         return this.#group();
       case 0x5b: {
-        const bracket = parseBracket(this.#symbols, this.#at, this.#sets);
+        const bracket = parseBracket(this.#symbols, this.#at, this.#sets, this.#reading);
         if ("fault" in bracket) {
           throw new PatternError(bracket.fault.position, bracket.fault.reason, bracket.fault.mend);
         }
         this.#at = bracket.end;
+        if (bracket.readingMatters) this.#readingMatters = true;
         return this.#set(bracket.set, bracket.wantsMatcher);
       }
       case 0x2e:

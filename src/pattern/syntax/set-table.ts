@@ -3,9 +3,9 @@
 import { casePartners } from "../locale/case.ts";
 import { classRanges, type Ranges } from "../locale/ctype.ts";
 
-import { SYMBOL_LIMIT } from "../locale/symbols.ts";
+import { BEYOND_UNICODE, INVALID_BASE, SYMBOL_LIMIT } from "../locale/symbols.ts";
 import type { Locale } from "../locale/types.ts";
-import { complement, normalise } from "./ranges.ts";
+import { complement, holds, normalise } from "./ranges.ts";
 
 export class SetTable {
   readonly locale: Locale;
@@ -21,9 +21,9 @@ export class SetTable {
     this.ignoreCase = ignoreCase;
   }
 
-  /** The largest symbol that `.` and negated sets can match. */
+  /** The largest symbol that a negated set can match. */
   get top(): number {
-    return this.locale === "C" ? 0xff : 0x10ffff;
+    return this.locale === "C" ? 0xff : BEYOND_UNICODE;
   }
 
   /** The set written as `text`, made by `make` the first time. Ranges come in any order. */
@@ -47,7 +47,7 @@ export class SetTable {
   }
 
   any(): number {
-    return this.named(".", () => [0, this.top]);
+    return this.named(".", () => [0, this.locale === "C" ? 0xff : BEYOND_UNICODE - 1]);
   }
 
   /** Every symbol, invalid bytes included. */
@@ -69,6 +69,19 @@ export class SetTable {
 
   wordRanges(): number[] {
     return normalise([...classRanges("alnum", this.locale), 0x5f, 0x5f]);
+  }
+
+  /**
+   * What counts as a word character beside `\b` and its kin. The GNU C library takes an invalid byte there for the
+   * Latin-1 character of the same number.
+   */
+  edgeRanges(): number[] {
+    const ranges = this.wordRanges();
+    if (this.locale === "C") return ranges;
+    for (let byte = 0x80; byte <= 0xff; byte++) {
+      if (holds(ranges, byte)) ranges.push(INVALID_BASE + byte, INVALID_BASE + byte);
+    }
+    return normalise(ranges);
   }
 
   /** The number of the set with exactly these normalised ranges. */
