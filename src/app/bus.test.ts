@@ -20,7 +20,10 @@ test("listeners hear an event before emit returns; the store gets it in order", 
   assert.deepEqual(heard, ["guard.started", "guard.stopped"]);
   assert.equal(stored.length, 0, "the disk is not waited for");
   bus.close();
-  assert.deepEqual(stored.map((event) => event.type), ["guard.started", "guard.stopped"]);
+  assert.deepEqual(
+    stored.map((event) => event.type),
+    ["guard.started", "guard.stopped"],
+  );
   assert.ok(stored[0]!.id < stored[1]!.id || stored[0]!.at === stored[1]!.at);
 });
 
@@ -39,11 +42,17 @@ test("events wait while the store refuses; the refusal and the recovery are told
   bus.emit(started);
   assert.equal(bus.flush(), false);
   assert.equal(bus.flush(), false);
-  assert.deepEqual(heard.map((event) => event.type), ["guard.started", "part.failed"]);
+  assert.deepEqual(
+    heard.map((event) => event.type),
+    ["guard.started", "part.failed"],
+  );
   full = false;
   assert.equal(bus.flush(), true);
   bus.close();
-  assert.deepEqual(stored.map((event) => event.type), ["guard.started", "part.failed", "part.recovered"]);
+  assert.deepEqual(
+    stored.map((event) => event.type),
+    ["guard.started", "part.failed", "part.recovered"],
+  );
   const recovered = stored.at(-1)!;
   assert.ok(recovered.type === "part.recovered" && recovered.how.includes("nothing was lost"));
 });
@@ -65,5 +74,8 @@ test("a store that never takes anything bounds the memory, and the loss is count
   bus.close();
   assert.ok(stored.length <= 20_002);
   const recovered = stored.at(-1)!;
-  assert.ok(recovered.type === "part.recovered" && /50\d\d events were lost/.test(recovered.how), JSON.stringify(recovered));
+  assert.ok(
+    recovered.type === "part.recovered" && /50\d\d events were lost/.test(recovered.how),
+    JSON.stringify(recovered),
+  );
 });

@@ -16,7 +16,7 @@ export type Listener = (event: Event) => void;
 export class Bus {
   readonly #host: string;
   readonly #clock: Clock;
-  readonly #listeners: Listener[] = [];
+  readonly #listeners = new Set<Listener>();
   #sink: EventSink | null = null;
   #pending: Event[] = [];
   #lost = 0;
@@ -35,9 +35,10 @@ export class Bus {
     this.#schedule();
   }
 
-  /** Calls `listener` with every event, in the order they happen. */
-  subscribe(listener: Listener): void {
-    this.#listeners.push(listener);
+  /** Calls `listener` with every event, in the order they happen, until the function it returns is called. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Puts id, host and time on what a room says. */

@@ -19,8 +19,7 @@ export function changesBetween(before: Settings, after: Settings): string[] {
   }
   const lists: [string, readonly unknown[], readonly unknown[]][] = [
     ["allow list with portsentry.ignore", before.allow.map(formatPrefix), after.allow.map(formatPrefix)],
-    ["tripwire ports (TCP)", before.tripwireTcp, after.tripwireTcp],
-    ["tripwire ports (UDP)", before.tripwireUdp, after.tripwireUdp],
+    ["tripwire ports", before.tripwires, after.tripwires],
     ["rotation configurations", before.rotateConfigs, after.rotateConfigs],
   ];
   for (const [name, old, now] of lists) {

@@ -41,13 +41,18 @@ export class Guard {
     this.#settings = settings;
     this.#clock = clock;
     this.bus = new Bus(settings.host, clock);
-    this.#parts = TOPOLOGY.map((definition) => ({ definition, running: null, off: "not started", mend: "", failed: false }));
+    this.#parts = TOPOLOGY.map((definition) => ({
+      definition,
+      running: null,
+      off: "not started",
+      mend: "",
+      failed: false,
+    }));
     this.#store = this.#openStore();
   }
 
   /** Starts every part that can start. Never throws for one that cannot. */
   async start(): Promise<void> {
-    const { config } = this.#settings;
     this.bus.attach(this.#store);
     for (const notice of this.#store.notices) this.bus.emit(notice);
     if (this.#storeFault !== null) {
@@ -61,7 +66,7 @@ export class Guard {
     }
     this.#tellFaults(this.#settings);
     for (const part of this.#parts) await this.#startPart(part);
-    this.#store.purge(this.#clock.now(), config.store.keep);
+    this.#store.purge(this.#clock.now());
     const parts = this.status().map(({ part, lines, off }) => ({ part, on: !off, what: lines[0] ?? "" }));
     this.bus.emit({ type: "guard.started", version: VERSION, mode: this.#settings.mode, parts });
     this.#retry = setInterval(() => void this.#oneAtATime(() => this.#retryFailed()), RETRY_MS);
@@ -107,7 +112,10 @@ export class Guard {
   /** An error that nobody caught: blames the part whose code threw it and restarts that one. False: nobody's. */
   survive(error: unknown): boolean {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
-    const room = /\/src\/(sentry|check|rotate|respond|report|sources\/packets|sources\/tail|sources\/journal)\//.exec(stack)?.[1];
+    const room =
+      /\/src\/(sentry|check|rotate|respond|report|sources\/packets|sources\/tail|sources\/journal)\//.exec(
+        stack,
+      )?.[1];
     if (room === undefined || this.#stopping) return false;
     const name = room === "sources/packets" ? "sentry" : room.startsWith("sources/") ? "check" : room;
     const part = this.#parts.find((known) => known.definition.name === name)!;
@@ -135,7 +143,11 @@ export class Guard {
   #openStore(): Store {
     const { storeFile, config } = this.#settings;
     try {
-      return openStore(storeFile, { maxEvents: config.store.max_events });
+      return openStore(storeFile, {
+        maxEvents: config.store.max_events,
+        maxAgeMs: config.store.keep,
+        clock: this.#clock,
+      });
     } catch (error) {
       if (!(error instanceof MissingPartError)) throw error;
       this.#storeFault = error;
@@ -158,7 +170,11 @@ export class Guard {
       else part.running = started;
       part.mend = "";
       if (part.failed && part.running !== null) {
-        this.bus.emit({ type: "part.recovered", part: part.definition.name, how: part.running.describe()[0] ?? "" });
+        this.bus.emit({
+          type: "part.recovered",
+          part: part.definition.name,
+          how: part.running.describe()[0] ?? "",
+        });
       }
       part.failed = false;
     } catch (error) {
@@ -171,7 +187,10 @@ export class Guard {
     const known = part.failed && part.off === why;
     part.failed = true;
     part.off = why;
-    part.mend = error instanceof MissingPartError ? error.mend : "see telltale doctor; this is a defect of telltale: please report it";
+    part.mend =
+      error instanceof MissingPartError
+        ? error.mend
+        : "see telltale doctor; this is a defect of telltale: please report it";
     if (known) return;
     const { name, stillRuns } = part.definition;
     this.bus.emit({ type: "part.failed", part: name, why, mend: part.mend, stillRuns });

@@ -30,7 +30,10 @@ export function repeat(everyMs: number, clock: Clock, run: () => Promise<void>):
     timer = setTimeout(wake, Math.min(LONGEST_SLEEP_MS, Math.max(0, next - now)));
   };
   const wake = (): void => {
-    if (clock.now().getTime() < next) return sleep();
+    if (clock.now().getTime() < next) {
+      sleep();
+      return;
+    }
     running = run().then(() => {
       next = due();
       sleep();

@@ -3,12 +3,12 @@
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
+import { readConfig } from "../config/read.ts";
+import type { Config } from "../config/types.ts";
 import { type Prefix, parsePrefix } from "../core/address.ts";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
-import { readConfig } from "../config/read.ts";
-import type { Config } from "../config/types.ts";
-import { parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
+import { type PortsentryConfig, parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
 
 const CONFIG_FILE = "/etc/telltale/telltale.toml";
 const PORTSENTRY_CONFIG = "/etc/portsentry/portsentry.conf";
@@ -27,8 +27,8 @@ export type Settings = {
   readonly rotateConfigs: readonly string[];
   readonly rotateState: string;
   readonly allow: readonly Prefix[];
-  readonly tripwireTcp: readonly number[];
-  readonly tripwireUdp: readonly number[];
+  /** Ports where one touch is a scan. */
+  readonly tripwires: readonly number[];
   /** PortSentry's configuration, when it is there and read. */
   readonly portsentryConfig: string | null;
 };
@@ -62,10 +62,11 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     storeDirectory,
     storeFile: join(storeDirectory, "telltale.db"),
     rotateConfigs: config.rotate.config.filter((path) => existsSync(path)),
-    rotateState: config.rotate.state || (canRead(LOGROTATE_STATE) ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
+    rotateState:
+      config.rotate.state ||
+      (canRead(LOGROTATE_STATE) ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
     allow: [...config.respond.allow.map((text) => parsePrefix(text)!), ...portsentry.ignore],
-    tripwireTcp: [...config.sentry.tripwire_ports, ...portsentry.tcp],
-    tripwireUdp: [...config.sentry.tripwire_ports, ...portsentry.udp],
+    tripwires: [...new Set([...config.sentry.tripwire_ports, ...portsentry.tripwires])].sort((a, b) => a - b),
     portsentryConfig: portsentry.file,
   };
 }
@@ -76,31 +77,36 @@ function defaultStateDirectory(): string {
   return join(process.env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "telltale");
 }
 
-function gatherPortsentry(faults: ConfigFault[]): { file: string | null; ignore: Prefix[]; tcp: number[]; udp: number[] } {
-  const nothing = { file: null, ignore: [], tcp: [], udp: [] };
+type Portsentry = { file: string | null; ignore: readonly Prefix[]; tripwires: readonly number[] };
+
+function gatherPortsentry(faults: ConfigFault[]): Portsentry {
+  const nothing = { file: null, ignore: [], tripwires: [] };
   if (!existsSync(PORTSENTRY_CONFIG)) return nothing;
   const text = mayReadText(PORTSENTRY_CONFIG, faults);
   if (text === null) return nothing;
-  const parsed = parsePortsentryConfig(PORTSENTRY_CONFIG, text);
-  faults.push(...parsed.faults);
-  const { config } = parsed;
-  const ignore: Prefix[] = [];
-  if (config.ignoreFile !== "" && existsSync(config.ignoreFile)) {
-    const ignored = mayReadText(config.ignoreFile, faults);
-    if (ignored !== null) {
-      const parsedIgnore = parseIgnoreFile(config.ignoreFile, ignored);
-      ignore.push(...parsedIgnore.prefixes);
-      faults.push(...parsedIgnore.faults);
-    }
-  }
-  // SCAN_TRIGGER 0 means that one touch of a listed port is enough: a tripwire. Above it, counting is the guard's own.
-  const ports = (ranges: typeof config.tcpPorts) =>
-    config.scanTrigger > 0
-      ? []
-      : ranges
-          .flatMap(({ low, high }) => Array.from({ length: Math.min(high - low + 1, MAX_TRIPWIRES + 1) }, (_, i) => low + i))
-          .slice(0, MAX_TRIPWIRES);
-  return { file: PORTSENTRY_CONFIG, ignore, tcp: ports(config.tcpPorts), udp: ports(config.udpPorts) };
+  const { config, faults: own } = parsePortsentryConfig(PORTSENTRY_CONFIG, text);
+  faults.push(...own);
+  return { file: PORTSENTRY_CONFIG, ignore: ignoredBy(config, faults), tripwires: tripwiresOf(config) };
+}
+
+function ignoredBy({ ignoreFile }: PortsentryConfig, faults: ConfigFault[]): readonly Prefix[] {
+  if (ignoreFile === "" || !existsSync(ignoreFile)) return [];
+  const text = mayReadText(ignoreFile, faults);
+  if (text === null) return [];
+  const { prefixes, faults: own } = parseIgnoreFile(ignoreFile, text);
+  faults.push(...own);
+  return prefixes;
+}
+
+// PortSentry reacts to one touch of a listed port when SCAN_TRIGGER is 0 and its protocol is not set to log only:
+// that is a tripwire. Otherwise the ports are watched like every other, and counting decides.
+function tripwiresOf({ scanTrigger, blockTcp, blockUdp, tcpPorts, udpPorts }: PortsentryConfig): number[] {
+  if (scanTrigger > 0) return [];
+  const ranges = [...(blockTcp === 0 ? [] : tcpPorts), ...(blockUdp === 0 ? [] : udpPorts)];
+  const ports = ranges.flatMap(({ low, high }) =>
+    Array.from({ length: Math.min(high - low + 1, MAX_TRIPWIRES) }, (_, i) => low + i),
+  );
+  return ports.slice(0, MAX_TRIPWIRES);
 }
 
 function mayReadText(file: string, faults: ConfigFault[]): string | null {

@@ -8,4 +8,10 @@ import { respondPart } from "./parts/respond.ts";
 import { rotatePart } from "./parts/rotate.ts";
 import { sentryPart } from "./parts/sentry.ts";
 
-export const TOPOLOGY: readonly PartDefinition[] = [respondPart, sentryPart, checkPart, rotatePart, reportPart];
+export const TOPOLOGY: readonly PartDefinition[] = [
+  respondPart,
+  sentryPart,
+  checkPart,
+  rotatePart,
+  reportPart,
+];

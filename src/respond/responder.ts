@@ -202,6 +202,11 @@ export class Responder {
     return targets.size > 0;
   }
 
+  /** Somebody else has lifted this block, in the firewall and in the history: it is no longer believed in force. */
+  believeLifted(target: string): void {
+    this.#standing.delete(target);
+  }
+
   /** Lifts every block and removes all that the backend has put on the host. */
   async liftAll(): Promise<void> {
     await this.#flushing;

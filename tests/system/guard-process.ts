@@ -9,13 +9,20 @@ export type GuardProcess = {
   readonly child: ChildProcess;
   stderr(): string;
   /** Waits for an event that fits. */
-  until<T extends Event["type"]>(type: T, fits?: (event: Extract<Event, { type: T }>) => boolean): Promise<Extract<Event, { type: T }>>;
+  until<T extends Event["type"]>(
+    type: T,
+    fits?: (event: Extract<Event, { type: T }>) => boolean,
+  ): Promise<Extract<Event, { type: T }>>;
   /** Ends it with a signal and waits for the exit; returns the exit status and how long that took. */
   stop(signal?: NodeJS.Signals): Promise<{ status: number | null; tookMs: number }>;
 };
 
 /** Starts `telltale guard --json` in the lab's host and waits until it says that it has started. */
-export async function startGuard(lab: Lab, args: readonly string[], options: RunOptions = {}): Promise<GuardProcess> {
+export async function startGuard(
+  lab: Lab,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<GuardProcess> {
   const child = lab.start("host", [TELLTALE, "guard", "--json", ...args], options);
   const events: Event[] = [];
   let rest = "";
@@ -36,13 +43,19 @@ export async function startGuard(lab: Lab, args: readonly string[], options: Run
     events,
     child,
     stderr: () => stderr,
-    until: (type, fits = () => true) =>
-      waitFor(`the guard's ${type}; it said ${events.map((event) => event.type).join(" ")} ${stderr}`, () => {
-        const found = events.find((event) => event.type === type && fits(event as never));
-        if (found !== undefined) return found as never;
-        if (exited !== null) throw new Error(`the guard ended with ${exited.status}: ${stderr}`);
+    until: async (type, fits = () => true) => {
+      const heard = () => `${events.map((event) => event.type).join(" ")} ${stderr}`;
+      return await waitFor(`the guard's ${type}`, () => {
+        for (const event of events) {
+          const wanted = event as Extract<Event, { type: typeof type }>;
+          if (event.type === type && fits(wanted)) return wanted;
+        }
+        if (exited !== null) throw new Error(`the guard ended with ${exited.status}: ${heard()}`);
         return null;
-      }),
+      }).catch((error: Error) => {
+        throw new Error(`${error.message}; it said: ${heard()}`);
+      });
+    },
     stop: async (signal = "SIGTERM") => {
       const began = performance.now();
       child.kill(signal);

@@ -22,7 +22,11 @@ export type Lab = {
   readonly dir: string;
   readonly clients: readonly Client[];
   /** Runs a command to its end, in the host's namespace ("host") or a client's; returns its output. */
-  run(where: string, argv: readonly string[], options?: RunOptions): { status: number | null; stdout: string; stderr: string };
+  run(
+    where: string,
+    argv: readonly string[],
+    options?: RunOptions,
+  ): { status: number | null; stdout: string; stderr: string };
   /** Starts a command that goes on; it is killed with the lab. */
   start(where: string, argv: readonly string[], options?: RunOptions): ChildProcess;
   [Symbol.dispose](): void;
@@ -31,6 +35,8 @@ export type Lab = {
 export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** A command in front of the other, outside of it: `["setpriv", "--reuid=65534"]`. */
+  readonly as?: readonly string[];
   /** Paths of the machine that appear as others inside: `["/tmp/x/resolv.conf", "/etc/resolv.conf"]`. */
   readonly binds?: readonly (readonly [from: string, to: string])[];
 };
@@ -39,7 +45,8 @@ export type RunOptions = {
 export function labObstacle(...tools: readonly string[]): string | null {
   if (process.getuid?.() !== 0) return "needs root for network namespaces";
   for (const tool of ["ip", "unshare", ...tools]) {
-    if (spawnSync("sh", ["-c", `command -v "$1"`, "sh", tool]).status !== 0) return `needs ${tool}: run scripts/setup --test as root`;
+    if (spawnSync("sh", ["-c", `command -v "$1"`, "sh", tool]).status !== 0)
+      return `needs ${tool}: run scripts/setup --test as root`;
   }
   return null;
 }
@@ -58,7 +65,8 @@ export function makeLab(names: readonly string[]): Lab {
   const close = (): void => {
     process.off("exit", close);
     for (const child of children) child.kill("SIGKILL");
-    for (const name of made) spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout.split("\n").forEach(killPid);
+    for (const name of made)
+      spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" }).stdout.split("\n").forEach(killPid);
     for (const name of made) spawnSync("ip", ["netns", "del", name]);
     rmSync(dir, { recursive: true, force: true });
   };
@@ -79,7 +87,20 @@ export function makeLab(names: readonly string[]): Lab {
         host6: `2001:db8:${index + 1}::1`,
         v6: `2001:db8:${index + 1}::2`,
       };
-      ip("link", "add", `v${index}`, "netns", namespace("host"), "type", "veth", "peer", "name", "eth0", "netns", namespace(name));
+      ip(
+        "link",
+        "add",
+        `v${index}`,
+        "netns",
+        namespace("host"),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        namespace(name),
+      );
       for (const [where, link, v4, v6] of [
         ["host", `v${index}`, client.host4, client.host6],
         [name, "eth0", client.v4, client.v6],
@@ -91,10 +112,15 @@ export function makeLab(names: readonly string[]): Lab {
       ip("-n", namespace(name), "route", "add", "default", "via", client.host4);
       return client;
     });
-    const wrap = (where: string, argv: readonly string[], options: RunOptions): string[] => {
+    const wrap = (where: string, program: readonly string[], options: RunOptions): string[] => {
+      const argv = [...(options.as ?? []), ...program];
       const binds = options.binds ?? [];
-      const mounts = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 99; shift 2; done; shift; exec "$@"';
-      const inside = binds.length === 0 ? argv : ["unshare", "-m", "sh", "-c", mounts, "sh", ...binds.flat(), "--", ...argv];
+      const mounts =
+        'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 99; shift 2; done; shift; exec "$@"';
+      const inside =
+        binds.length === 0
+          ? argv
+          : ["unshare", "-m", "sh", "-c", mounts, "sh", ...binds.flat(), "--", ...argv];
       return ["netns", "exec", namespace(where), ...inside];
     };
     return {

@@ -1,5 +1,6 @@
 // Hands a mail to an SMTP server (RFC 5321), with TLS from the start (RFC 8314) or by STARTTLS (RFC 3207). A password
 // never crosses a network in the clear, whatever the server offers.
+import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { NodemailerError } from "nodemailer";
 import nodemailer from "nodemailer";
@@ -28,14 +29,18 @@ export async function sendBySmtp(message: Message, route: Smtp): Promise<void> {
   const timeoutMs = route.timeoutMs ?? SMTP_TIMEOUT_MS;
   const local = isLoopback(route.host);
   const transport = nodemailer.createTransport({
-    host: route.host,
+    host: await addressOf(route, timeoutMs),
     port: route.port,
     secure: route.secure ?? route.port === 465,
     requireTLS: route.auth !== undefined && !local,
     ...(route.auth === undefined ? {} : { auth: { user: route.auth.user, pass: route.auth.pass } }),
     ...(senderOf(message.host) === null ? {} : { name: message.host }),
     // A relay on this very host has a certificate that nobody signed, and nobody can stand between.
-    tls: { rejectUnauthorized: !local, ...(route.ca === undefined ? {} : { ca: route.ca }) },
+    tls: {
+      rejectUnauthorized: !local,
+      ...(isIP(route.host) === 0 && { servername: route.host }),
+      ...(route.ca === undefined ? {} : { ca: route.ca }),
+    },
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,
@@ -59,6 +64,25 @@ export async function sendBySmtp(message: Message, route: Smtp): Promise<void> {
     throw error instanceof DeliveryError ? error : refusalOf(error, route);
   } finally {
     transport.close();
+  }
+}
+
+// By the host's own resolver, /etc/hosts included: nodemailer asks name servers first, and "localhost" must be found
+// while none of them answers.
+async function addressOf(route: Smtp, timeoutMs: number): Promise<string> {
+  if (isIP(route.host) !== 0) return route.host;
+  const tooLate = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs).unref();
+  });
+  try {
+    return (await Promise.race([lookup(route.host), tooLate])).address;
+  } catch (error) {
+    throw new DeliveryError(
+      `${route.host}:${route.port}: name not found: ${describeError(error)}`,
+      "check the name of the server",
+      true,
+      error,
+    );
   }
 }
 
@@ -86,13 +110,6 @@ function refusalOf(error: unknown, route: Smtp): DeliveryError {
       return new DeliveryError(
         `${server}: no safe TLS: ${said}`,
         "use a server that offers STARTTLS with a valid certificate, or name its authority",
-        true,
-        error,
-      );
-    case "EDNS":
-      return new DeliveryError(
-        `${server}: name not found: ${said}`,
-        "check the name of the server",
         true,
         error,
       );

@@ -1,0 +1,205 @@
+// Tries each part for real and says how to get what is missing. Changes nothing.
+
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
+import type { Part } from "../../core/events.ts";
+import { showable } from "../../core/hostile.ts";
+import { loadRotation } from "../../rotate/run.ts";
+import { openCapture } from "../../sources/packets/capture.ts";
+import { openNftables } from "../../sys/nftables.ts";
+import type { CommandCall } from "../catalogue.ts";
+import { openHistory } from "../history.ts";
+import { findLogSources } from "../log-sources.ts";
+import { routesOf } from "../reporting.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
+import { formatBytes, paint, wantsColour } from "../terminal.ts";
+
+type Finding = { part: Part | "runtime"; ok: boolean; what: string; mend: string };
+
+const LOW_SPACE_BYTES = 100_000_000;
+
+export async function run({ values }: CommandCall): Promise<number> {
+  const settings = gatherSettings(values["config"] as string | undefined);
+  const findings: Finding[] = [];
+  for (const look of [runtime, config, rotation, check, sentry, respond, report, store]) {
+    findings.push(...(await looked(look, settings)));
+  }
+  if (values["json"] === true) {
+    for (const finding of findings) process.stdout.write(`${JSON.stringify(finding)}\n`);
+  } else {
+    const colour = wantsColour(process.stdout);
+    for (const { part, ok, what, mend } of findings) {
+      const verdict = ok ? paint("ok     ", "green", colour) : paint("missing", "red", colour);
+      process.stdout.write(`${part.padEnd(8)} ${verdict}  ${showable(what)}\n`);
+      if (mend !== "") process.stdout.write(`${" ".repeat(18)}mend: ${showable(mend)}\n`);
+    }
+  }
+  return findings.every((finding) => finding.ok) ? 0 : 1;
+}
+
+type Look = {
+  part: Finding["part"];
+  (settings: Settings): Promise<Omit<Finding, "part">[]> | Omit<Finding, "part">[];
+};
+
+async function looked(look: Look, settings: Settings): Promise<Finding[]> {
+  try {
+    return (await look(settings)).map((finding) => ({ part: look.part, ...finding }));
+  } catch (error) {
+    const mend = error instanceof MissingPartError ? error.mend : "";
+    return [{ part: look.part, ok: false, what: describeError(error), mend }];
+  }
+}
+
+const fine = (what: string): Omit<Finding, "part"> => ({ ok: true, what, mend: "" });
+const wrong = (what: string, mend: string): Omit<Finding, "part"> => ({ ok: false, what, mend });
+
+function runtime(): Omit<Finding, "part">[] {
+  const root = process.getuid?.() === 0;
+  return [
+    fine(`Node ${process.versions.node} on ${process.platform} ${process.arch}`),
+    root
+      ? fine("running as root")
+      : wrong("not root: packets, blocking and most logs are out of reach", "sudo telltale doctor"),
+  ];
+}
+runtime.part = "runtime" as const;
+
+function config({ faults, configFile, portsentryConfig }: Settings): Omit<Finding, "part">[] {
+  const found = [
+    existsSync(configFile) ? configFile : `no ${configFile}: defaults`,
+    ...(portsentryConfig === null ? [] : [portsentryConfig]),
+  ];
+  return faults.length === 0
+    ? [fine(found.join(", "))]
+    : faults.map((fault) => wrong(formatFault({ ...fault, mend: "" }), fault.mend));
+}
+config.part = "config" as const;
+
+async function rotation(settings: Settings): Promise<Omit<Finding, "part">[]> {
+  const { rotateConfigs: configs, rotateState: statePath } = settings;
+  if (configs.length === 0)
+    return [
+      wrong(`${settings.config.rotate.config.join(", ")} is not there`, "apt install logrotate for Debian's"),
+    ];
+  const { stanzas, faults } = await loadRotation({ configs, statePath });
+  return [
+    fine(`${configs.join(", ")}: ${stanzas.length} stanzas, state ${statePath}`),
+    ...faults.map((fault) => wrong(formatFault({ ...fault, mend: "" }), fault.mend)),
+  ];
+}
+rotation.part = "rotate" as const;
+
+function check({ config }: Settings): Omit<Finding, "part">[] {
+  const { rules, rulesDirectory, level, logs, journal, faults } = findLogSources(config);
+  if (rules.ruleCount === 0) return [wrong(`no rules in ${rulesDirectory}`, "apt install logcheck-database")];
+  const out = [fine(`${rules.ruleCount} rules of ${rulesDirectory}, level ${level}`)];
+  for (const log of logs) {
+    if (canRead(log)) out.push(fine(`reads ${log}`));
+    else
+      out.push(
+        wrong(
+          `cannot read ${log}`,
+          existsSync(log)
+            ? "run as root, or as a member of the group adm"
+            : "it appears when something writes it, or take it off the list",
+        ),
+      );
+  }
+  if (journal) {
+    const answers =
+      spawnSync("journalctl", ["-n", "0", "-q"], { stdio: "ignore", timeout: 10_000 }).status === 0;
+    out.push(
+      answers
+        ? fine("reads the journal")
+        : wrong("journalctl does not answer", 'apt install systemd, or set check.journal = "off"'),
+    );
+  }
+  return [...out, ...faults.map((fault) => wrong(formatFault({ ...fault, mend: "" }), fault.mend))];
+}
+check.part = "check" as const;
+
+function sentry({ config }: Settings): Omit<Finding, "part">[] {
+  using capture = openCapture({
+    interfaces: config.sentry.interfaces,
+    onPacket: () => {},
+    emit: () => ({}) as never,
+  });
+  return [fine(`hears packets: ${capture.describe()}`)];
+}
+sentry.part = "sentry" as const;
+
+async function respond(): Promise<Omit<Finding, "part">[]> {
+  const nft = openNftables();
+  try {
+    await nft.run("list tables");
+    return [fine(`talks to nftables through ${nft.via}`)];
+  } catch (error) {
+    return [
+      wrong(`nftables refuses: ${describeError(error)}`, "run as root, with a kernel that has nf_tables"),
+    ];
+  } finally {
+    await nft.close();
+  }
+}
+respond.part = "respond" as const;
+
+function report(settings: Settings): Omit<Finding, "part">[] {
+  const routes = routesOf(settings);
+  if (routes.length === 0)
+    return [
+      wrong("reports cannot leave this host", "apt install a mailer (msmtp-mta, postfix), or set report.via"),
+    ];
+  return routes.map((route) => {
+    if (route.via !== "sendmail") return fine(`reports go by ${route.via}`);
+    return canRun(route.command!)
+      ? fine(`reports go to ${route.to} by ${route.command}`)
+      : wrong(`${route.command} is not there`, "apt install a mailer");
+  });
+}
+report.part = "report" as const;
+
+function store(settings: Settings): Omit<Finding, "part">[] {
+  const { storeFile, storeDirectory } = settings;
+  using history = openHistory(settings);
+  const place = nearestExisting(storeDirectory);
+  accessSync(place, constants.W_OK);
+  const { bavail, bsize } = statfsSync(place);
+  const free = Number(bavail) * Number(bsize);
+  const what =
+    history === null
+      ? `no history yet; ${storeFile} will be made`
+      : `${storeFile}, ${history.lastSeq()} events`;
+  return [
+    free < LOW_SPACE_BYTES
+      ? wrong(
+          `only ${formatBytes(free)} free under ${place}`,
+          "free some space: telltale rotate --plan shows what rotation frees",
+        )
+      : fine(`${what}; ${formatBytes(free)} free`),
+  ];
+}
+store.part = "store" as const;
+
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
+}
+
+function canRead(path: string): boolean {
+  return access(path, constants.R_OK);
+}
+
+function canRun(path: string): boolean {
+  return access(path, constants.X_OK);
+}
+
+function access(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false; // the caller says what that means
+  }
+}

@@ -1,0 +1,97 @@
+// Lets an address, or everybody, in again. It must work when nothing else does: with the guard down, the store
+// damaged or the configuration broken.
+import { PrefixSet, parsePrefix } from "../../core/address.ts";
+import { systemClock } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
+import type { EventBody } from "../../core/events.ts";
+import { showable } from "../../core/hostile.ts";
+import { liftAllTelltale, NftablesBackend } from "../../respond/backends/nftables.ts";
+import { HostFactsReader } from "../../respond/facts.ts";
+import { Responder } from "../../respond/responder.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import { Bus } from "../bus.ts";
+import type { CommandCall } from "../catalogue.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
+
+export async function run({ values, operands }: CommandCall): Promise<number> {
+  const all = values["all"] === true;
+  if (all === operands.length > 0) {
+    process.stderr.write(
+      "telltale unblock: wants addresses, or --all\n    mend: telltale unblock 192.0.2.7\n",
+    );
+    return 64;
+  }
+  const settings = gatherSettings(values["config"] as string | undefined);
+  if (all) return await unblockAll(settings);
+  const store = openStore(settings.storeFile);
+  const responder = responderFor(settings, store);
+  let status = 0;
+  try {
+    for (const operand of operands) {
+      if (parsePrefix(operand) === null) {
+        process.stderr.write(`telltale unblock: wants an address or network, found "${showable(operand)}"\n`);
+        status = 64;
+      } else if (await responder.lift(operand)) process.stdout.write(`${operand} is let in again.\n`);
+      else {
+        process.stdout.write(`${operand} was not blocked.\n`);
+        status ||= 1;
+      }
+    }
+  } finally {
+    await responder.close();
+    store.close();
+  }
+  return status;
+}
+
+// The firewall first, by itself; the history afterwards, if it can be opened at all.
+async function unblockAll(settings: Settings): Promise<number> {
+  await liftAllTelltale();
+  try {
+    using store = openStore(settings.storeFile);
+    const now = systemClock.now();
+    const bus = new Bus(settings.host, systemClock);
+    let count = 0;
+    for (const block of store.blocks.inForce(now)) {
+      store.transaction(() => {
+        store.blocks.lift(block.target, now, "administrator");
+        store.append(
+          bus.stamp({
+            type: "block.lifted",
+            target: block.target,
+            cause: "administrator",
+            packetsStopped: block.packetsStopped,
+          }),
+        );
+      });
+      count++;
+    }
+    process.stdout.write(
+      `Everybody is let in again (${count} ${count === 1 ? "block" : "blocks"} lifted).\n`,
+    );
+    return 0;
+  } catch (error) {
+    process.stdout.write("Everybody is let in again: telltale's table is out of the firewall.\n");
+    process.stderr.write(
+      `telltale unblock: the history could not be told: ${describeError(error)}\n    mend: a guard that restarts would block again; see telltale doctor\n`,
+    );
+    return 1;
+  }
+}
+
+function responderFor(settings: Settings, store: Store): Responder {
+  const bus = new Bus(settings.host, systemClock);
+  const facts = new HostFactsReader({ ignoreFiles: [] });
+  return new Responder({
+    mode: "observe",
+    allow: new PrefixSet(settings.allow),
+    backend: new NftablesBackend(),
+    history: store.blocks,
+    facts: () => facts.current(),
+    emit: (body: EventBody) => {
+      const event = bus.stamp(body);
+      store.append(event);
+      return event;
+    },
+  });
+}

@@ -1,0 +1,48 @@
+// Which logs are read and through which rules: telltale's own keys first, then logcheck's configuration, then the
+// logs that every host has. Shared by the guard and `telltale check`.
+import { existsSync } from "node:fs";
+import { readLogcheckConfig } from "../check/logfiles.ts";
+import { loadRuleBook, type ReportLevel, type RuleBook } from "../check/rules.ts";
+import type { Config } from "../config/types.ts";
+import type { ConfigFault } from "../core/errors.ts";
+
+// What syslog daemons write on Debian and on Red Hat's relatives, for a host without logcheck's lists.
+const USUAL_LOGS = ["/var/log/syslog", "/var/log/auth.log", "/var/log/messages", "/var/log/secure"];
+
+export type LogSources = {
+  readonly rules: RuleBook;
+  readonly rulesDirectory: string;
+  readonly level: ReportLevel;
+  readonly logs: readonly string[];
+  readonly journal: boolean;
+  readonly faults: readonly ConfigFault[];
+};
+
+/** Options that a command line may set over the configuration. */
+export type LogSourceChoice = { readonly rules?: string; readonly level?: ReportLevel };
+
+/** Reads rule directories and lists of logs. Never throws; `rules.ruleCount` is 0 where there are none. */
+export function findLogSources(config: Config, choice: LogSourceChoice = {}): LogSources {
+  const rulesDirectory = choice.rules ?? config.check.rules;
+  const logcheck = readLogcheckConfig(rulesDirectory);
+  const level = choice.level ?? (config.check.level === "auto" ? logcheck.level : config.check.level);
+  const rules = loadRuleBook(rulesDirectory, {
+    level,
+    supportCrackingIgnore: logcheck.supportCrackingIgnore,
+  });
+  const listed = config.check.logs.length > 0 ? config.check.logs : logcheck.logfiles;
+  const logs = listed.length > 0 ? listed : USUAL_LOGS.filter((path) => existsSync(path));
+  // Where syslog writes files, they hold what the journal holds: reading both would tell everything twice.
+  const journal =
+    config.check.journal === "on" ||
+    (config.check.journal === "auto" &&
+      (logcheck.journal || listed.length === 0) &&
+      !logs.some((path) => existsSync(path)));
+  // The lists of logs are logcheck's; a host that names its logs here need not have them.
+  const own = config.check.logs.length > 0;
+  const faults = [
+    ...rules.faults,
+    ...logcheck.faults.filter((fault) => !(own && /logcheck\.logfiles/.test(fault.file))),
+  ];
+  return { rules, rulesDirectory, level, logs, journal, faults };
+}

@@ -1,0 +1,92 @@
+// Logs and the journal, followed live through the rules. A batch's findings and its cursor go into the store in
+// one transaction, so that a line is classified exactly once whatever happens in between.
+import { MissingPartError } from "../../core/errors.ts";
+import type { Event } from "../../core/events.ts";
+import { showableBytes } from "../../core/hostile.ts";
+import { followJournal } from "../../sources/journal/follow.ts";
+import { type Follower, followFiles, type LineBatch } from "../../sources/tail/follow.ts";
+import { findLogSources } from "../log-sources.ts";
+import type { PartContext, PartDefinition } from "../part.ts";
+
+// One stored finding; what is longer is cut, and says so. 8 kB shows any syslog message (RFC 5424 asks for 2 kB).
+const MAX_SHOWN_CHARS = 8_192;
+
+export const checkPart: PartDefinition = {
+  name: "check",
+  stillRuns: "scan detection, rotation and reports go on",
+  async start(context: PartContext) {
+    const { settings, store, bus } = context;
+    const { config } = settings;
+    if (!config.check.enabled) return { off: "check.enabled = false" };
+    const sources = findLogSources(config);
+    const { rules, logs } = sources;
+    if (rules.ruleCount === 0) {
+      throw new MissingPartError(
+        "check",
+        `no rules in ${sources.rulesDirectory}`,
+        "apt install logcheck-database",
+      );
+    }
+    if (sources.faults.length > 0) bus.emit({ type: "config.faulty", faults: sources.faults });
+
+    const commit = (batch: Pick<LineBatch, "source" | "lines" | "cursor" | "notices">): void => {
+      const events: Event[] = batch.notices.map((notice) => bus.stamp(notice));
+      for (const line of batch.lines) {
+        const found = rules.classify(line);
+        if (found === null) continue;
+        const { layer, rule } = found;
+        events.push(
+          bus.stamp({
+            type: "line.found",
+            layer,
+            source: batch.source,
+            line: shown(line),
+            ...(rule && { rule }),
+          }),
+        );
+      }
+      store.transaction(() => {
+        store.appendAll(events);
+        store.cursors.set(batch.source, batch.cursor);
+      });
+      bus.publish(events);
+    };
+    const followers: Follower[] = [
+      followFiles({ paths: logs, cursors: store.cursors, from: "end", commit, emit: bus.emit }),
+    ];
+    let journal = "";
+    if (sources.journal) {
+      try {
+        const follower = followJournal({ cursors: store.cursors, commit, emit: bus.emit });
+        await follower.start();
+        followers.push(follower);
+        journal = ", the journal";
+      } catch (error) {
+        if (!(error instanceof MissingPartError)) throw error;
+        bus.emit({ type: "log.unreadable", path: "journal", why: error.message, mend: error.mend });
+        journal = `, not the journal (${error.message})`;
+      }
+    }
+    await followers[0]!.start();
+    const count = rules.ruleCount.toLocaleString("en");
+    return {
+      describe: () => [
+        `${logs.length === 0 ? "no log files" : listed(logs)}${journal}`,
+        `${count} rules of ${sources.rulesDirectory}, level ${sources.level}`,
+      ],
+      stop: async () => {
+        await Promise.all(followers.map((follower) => follower.stop()));
+      },
+    };
+  },
+};
+
+function shown(line: Uint8Array): string {
+  if (line.length <= MAX_SHOWN_CHARS) return showableBytes(line);
+  return `${showableBytes(line.subarray(0, MAX_SHOWN_CHARS))} [... ${line.length - MAX_SHOWN_CHARS} bytes more]`;
+}
+
+function listed(paths: readonly string[]): string {
+  const first = paths.slice(0, 4).join(", ");
+  return paths.length <= 4 ? first : `${first} and ${paths.length - 4} more`;
+}

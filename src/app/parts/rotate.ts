@@ -1,0 +1,122 @@
+// Rotation by schedule and by size, and the search for logs that no rotation covers.
+import { statSync } from "node:fs";
+import { MissingPartError } from "../../core/errors.ts";
+import { loadRotation, type Rotation, runRotations, uncoveredLogs } from "../../rotate/run.ts";
+import type { LogStanza } from "../../rotate/types.ts";
+import type { PartContext, PartDefinition } from "../part.ts";
+import { repeat } from "../schedule.ts";
+
+// A log with a size limit is looked at this often: at 100 MB/s, a disk is not full within it.
+const SIZE_LOOK_MS = 5_000;
+// A log that is still too large after its rotation (minage, a failing script) is left alone this long.
+const SIZE_RETRY_MS = 600_000;
+// Looking through /proc costs some milliseconds per hundred processes.
+const UNCOVERED_LOOK_MS = 600_000;
+
+export const rotatePart: PartDefinition = {
+  name: "rotate",
+  stillRuns: "everything else; logs grow meanwhile",
+  async start(context: PartContext) {
+    const { settings, bus, clock, store } = context;
+    const { config, rotateConfigs: configs, rotateState: statePath } = settings;
+    if (!config.rotate.enabled) return { off: "rotate.enabled = false" };
+    if (configs.length === 0) {
+      const wanted = config.rotate.config.join(", ");
+      throw new MissingPartError(
+        "rotate",
+        `${wanted} is not there`,
+        "apt install logrotate for Debian's, or name yours under [rotate] config",
+      );
+    }
+    const options = { configs, statePath };
+    const stopping = new AbortController();
+    let rotation: Rotation = await loadRotation(options);
+    if (rotation.faults.length > 0) bus.emit({ type: "config.faulty", faults: rotation.faults });
+
+    // One rotation at a time, whoever asked for it.
+    let busy: Promise<void> = Promise.resolve();
+    const run = (only?: readonly string[]): Promise<void> => {
+      busy = busy.then(async () => {
+        if (stopping.signal.aborted) return;
+        // The configuration is read afresh at every look, as logrotate does.
+        if (only === undefined) rotation = await loadRotation(options);
+        await runRotations(
+          rotation,
+          { ...options, now: clock.now(), signal: stopping.signal, ...(only && { only }) },
+          bus.emit,
+        );
+      });
+      busy = busy.catch((error: unknown) => {
+        bus.emit({
+          type: "rotation.failed",
+          log: configs.join(", "),
+          why: String(error),
+          mend: "see telltale rotate --plan",
+        });
+      });
+      return busy;
+    };
+
+    const triedAt = new Map<string, number>();
+    const tooLarge = (): string[] => {
+      const now = clock.monotonicMs();
+      for (const [log, at] of triedAt) if (now - at > SIZE_RETRY_MS) triedAt.delete(log);
+      return rotation.stanzas.flatMap((stanza) => {
+        const limit = sizeLimitBytes(stanza);
+        return limit === null ? [] : stanza.logs.filter((log) => !triedAt.has(log) && sizeOf(log) >= limit);
+      });
+    };
+
+    const told = new Set(JSON.parse(store.marks.get("uncovered") ?? "[]") as string[]);
+    const lookForUncovered = async (): Promise<void> => {
+      const found = await uncoveredLogs(rotation, config.rotate.roots, options);
+      for (const { path, sizeBytes, writer } of found) {
+        if (told.has(path)) continue;
+        told.add(path);
+        const mend = `add a stanza for it to /etc/logrotate.d`;
+        bus.emit({ type: "log.uncovered", path, sizeBytes, writer, mend });
+      }
+      const still = found.map(({ path }) => path);
+      store.marks.set("uncovered", JSON.stringify(still));
+    };
+
+    const looks = [
+      repeat(config.rotate.every, clock, () => run()),
+      repeat(SIZE_LOOK_MS, clock, async () => {
+        const logs = tooLarge();
+        if (logs.length === 0) return;
+        await run(logs);
+        for (const log of logs.filter((log) => sizeOf(log) > 0)) triedAt.set(log, clock.monotonicMs());
+      }),
+      repeat(UNCOVERED_LOOK_MS, clock, lookForUncovered),
+    ];
+    void run().then(lookForUncovered);
+    return {
+      describe: () => {
+        const count = rotation.stanzas.length;
+        return [
+          `${configs.join(", ")}: ${count} ${count === 1 ? "stanza" : "stanzas"}; next look ${looks[0]!.nextAt().toTimeString().slice(0, 8)}`,
+          `state ${statePath}`,
+        ];
+      },
+      stop: async () => {
+        stopping.abort();
+        await Promise.all([busy, ...looks.map((look) => look.stop())]);
+      },
+    };
+  },
+};
+
+/** The size at which a stanza's logs rotate whatever the time, or null when only time counts. */
+function sizeLimitBytes({ settings }: LogStanza): number | null {
+  if (settings.criterion === "size") return Math.max(1, settings.sizeBytes);
+  return settings.maxSizeBytes > 0 ? settings.maxSizeBytes : null;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0; // It went away or was never there: nothing to rotate for its size.
+  }
+}

@@ -1,0 +1,45 @@
+// Packets become probes, probes become scans.
+import { PrefixSet, parsePrefix } from "../../core/address.ts";
+import { startSentry } from "../../sentry/sentry.ts";
+import { openCapture } from "../../sources/packets/capture.ts";
+import type { PartContext, PartDefinition } from "../part.ts";
+
+export const sentryPart: PartDefinition = {
+  name: "sentry",
+  stillRuns: "logs are read and rotated; scans are not seen",
+  async start({ settings, bus, clock }: PartContext) {
+    const { sentry: keys } = settings.config;
+    if (!keys.enabled) return { off: "sentry.enabled = false" };
+    const sentry = startSentry(
+      {
+        openCapture,
+        interfaces: keys.interfaces,
+        loopback: keys.loopback,
+        tripwirePorts: settings.tripwires,
+        ignore: new PrefixSet(keys.ignore.map((text) => parsePrefix(text)!)),
+        clock,
+      },
+      bus.emit,
+    );
+    // Whoever is let in again is counted again: afresh after a pardon, at once after a block that ran out.
+    const unsubscribe = bus.subscribe((event) => {
+      if (event.type === "block.lifted")
+        sentry.release(event.target, event.cause === "expired" ? "expired" : "pardoned");
+    });
+    const tripwires =
+      settings.tripwires.length === 0 ? [] : [`tripwire ports: ${listed(settings.tripwires)}`];
+    return {
+      describe: () => [sentry.describe(), ...tripwires],
+      stop: async () => {
+        unsubscribe();
+        sentry.close();
+      },
+    };
+  },
+};
+
+function listed(ports: readonly number[]): string {
+  return ports.length <= 12
+    ? ports.join(", ")
+    : `${ports.slice(0, 12).join(", ")} and ${ports.length - 12} more`;
+}

@@ -1,0 +1,121 @@
+// From the history to a report on its way: which events are new, which routes there are. Shared by the guard and
+// `telltale report`.
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../core/clock.ts";
+import type { Event } from "../core/events.ts";
+import type { DigestInput, Route } from "../report/types.ts";
+import type { Store } from "../store/store.ts";
+import type { Settings } from "./settings.ts";
+
+const PAGE = 10_000;
+// What one report reads at the most; a day under attack stays below, and memory with it.
+const MAX_EVENTS = 200_000;
+const MARK_SEQ = "reported.seq";
+const MARK_AT = "reported.at";
+
+/** The events of one report and where they end. */
+export type Period = { readonly input: DigestInput; readonly lastSeq: number };
+
+/** Everything since the last report that was delivered or spooled. */
+export function sinceLastReport(settings: Settings, store: Store, clock: Clock): Period {
+  const seq = Number(store.marks.get(MARK_SEQ) ?? 0);
+  const { events, lastSeq } = read(store, seq);
+  const from = store.marks.get(MARK_AT) ?? events[0]?.at ?? clock.now().toISOString();
+  return { input: inputOf(settings, store, events, new Date(from), clock.now()), lastSeq };
+}
+
+/** Everything of the last `spanMs` milliseconds, reported or not. */
+export function sinceTime(settings: Settings, store: Store, spanMs: number, clock: Clock): Period {
+  const now = clock.now();
+  const from = new Date(now.getTime() - spanMs);
+  const edge = from.toISOString();
+  const { events, lastSeq } = read(store, 0, (event) => event.at >= edge);
+  return { input: inputOf(settings, store, events, from, now), lastSeq };
+}
+
+/** Remembers that everything up to here is reported. */
+export function markReported(store: Store, lastSeq: number, at: Date): void {
+  store.transaction(() => {
+    store.marks.set(MARK_SEQ, String(lastSeq));
+    store.marks.set(MARK_AT, at.toISOString());
+  });
+}
+
+/** Where reports go; empty when there is no way for them to leave this host. */
+export function routesOf({ config, host }: Settings): Route[] {
+  const { via, to, sendmail, smtp_host, smtp_port, file } = config.report;
+  const from = config.report.from || `telltale@${host}`;
+  switch (via) {
+    case "auto":
+      return isProgram(sendmail) ? [{ via: "sendmail", to, from, command: sendmail }] : [];
+    case "sendmail":
+      return [{ via: "sendmail", to, from, command: sendmail }];
+    case "smtp":
+      return [
+        {
+          via: "smtp",
+          host: smtp_host,
+          port: smtp_port,
+          secure: smtp_port === 465,
+          to: qualified(to, host),
+          from,
+        },
+      ];
+    case "file":
+      return [{ via: "file", path: file || "/var/log/telltale-report.txt" }];
+    case "stdout":
+      return [{ via: "stdout" }];
+    case "none":
+      return [];
+  }
+}
+
+// A local mailer knows who "root" is; an SMTP server wants a domain (RFC 5321 section 4.1.2).
+function qualified(to: string, host: string): string {
+  return to
+    .split(",")
+    .map((name) => (name.includes("@") ? name : `${name.trim()}@${host}`))
+    .join(",");
+}
+
+/** The folder of reports that wait for their delivery. */
+export function spoolDirectory(settings: Settings): string {
+  return join(settings.storeDirectory, "spool");
+}
+
+function read(
+  store: Store,
+  after: number,
+  wanted: (event: Event) => boolean = () => true,
+): { events: Event[]; lastSeq: number } {
+  const events: Event[] = [];
+  let lastSeq = after;
+  while (events.length < MAX_EVENTS) {
+    const page = store.eventsSince(lastSeq, { limit: PAGE });
+    if (page.length === 0) break;
+    lastSeq = page.at(-1)!.seq;
+    for (const { event } of page) if (wanted(event)) events.push(event);
+  }
+  return { events, lastSeq };
+}
+
+function inputOf(
+  settings: Settings,
+  store: Store,
+  events: readonly Event[],
+  from: Date,
+  to: Date,
+): DigestInput {
+  const { host, mode } = settings;
+  return { host, from, to, mode, events, blocksInForce: store.blocks.inForce(to), pid: process.pid };
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false; // no mailer here
+  }
+}

@@ -1,0 +1,60 @@
+// bin/telltale starts from any folder, through a link, and under a name that is not its own.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { ROOT, TELLTALE } from "./lab.ts";
+
+const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+const run = (program: string, args: readonly string[], cwd = "/") =>
+  spawnSync(program, args, { cwd, encoding: "utf8" });
+
+test("from any folder, through a chain of links, under any name", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale link "));
+  t.after(() => rmSync(dir, { recursive: true }));
+  symlinkSync(TELLTALE, join(dir, "telltale"));
+  symlinkSync("telltale", join(dir, "some other name"));
+  for (const program of [TELLTALE, join(dir, "telltale"), join(dir, "some other name")]) {
+    const { stdout, status } = run(program, ["--version"], dir);
+    assert.equal(stdout, `telltale ${version}\n`, program);
+    assert.equal(status, 0);
+  }
+});
+
+test("--help is there for everything, and a mistake names what is right", () => {
+  const general = run(TELLTALE, ["--help"]);
+  assert.equal(general.status, 0);
+  const commands = [...general.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map((match) => match[1]!);
+  assert.deepEqual(commands.slice(0, 7), [
+    "guard",
+    "rotate",
+    "check",
+    "blocks",
+    "unblock",
+    "report",
+    "doctor",
+  ]);
+  for (const command of commands) {
+    const help = run(TELLTALE, [command, "--help"]);
+    assert.equal(help.status, 0, command);
+    assert.match(help.stdout, /^usage: telltale /m, command);
+    assert.equal(run(TELLTALE, [command, "--version"]).stdout, `telltale ${version}\n`);
+  }
+  const unknown = run(TELLTALE, ["rotat"]);
+  assert.equal(unknown.status, 64);
+  assert.match(unknown.stderr, /"rotat" is no command\n {4}mend: one of guard, rotate/);
+  assert.match(
+    run(TELLTALE, ["blocks", "--colour"]).stderr,
+    /--colour[\s\S]*mend: see telltale blocks --help/,
+  );
+});
+
+test("a reader that goes away is no error", () => {
+  const { status, stderr } = spawnSync("sh", ["-c", '"$1" --help | true', "sh", TELLTALE], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0);
+  assert.equal(stderr, "");
+});
