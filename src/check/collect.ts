@@ -28,12 +28,13 @@ export type Collected = {
  * Reads the entries (paths, and the word `journal`) in the order in which logcheck sorts them: by file name, logs
  * of one name in the order they are listed. Each log is read once, however often it is listed.
  * @param stateDir where the offset files are
+ * @param env what journalctl runs in
  */
 export async function collectUnseen(
   entries: readonly string[],
   stateDir: string,
   gatherer: Gatherer,
-  now: () => Date,
+  env: NodeJS.ProcessEnv,
 ): Promise<Collected> {
   const unreadable: { entry: string; why: string }[] = [];
   const commits: (() => void)[] = [];
@@ -44,7 +45,7 @@ export async function collectUnseen(
         const path = join(stateDir, `offset.${entry}`);
         const mark = readJournalMark(path);
         firstJournal ||= mark.at === "beginning";
-        commits.push(await collectJournal(mark, path, gatherer, now()));
+        commits.push(await collectJournal(mark, path, gatherer, env));
         continue;
       }
       const problem = unreadableBecause(entry);
@@ -78,9 +79,10 @@ async function collectJournal(
   mark: JournalMark,
   path: string,
   gatherer: Gatherer,
-  lookedAt: Date,
+  env: NodeJS.ProcessEnv,
 ): Promise<() => void> {
-  const cursor = await readJournal(mark, (chunk) => gatherer.write(chunk));
+  const lookedAt = new Date();
+  const cursor = await readJournal(mark, (chunk) => gatherer.write(chunk), env);
   return () => writeJournalMark(path, cursor, lookedAt);
 }
 

@@ -50,7 +50,7 @@ const HELD_BYTES = 4096;
 export async function readJournal(
   mark: JournalMark,
   take: (chunk: Uint8Array) => void,
-  env: NodeJS.ProcessEnv = process.env,
+  env: NodeJS.ProcessEnv,
 ): Promise<string> {
   const since =
     mark.at === "entry"

@@ -104,8 +104,21 @@ const KEYS: readonly Key[] = [
   { name: "SYSLOG_SUMMARY", read: absolute((syslogSummaryCommand) => ({ syslogSummaryCommand })) },
 ];
 
+// Variables that do something in logcheck's script but have nothing to do here: they are no mistake.
+const WITHOUT_EFFECT = new Set([
+  ...["PATH", "LANG", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_TIME", "TMPDIR", "HOSTNAME"],
+  ...["LOCKDIR", "LOGTAIL", "LOGTAIL_OPTS", "LOGFILE_FALLBACK", "MAILOUT", "REBOOT", "NOCLEANUP"],
+  ...["LOGCHECKDEBUG", "SORT", "MAILTO"],
+]);
+
 /** The names that logcheck.conf may set. */
 export const SETTING_NAMES: readonly string[] = KEYS.map((key) => key.name);
+
+const UNKNOWN_NAME = {
+  message: "is no setting of logcheck's that is read here",
+  mend: `remove the line, or write one of ${SETTING_NAMES.join(", ")}`,
+  consequence: "line ignored",
+};
 
 /**
  * The settings after the file's assignments, the later one winning. A value that means nothing keeps the value
@@ -120,7 +133,8 @@ export function applyAssignments(
   for (const { name, value, line } of assignments) {
     const key = KEYS.find((known) => known.name === name);
     if (key === undefined) {
-      faults.push({ file, line, key: name, ...unknownName(name) });
+      if (WITHOUT_EFFECT.has(name)) continue;
+      faults.push({ file, line, key: name, ...UNKNOWN_NAME });
       continue;
     }
     const change = key.read(value);
@@ -137,14 +151,6 @@ export function applyAssignments(
     }
   }
   return { settings, faults };
-}
-
-function unknownName(name: string): Pick<ConfigFault, "message" | "mend" | "consequence"> {
-  return {
-    message: "is no setting of logcheck's that is read here",
-    mend: `remove the line, or write one of ${SETTING_NAMES.join(", ")}${name === "PATH" ? "; commands are found without it" : ""}`,
-    consequence: "line ignored",
-  };
 }
 
 function isLevel(value: string): value is ReportLevel {

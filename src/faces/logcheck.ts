@@ -41,15 +41,24 @@ class LogcheckFailure extends Error {
   }
 }
 
+/** Who runs it, and with what environment. */
+export type LogcheckCaller = { readonly uid: number; readonly env: NodeJS.ProcessEnv };
+
 /** The face's door. */
 export async function main(argv: readonly string[]): Promise<number> {
-  return runLogcheck(argv);
+  process.umask(0o077);
+  return runLogcheck(argv, standardOutput, { uid: process.getuid?.() ?? 0, env: process.env });
 }
 
-/** Runs logcheck with these arguments. @returns the exit status: 0, or 1 when the logs may not have been checked */
+/**
+ * Runs logcheck with these arguments.
+ * @returns the exit status: 0, or 1 when log lines may not have been checked; rules that were skipped are named in the
+ *   report and on standard error, and leave the status at 0 as they leave logcheck's
+ */
 export async function runLogcheck(
   args: readonly string[],
-  output: FaceOutput = standardOutput,
+  output: FaceOutput,
+  caller: LogcheckCaller,
 ): Promise<number> {
   const request = readLogcheckOptions(args);
   if (typeof request === "string") {
@@ -61,30 +70,31 @@ export async function runLogcheck(
     output.out(Buffer.from(text));
     return 0;
   }
-  if (process.getuid?.() === 0) {
+  if (caller.uid === 0) {
     output.err(
       "logcheck: reads what strangers wrote, and refuses to do so as root\n" +
         `    mend: setpriv --reuid=logcheck --regid=logcheck --init-groups logcheck ${args.join(" ")}\n`,
     );
     return 1;
   }
-  process.umask(0o077);
-  const run = new LogcheckRun(request, output);
-  return await run.run();
+  return await new LogcheckRun(request, output, caller.env).run();
 }
 
 class LogcheckRun {
   readonly #request: LogcheckRequest;
   readonly #output: FaceOutput;
   readonly #startedAt = new Date();
-  readonly #locale: Locale = localeOf(process.env);
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #locale: Locale;
   readonly #settings: Settings;
   readonly #faults: ConfigFault[];
   #temporary: string | null = null;
 
-  constructor(request: LogcheckRequest, output: FaceOutput) {
+  constructor(request: LogcheckRequest, output: FaceOutput, env: NodeJS.ProcessEnv) {
     this.#request = request;
     this.#output = output;
+    this.#env = env;
+    this.#locale = localeOf(env);
     const conf = readSettings(request.configFile ?? DEFAULT_CONFIG, this.#startedAt);
     this.#settings = { ...conf.settings, ...request.change };
     this.#faults = conf.faults;
@@ -123,7 +133,7 @@ class LogcheckRun {
       sortUniq: settings.sortUniq,
       spillDir: () => (this.#temporary ??= makeTemporary(settings.tmp)),
     });
-    const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, () => new Date());
+    const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, this.#env);
     this.#debug(`${gatherer.lineCount} lines read`);
     const errors = collected.unreadable.map(({ entry }) => `E: File could not be read: ${entry}`);
     if (gatherer.lineCount === 0 && errors.length > 0) {

@@ -1,0 +1,383 @@
+// The report of our logcheck held byte for byte against the real one's, over logs, rules and settings that are made
+// up anew each time, and over Debian's rules.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import test from "node:test";
+import fc from "fast-check";
+import { runLogcheck } from "./logcheck.ts";
+
+const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 3);
+const LAYERS = ["cracking.d", "violations.d", "violations.ignore.d", "cracking.ignore.d"];
+const IGNORES = ["ignore.d.paranoid", "ignore.d.server", "ignore.d.workstation"];
+
+type Outcome = { readonly status: number; readonly report: string; readonly errors: string };
+
+// One directory that the user logcheck may read and write, with everything that a run needs.
+class Playground {
+  readonly dir = mkdtempSync(join(tmpdir(), "telltale-logcheck-"));
+  readonly rules = join(this.dir, "rules");
+  readonly logs = join(this.dir, "logs");
+
+  constructor(t: test.TestContext | null) {
+    t?.after(() => this.remove());
+    for (const name of ["rules", "logs", "tmp", "lists.d", "real", "ours"]) mkdirSync(join(this.dir, name));
+    for (const layer of [...LAYERS, ...IGNORES]) mkdirSync(join(this.rules, layer));
+    this.write("list", `${this.logs}/*\n`);
+    this.configure({});
+    chmodSync(this.dir, 0o755);
+  }
+
+  write(path: string, text: string | Uint8Array): void {
+    mkdirSync(dirname(join(this.dir, path)), { recursive: true });
+    writeFileSync(join(this.dir, path), text);
+  }
+
+  configure(settings: Record<string, string>): void {
+    const all = {
+      LOCKDIR: this.dir,
+      LOCKFILE: join(this.dir, "lock"),
+      TMP: join(this.dir, "tmp"),
+      ...settings,
+    };
+    this.write(
+      "conf",
+      Object.entries(all)
+        .map(([name, value]) => `${name}='${value}'\n`)
+        .join(""),
+    );
+  }
+
+  arguments(state: "real" | "ours", extra: readonly string[]): string[] {
+    const at = (name: string) => join(this.dir, name);
+    return [
+      "-o",
+      "-c",
+      at("conf"),
+      "-L",
+      at("list"),
+      "-D",
+      at("lists.d"),
+      "-r",
+      this.rules,
+      "-S",
+      at(state),
+      ...extra,
+    ];
+  }
+
+  runReal(locale: string, extra: readonly string[] = [], path = process.env["PATH"]!): Outcome {
+    const { uid, gid } = accountOfLogcheck()!;
+    handOver(this.dir, uid, gid);
+    const ended = spawnSync("/usr/sbin/logcheck", this.arguments("real", extra), {
+      uid,
+      gid,
+      env: { PATH: path, LC_ALL: locale },
+      input: "",
+      maxBuffer: 64 << 20,
+    });
+    return {
+      status: ended.status ?? -1,
+      report: ended.stdout.toString("latin1"),
+      errors: ended.stderr.toString("utf8"),
+    };
+  }
+
+  async runOurs(
+    locale: string,
+    extra: readonly string[] = [],
+    path = process.env["PATH"]!,
+  ): Promise<Outcome> {
+    const report: Buffer[] = [];
+    let errors = "";
+    const status = await runLogcheck(
+      this.arguments("ours", extra),
+      {
+        out: (bytes) => report.push(Buffer.from(bytes)),
+        err: (text) => {
+          errors += text;
+        },
+      },
+      { uid: 1, env: { PATH: path, LC_ALL: locale } },
+    );
+    return { status, report: Buffer.concat(report).toString("latin1"), errors };
+  }
+
+  offsets(state: "real" | "ours"): Record<string, string> {
+    const dir = join(this.dir, state);
+    return Object.fromEntries(
+      readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), "latin1")]),
+    );
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function handOver(dir: string, uid: number, gid: number): void {
+  chownSync(dir, uid, gid);
+  for (const name of readdirSync(dir, { recursive: true }) as string[]) chownSync(join(dir, name), uid, gid);
+}
+
+function accountOfLogcheck(): { uid: number; gid: number } | null {
+  const line = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((entry) => entry.startsWith("logcheck:"));
+  const [, , uid, gid] = line?.split(":") ?? [];
+  return uid === undefined ? null : { uid: Number(uid), gid: Number(gid) };
+}
+
+function needs(t: test.TestContext): boolean {
+  if (!existsSync("/usr/sbin/logcheck") || accountOfLogcheck() === null) {
+    t.skip("needs logcheck: apt install logcheck");
+    return false;
+  }
+  if (process.getuid?.() !== 0) {
+    t.skip("needs root: the real logcheck runs as its own user");
+    return false;
+  }
+  return true;
+}
+
+// Rules and lines share a small vocabulary, so that rules meet lines, each other and the rules that cancel them.
+const WORDS = ["alpha", "beta", "gamma", "delta", "sshd", "su", "é", "x y", "42"];
+const word = fc.constantFrom(...WORDS);
+const rule = fc.oneof(
+  { weight: 4, arbitrary: word },
+  fc.tuple(word, word).map(([a, b]) => `${a}.*${b}`),
+  fc.tuple(word, word).map(([a, b]) => `(${a}|${b})$`),
+  word.map((a) => `^[[:alpha:]]{3} [ :0-9]{11} host ${a}`),
+  word.map((a) => `${a}[[:space:]]+[[:alnum:]_]+$`),
+  fc.constantFrom(
+    "host \\w+ \\w+$",
+    "^$",
+    "^[^é]*$",
+    "# a comment",
+    "  ",
+    "",
+    "alpha ",
+    "\\<su\\>",
+    "(.)\\1",
+  ),
+);
+const ruleFileName = fc.constantFrom(
+  ...[
+    "logcheck",
+    "logcheck-ssh",
+    "logchecx",
+    "logchec",
+    "ssh",
+    "su",
+    "local",
+    "local-a",
+    "localx",
+    "not.a-rule",
+  ],
+);
+const ruleFiles = fc.dictionary(ruleFileName, fc.array(rule, { maxLength: 4 }), { maxKeys: 5 });
+
+const second = fc.integer({ min: 0, max: 20 });
+const tail = fc.constantFrom("", "", "", " ", "\t ", "\r", "\u2003", "\u00a0", "\0", "\xff");
+const line = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(second, fc.array(word, { minLength: 1, maxLength: 4 }), tail)
+      .map(([at, words, end]) => `Nov 22 19:51:${String(at).padStart(2, "0")} host ${words.join(" ")}${end}`),
+  },
+  fc.array(word, { maxLength: 2 }).map((words) => words.join("  ")),
+  tail,
+);
+// \xff stands for that byte alone, which is not UTF-8.
+const log = fc
+  .tuple(fc.array(line, { maxLength: 30 }), fc.boolean())
+  .map(([lines, ended]) => bytesOf(lines.join("\n") + (ended && lines.length > 0 ? "\n" : "")));
+
+function bytesOf(text: string): Uint8Array {
+  return Buffer.concat(
+    text.split(/(\xff)/).map((part) => (part === "\xff" ? Buffer.of(0xff) : Buffer.from(part))),
+  );
+}
+
+const settings = fc.record(
+  {
+    REPORTLEVEL: fc.constantFrom("workstation", "server", "paranoid"),
+    SORTUNIQ: fc.constantFrom("0", "1"),
+    SUPPORT_CRACKING_IGNORE: fc.constantFrom("0", "1"),
+    INTRO: fc.constantFrom("0", "1", "yes", "no"),
+    SECURITYSUBJECT: fc.constantFrom("Security Events", "Événements"),
+  },
+  { requiredKeys: [] },
+);
+
+const scene = fc.record({
+  locale: fc.constantFrom("C", "C.UTF-8"),
+  settings,
+  rules: fc.record(Object.fromEntries([...LAYERS, ...IGNORES].map((layer) => [layer, ruleFiles]))),
+  logs: fc.dictionary(fc.constantFrom("syslog", "auth.log", "kern.log", "a/syslog"), log, { minKeys: 1 }),
+  more: fc.dictionary(fc.constantFrom("syslog", "auth.log", "kern.log"), log),
+  rotate: fc.constantFrom("nothing", "rename", "dateext", "truncate"),
+  header: fc.boolean(),
+});
+
+test("reports byte for byte what logcheck reports, and marks the same as read, run after run", async (t) => {
+  if (!needs(t)) return;
+  await fc.assert(
+    fc.asyncProperty(scene, async (made) => {
+      const place = new Playground(null);
+      try {
+        place.configure(made.settings);
+        for (const [layer, files] of Object.entries(made.rules)) {
+          for (const [name, rules] of Object.entries(files))
+            place.write(`rules/${layer}/${name}`, `${rules.join("\n")}\n`);
+        }
+        if (made.header) {
+          place.write("rules/header.txt", "Hello\n");
+          place.write("rules/footer.txt", "Goodbye\n");
+        }
+        for (const [name, bytes] of Object.entries(made.logs)) place.write(`logs/${name}`, bytes);
+        const listed = Object.keys(made.logs).map((name) => join(place.logs, name));
+        place.write("list", `# logs\n\n${listed.join("\n")}\n${place.dir}/missing\n`);
+        await compare(place, made.locale);
+        change(place, made.rotate, made.logs, made.more);
+        await compare(place, made.locale);
+        await compare(place, made.locale);
+      } finally {
+        place.remove();
+      }
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+async function compare(place: Playground, locale: string): Promise<void> {
+  const real = place.runReal(locale);
+  const ours = await place.runOurs(locale);
+  assert.equal(ours.report, real.report, `${locale}\n${real.errors}\n${ours.errors}`);
+  assert.equal(ours.status, real.status, `${real.errors}\n${ours.errors}`);
+  assert.deepEqual(place.offsets("ours"), place.offsets("real"));
+}
+
+type Logs = Record<string, Uint8Array>;
+
+function change(place: Playground, how: string, logs: Logs, more: Logs): void {
+  for (const name of Object.keys(logs)) {
+    const path = join(place.logs, name);
+    appendFileSync(path, "Nov 22 19:51:59 host last words before\n");
+    if (how === "rename") renameSync(path, `${path}.1`);
+    if (how === "dateext") renameSync(path, `${path}-20261122`);
+    writeFileSync(path, more[basename(name)] ?? "Nov 22 19:52:00 host after\n", {
+      flag: how === "nothing" ? "a" : "w",
+    });
+  }
+}
+
+test("reports what logcheck reports with Debian's own rules", async (t) => {
+  if (!needs(t)) return;
+  if (!existsSync("/etc/logcheck/ignore.d.server/ssh"))
+    return t.skip("needs logcheck-database: apt install logcheck-database");
+  const place = new Playground(t);
+  const messages = [
+    "sshd[812]: Failed password for invalid user admin from 192.0.2.7 port 40022 ssh2",
+    "sshd[813]: Accepted publickey for root from 192.0.2.8 port 40022 ssh2: ED25519 SHA256:abc",
+    "sudo: eve : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+    "sudo: eve : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+    "su[99]: (to root) eve on pts/0",
+    "su[99]: FAILED SU (to root) eve on pts/0",
+    "kernel: Oversized packet received from 192.0.2.9",
+    "kernel: [  123.456789] usb 1-1: new high-speed USB device number 2 using xhci_hcd",
+    "smartd[7]: Device: /dev/sda, 3 Currently unreadable (pending) sectors",
+    "CRON[1]: pam_unix(cron:session): session closed for user root",
+    "frobnicate[5]: gr\u00fc\u00dfe  ",
+  ];
+  const lines = Array.from({ length: 400 }, (_, i) => {
+    const at = `${String(Math.floor(i / 60) + 10)}:${String(i % 60).padStart(2, "0")}`;
+    return i % 3 === 0
+      ? `2026-11-22T19:${at}.123456+00:00 host ${messages[(i * 7) % messages.length]}`
+      : `Nov 22 19:${at} host ${messages[(i * 7) % messages.length]}`;
+  });
+  place.write("logs/syslog", `${lines.join("\n")}\n`);
+  const runs: [string, string][] = [
+    ["C", "-w"],
+    ["C.UTF-8", "-p"],
+  ];
+  for (const [locale, level] of runs) {
+    const options = ["-t", level, "-r", "/etc/logcheck"];
+    const real = place.runReal(locale, options);
+    const ours = await place.runOurs(locale, options);
+    assert.equal(ours.report, real.report);
+    assert.match(real.report, /Security Alerts for kernel/);
+  }
+});
+
+test("a rule that does not compile costs itself, not every line, and the report says so", async (t) => {
+  const place = new Playground(t);
+  place.write("rules/ignore.d.server/x", "quiet\nbroken (\n");
+  place.write("logs/syslog", "Nov 22 19:51:02 host loud\nNov 22 19:51:03 host quiet\n");
+  const ours = await place.runOurs("C.UTF-8");
+  assert.match(ours.report, /^System Events\n=-=-=-=-=-=-=\nNov 22 19:51:02 host loud\n\n/);
+  assert.doesNotMatch(ours.report, /host quiet/);
+  assert.match(ours.report, /Logcheck Warnings\n[=-]+\n.*rules\/ignore\.d\.server\/x:2: .*\n +mend: /);
+});
+
+test("a log that cannot be read is named, the others are read, and its mark stays", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
+  place.write("list", `${place.dir}/gone\n${place.logs}\n${place.logs}/syslog\n`);
+  const ours = await place.runOurs("C");
+  assert.equal(ours.status, 0);
+  assert.match(ours.report, /E: File could not be read: .*gone\nE: File could not be read: .*logs\n/);
+  assert.match(ours.report, /host here/);
+  assert.deepEqual(Object.keys(place.offsets("ours")), [`offset${place.logs.replaceAll("/", ".")}.syslog`]);
+});
+
+test("nothing counts as read when the report could not be delivered", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
+  const args = place.arguments("ours", ["-m", "not an address"]).filter((word) => word !== "-o");
+  let errors = "";
+  const output = { out: () => {}, err: (text: string) => void (errors += text) };
+  const status = await runLogcheck(args, output, { uid: 1, env: {} });
+  assert.equal(status, 1);
+  assert.match(errors, /not an address/);
+  assert.deepEqual(place.offsets("ours"), {});
+});
+
+test("-t reads everything and marks nothing; two runs never overlap", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
+  assert.match((await place.runOurs("C", ["-t"])).report, /host here/);
+  assert.deepEqual(place.offsets("ours"), {});
+  assert.match((await place.runOurs("C")).report, /host here/);
+  assert.equal((await place.runOurs("C")).report, "");
+  place.write("lock.lock", "1\n");
+  const second = await place.runOurs("C");
+  assert.equal(second.status, 1);
+  assert.match(second.errors, /still running/);
+  assert.equal(statSync(join(place.dir, "lock.lock")).isFile(), true);
+});
+
+test("root is refused, and told how to run it instead", async () => {
+  let errors = "";
+  const output = { out: () => {}, err: (text: string) => void (errors += text) };
+  assert.equal(await runLogcheck(["-o"], output, { uid: 0, env: {} }), 1);
+  assert.match(errors, /setpriv --reuid=logcheck .* -o/);
+  assert.equal(await runLogcheck(["-x"], output, { uid: 1, env: {} }), 1);
+  assert.match(errors, /illegal option -- x/);
+});
