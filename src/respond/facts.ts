@@ -35,6 +35,8 @@ export type FactsOptions = {
   /** Files in the form of portsentry.ignore. */
   readonly ignoreFiles?: readonly string[];
   readonly clock?: Clock;
+  /** This host's interfaces; tests give some of their own. */
+  readonly interfaces?: typeof networkInterfaces;
 };
 
 // Routes and resolvers change with a lease or a command, not with a packet.
@@ -55,6 +57,7 @@ export class HostFactsReader {
   readonly #root: string;
   readonly #ignoreFiles: readonly string[];
   readonly #clock: Clock;
+  readonly #interfaces: typeof networkInterfaces;
   #surroundings:
     | { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number>; atMs: number }
     | undefined;
@@ -64,18 +67,21 @@ export class HostFactsReader {
     this.#root = options.root ?? "/";
     this.#ignoreFiles = options.ignoreFiles ?? ["/etc/portsentry/portsentry.ignore"];
     this.#clock = options.clock ?? systemClock;
+    this.#interfaces = options.interfaces ?? networkInterfaces;
   }
 
   /** The facts, at most 0.2 s old for SSH peers and 5 s for the rest. */
   current(): HostFacts {
     const nowMs = this.#clock.monotonicMs();
-    if (this.#sessions !== undefined && nowMs - this.#sessions.atMs < SESSIONS_MAX_AGE_MS)
-      return this.#sessions.facts;
-    if (this.#surroundings === undefined || nowMs - this.#surroundings.atMs >= SURROUNDINGS_MAX_AGE_MS) {
-      this.#surroundings = { ...this.#readSurroundings(), atMs: nowMs };
-    }
-    const unread = [...this.#surroundings.unread];
-    const guards = [...this.#surroundings.guards, ...this.#sshPeers(this.#surroundings.sshPorts, unread)];
+    const surroundings =
+      this.#surroundings !== undefined && nowMs - this.#surroundings.atMs < SURROUNDINGS_MAX_AGE_MS
+        ? this.#surroundings
+        : { ...this.#readSurroundings(), atMs: nowMs };
+    const fresh = surroundings === this.#surroundings && this.#sessions !== undefined;
+    if (fresh && nowMs - this.#sessions!.atMs < SESSIONS_MAX_AGE_MS) return this.#sessions!.facts;
+    this.#surroundings = surroundings;
+    const unread = [...surroundings.unread];
+    const guards = [...surroundings.guards, ...this.#sshPeers(surroundings.sshPorts, unread)];
     if (guards.length > MAX_GUARDS) {
       unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
       guards.length = MAX_GUARDS;
@@ -101,7 +107,7 @@ export class HostFactsReader {
     const text = (path: string, wanted: "must" | "may" = "may") => this.#read(path, wanted, unread);
     const little = endianness() === "LE";
 
-    for (const { address, because } of ownAddresses()) add(address, because);
+    for (const { address, because } of ownAddresses(this.#interfaces())) add(address, because);
     for (const { address, interface: name, isDefault } of [
       ...parseRoutes4(text("/proc/net/route", "must"), little),
       ...parseRoutes6(text("/proc/net/ipv6_route")),
@@ -262,9 +268,11 @@ const UDP_ROLES: Record<number, string> = {
   853: "resolver",
 };
 
-function ownAddresses(): { address: Address; because: string }[] {
+function ownAddresses(
+  interfaces: ReturnType<typeof networkInterfaces>,
+): { address: Address; because: string }[] {
   const out: { address: Address; because: string }[] = [];
-  for (const [name, entries] of Object.entries(networkInterfaces())) {
+  for (const [name, entries] of Object.entries(interfaces)) {
     for (const entry of entries ?? []) {
       const address = parseAddress(entry.address);
       const bits = Number(entry.cidr?.split("/")[1]);

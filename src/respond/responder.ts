@@ -52,7 +52,8 @@ export class Responder {
   #flushing: Promise<void> | undefined;
   #ticking: Promise<void> | undefined;
   #tripped: { sinceMs: number; refused: number } | undefined;
-  #guardKey = "";
+  // What the allow set in the firewall was last made from; null: not yet, or to be made again.
+  #guardKey: string | null = null;
   #closed = false;
 
   constructor(options: ResponderOptions) {
@@ -90,7 +91,7 @@ export class Responder {
   /** Takes a new allow list; blocks that it forbids are lifted by the next tick. */
   setAllow(allow: PrefixSet): void {
     this.#allow = allow;
-    this.#guardKey = "";
+    this.#guardKey = null;
   }
 
   /**
@@ -217,7 +218,7 @@ export class Responder {
     for (const row of this.#history.inForce(this.#clock.now()))
       held.set(row.target, held.get(row.target) ?? row.packetsStopped);
     this.#standing.clear();
-    this.#guardKey = "";
+    this.#guardKey = null;
     let done = 0;
     for (const [target, packets] of held) {
       this.#forget(target, "administrator", packets);
@@ -371,8 +372,9 @@ export class Responder {
   }
 
   async #pushAllow(facts: HostFacts): Promise<void> {
-    await this.#backend.setAllow([...this.#allow.prefixes, ...allGuards(facts).map((guard) => guard.prefix)]);
+    // Taken as done even when it fails: a backend keeps the list for when it works again, and one message is enough.
     this.#guardKey = guardKeyOf(facts);
+    await this.#backend.setAllow([...this.#allow.prefixes, ...allGuards(facts).map((guard) => guard.prefix)]);
   }
 
   async #heldOrNothing(): Promise<Awaited<ReturnType<Backend["held"]>>> {

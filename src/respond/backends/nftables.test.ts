@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { backendContract, eventually, isShut, RemoteBackend } from "../backend.contract.ts";
+import { cannotLab, makeLab } from "../testing/netns.ts";
+import { changesScript, parseHeld, tableScript, USUAL_SETS } from "./ruleset.ts";
+
+for (const backend of ["nftables", "nft-program"]) {
+  backendContract({
+    backend,
+    stopsPackets: true,
+    countsPackets: true,
+    expires: true,
+    outlivesProcess: true,
+    networks: true,
+  });
+}
+
+test("the whole table, as the kernel is told to make it", (t) => {
+  t.assert.fileSnapshot(
+    tableScript([...USUAL_SETS, { family: 4, bits: 22 }]),
+    `${import.meta.dirname}/ruleset.snapshot`,
+    {
+      serializers: [(text: string) => text],
+    },
+  );
+});
+
+test("the last word on a target is the one that counts within one transaction", () => {
+  const target = { base: "192.0.2.1" as never, bits: 32 };
+  assert.doesNotMatch(
+    changesScript([
+      { do: "block", target, forMs: 1 },
+      { do: "lift", target },
+    ]),
+    /timeout/,
+  );
+  assert.match(
+    changesScript([
+      { do: "lift", target },
+      { do: "block", target, forMs: 61_500 },
+    ]),
+    /192\.0\.2\.1 timeout 61s500ms/,
+  );
+});
+
+test("a listing that is cut short or odd gives what can be read of it", () => {
+  assert.deepEqual(parseHeld(""), []);
+  assert.deepEqual(parseHeld("table inet telltale {\n\tset blocked4_32 {\n\t\telements = {"), []);
+  const [block] = parseHeld(
+    "\tset blocked6_64 {\n\t\telements = { 2001:db8:: counter packets 3 bytes 1 timeout 1d2h expires 1d1h59m58s120ms,\n fffff }",
+  );
+  assert.deepEqual(block, {
+    target: { base: "2001:db8::", bits: 64 },
+    leftMs: 93_598_120,
+    packetsStopped: 3,
+  });
+});
+
+test("other tables are neither changed nor read, and a flushed ruleset is made again by the next block", {
+  timeout: 30_000,
+}, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  lab.run(
+    lab.host,
+    "nft",
+    "add table ip mine; add set ip mine blocked4_32 { type ipv4_addr; }; add element ip mine blocked4_32 { 192.0.2.99 }",
+  );
+  const mine = lab.run(lab.host, "nft", "list table ip mine");
+  const backend = new RemoteBackend(t, lab, "nftables");
+  await backend.open();
+  await backend.block(600_000, "10.77.0.2");
+  assert.equal((await backend.held()).length, 1);
+  assert.equal(lab.run(lab.host, "nft", "list table ip mine"), mine);
+  lab.run(lab.host, "nft", "flush ruleset");
+  assert.deepEqual(await backend.held(), []);
+  assert.equal((await backend.lift("10.77.0.2"))[0]!.why, null);
+  assert.equal((await backend.block(600_000, "10.77.0.2"))[0]!.why, null);
+  await isShut(lab, "10.77.0.2");
+});
+
+test("a table that another version left behind is replaced, its blocks kept", {
+  timeout: 30_000,
+}, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  lab.run(
+    lab.host,
+    "nft",
+    "add table inet telltale; add set inet telltale blocked4_32 { type ipv4_addr; flags timeout; size 50; }; add chain inet telltale prerouting { type filter hook input priority 0; }; add element inet telltale blocked4_32 { 10.77.0.3 timeout 1h }",
+  );
+  const backend = new RemoteBackend(t, lab, "nftables");
+  await backend.open();
+  await eventually("the block to be there", 2_000, backend.held, (held) => held.length === 1);
+  await isShut(lab, "10.77.0.3");
+});
+
+test("forwarded traffic and published ports are covered: the hook comes before address translation", {
+  timeout: 30_000,
+}, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  // Check that a port published by DNAT, as container engines do, is shut too: 10.77.0.1:9 leads to a container's address.
+  lab.run(
+    lab.host,
+    "nft",
+    "add table ip nat; add chain ip nat pre { type nat hook prerouting priority dstnat; }; add rule ip nat pre tcp dport 9 counter dnat to 127.0.0.1",
+  );
+  const backend = new RemoteBackend(t, lab, "nftables");
+  await backend.open();
+  await backend.block(600_000, "10.77.0.2");
+  await isShut(lab, "10.77.0.2");
+  assert.match(lab.run(lab.host, "nft", "list table ip nat"), /counter packets 0/);
+});

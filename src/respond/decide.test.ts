@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { formatPrefix, type Prefix } from "../core/address.ts";
+import type { EvidenceGrade } from "../core/events.ts";
+import { blockTimeMs, type DecideInput, decide } from "./decide.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { sampleScan } from "./testing/samples.ts";
+
+const NOW = new Date("2026-11-22T20:00:00Z");
+const LATER = new Date("2026-11-22T20:05:00Z");
+const MINUTE = 60_000;
+
+type Case = {
+  readonly say: string;
+  readonly source?: string;
+  readonly grade?: EvidenceGrade;
+  readonly mode?: "observe" | "block";
+  readonly guarded?: Record<string, string>;
+  readonly standing?: { until: Date; grade: EvidenceGrade };
+  readonly before?: number;
+  readonly newInLastMinute?: number;
+  readonly inForce?: number;
+  readonly want: { action: string; target?: string; minutes?: number; because?: RegExp; guardrail?: string };
+};
+
+const TABLE: readonly Case[] = [
+  {
+    say: "a first scan is blocked for ten minutes",
+    want: { action: "block", target: "198.51.100.7", minutes: 10, because: /4 of 4 first contacts failed/ },
+  },
+  {
+    say: "the second block is four times longer",
+    before: 1,
+    want: { action: "block", minutes: 40, because: /blocked 1 time before/ },
+  },
+  {
+    say: "forgeable evidence never blocks longer than an hour",
+    before: 9,
+    want: { action: "block", minutes: 60 },
+  },
+  {
+    say: "proven evidence grows further",
+    grade: "proven",
+    before: 3,
+    want: { action: "block", minutes: 640 },
+  },
+  { say: "and ends at a week", grade: "proven", before: 99, want: { action: "block", minutes: 7 * 24 * 60 } },
+  { say: "observing says what would be done", mode: "observe", want: { action: "block", minutes: 10 } },
+  {
+    say: "a protected source is never blocked",
+    guarded: { "198.51.100.7": "default gateway of eth0" },
+    want: {
+      action: "ignore",
+      guardrail: "default gateway of eth0",
+      because: /never blocked: default gateway of eth0/,
+    },
+  },
+  {
+    say: "not even on proven evidence",
+    grade: "proven",
+    guarded: { "198.51.100.7": "live SSH session on port 22" },
+    want: { action: "ignore" },
+  },
+  {
+    say: "a protected source is named as such even past the cap",
+    newInLastMinute: 60,
+    guarded: { "198.51.100.7": "allow list" },
+    want: { action: "ignore", guardrail: "allow list" },
+  },
+  {
+    say: "a source that is blocked is not blocked again",
+    standing: { until: LATER, grade: "spoofable" },
+    want: { action: "ignore", because: /already blocked until 2026-11-22T20:05:00/ },
+  },
+  {
+    say: "unless what was forgeable is now proven",
+    standing: { until: LATER, grade: "spoofable" },
+    grade: "proven",
+    before: 1,
+    want: { action: "block", minutes: 40 },
+  },
+  {
+    say: "proven stays proven",
+    standing: { until: LATER, grade: "proven" },
+    grade: "proven",
+    want: { action: "ignore" },
+  },
+  {
+    say: "a block that has ended does not count as standing",
+    standing: { until: NOW, grade: "proven" },
+    want: { action: "block" },
+  },
+  {
+    say: "past the cap of a minute it watches",
+    newInLastMinute: 60,
+    want: { action: "watch", because: /circuit breaker: 60 new blocks in the last minute, at most 60/ },
+  },
+  { say: "one below the cap it blocks", newInLastMinute: 59, want: { action: "block" } },
+  {
+    say: "past the cap in force it watches",
+    inForce: 100_000,
+    want: { action: "watch", because: /100000 blocks in force/ },
+  },
+  {
+    say: "an IPv6 source is blocked with its /64",
+    source: "2001:db8:9::7",
+    want: { action: "block", target: "2001:db8:9::/64" },
+  },
+  {
+    say: "unless somebody in the /64 is protected",
+    source: "2001:db8:9::7",
+    guarded: { "2001:db8:9::/64": "own address on eth0" },
+    want: { action: "block", target: "2001:db8:9::7" },
+  },
+];
+
+function input(each: Case): DecideInput {
+  return {
+    scan: sampleScan(each.source ?? "198.51.100.7", { grade: each.grade ?? "spoofable" }),
+    findingId: "finding",
+    mode: each.mode ?? "block",
+    limits: DEFAULT_LIMITS,
+    now: NOW,
+    chance: 0.5,
+    guardrails: (target: Prefix) => each.guarded?.[formatPrefix(target)] ?? null,
+    history: { inForce: () => each.standing ?? null, times: () => each.before ?? 0 },
+    load: { newInLastMinute: each.newInLastMinute ?? 0, inForce: each.inForce ?? 0 },
+  };
+}
+
+for (const each of TABLE) {
+  test(each.say, () => {
+    const verdict = decide(input(each));
+    const { action, target, minutes, because, guardrail } = each.want;
+    assert.equal(verdict.action, action);
+    assert.equal(verdict.findingId, "finding");
+    assert.equal(verdict.mode, each.mode ?? "block");
+    if (target !== undefined) assert.equal(verdict.target, target);
+    if (minutes !== undefined) assert.equal(verdict.forMs, minutes * MINUTE);
+    if (action !== "block") assert.equal(verdict.forMs, 0);
+    if (because !== undefined) assert.match(verdict.because, because);
+    assert.equal(verdict.guardrail, guardrail ?? each.guarded?.["198.51.100.7"]);
+  });
+}
+
+test("a block lasts at least its first time less the jitter, at most the cap plus it, whatever came before", () => {
+  fc.assert(
+    fc.property(
+      fc.nat({ max: 10_000 }),
+      fc.constantFrom<EvidenceGrade>("proven", "spoofable"),
+      fc.double({ min: 0, max: 0.999_999, noNaN: true }),
+      (before, grade, chance) => {
+        const forMs = blockTimeMs(before, grade, DEFAULT_LIMITS, chance);
+        const cap = grade === "proven" ? DEFAULT_LIMITS.capMs : DEFAULT_LIMITS.spoofableCapMs;
+        assert.ok(forMs >= DEFAULT_LIMITS.blockMs * 0.9 && forMs <= cap * 1.1, String(forMs));
+        assert.equal(forMs % 1_000, 0);
+        assert.ok(blockTimeMs(before + 1, grade, DEFAULT_LIMITS, chance) >= forMs);
+      },
+    ),
+    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 200) },
+  );
+});
+
+test("whatever the scan, a guarded source is never blocked", () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.boolean(), fc.nat(100), fc.nat(100_000), (source, proven, recent, inForce) => {
+      const verdict = decide({
+        ...input({
+          say: "",
+          source,
+          grade: proven ? "proven" : "spoofable",
+          newInLastMinute: recent,
+          inForce,
+          want: { action: "ignore" },
+        }),
+        guardrails: () => "guarded",
+      });
+      assert.notEqual(verdict.action, "block");
+    }),
+    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 200) },
+  );
+});

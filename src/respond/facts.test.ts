@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import test, { type TestContext } from "node:test";
+import fc from "fast-check";
+import { parseAddress } from "../core/address.ts";
+import { HostFactsReader } from "./facts.ts";
+import { guardrailFor } from "./guardrails.ts";
+import {
+  parseIgnoreFile,
+  parseLease,
+  parseResolvers,
+  parseRoutes4,
+  parseRoutes6,
+  parseSockets,
+  parseSshConnection,
+  parseSshPorts,
+  parseTimeServers,
+} from "./parse.ts";
+
+const SOCKETS_HEAD =
+  "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
+function hostTree(t: TestContext, files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), "tt-facts-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return root;
+}
+
+test("a host is read whole: gateways, resolvers, lease, time, SSH peers, ignore file", (t) => {
+  const root = hostTree(t, {
+    "/proc/net/route":
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\neth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\neth1\t0000000A\tFE0200C0\t0003\t0\t0\t0\t000000FF\t0\t0\t0\n",
+    "/proc/net/ipv6_route":
+      "00000000000000000000000000000000 00 00000000000000000000000000000000 00 20010db8000000000000000000000001 00000400 00000002 00000000 00000003     eth0\n",
+    "/proc/net/tcp": `${SOCKETS_HEAD}   0: 00000000:08AE 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 900 1 0 100 0 0 10 0
+   1: 050200C0:08AE 097100CB:C001 01 00000000:00000000 00:00000000 00000000     0        0 901 1 0 20 4 30 10 -1
+   2: 050200C0:0050 0A7100CB:C002 01 00000000:00000000 00:00000000 00000000     0        0 902 1 0 20 4 30 10 -1
+   3: 050200C0:0016 0B7100CB:C002 06 00000000:00000000 00:00000000 00000000     0        0 903 1 0 20 4 30 10 -1\n`,
+    "/proc/net/tcp6": `${SOCKETS_HEAD}   1: B80D0120000000000000000005000000:0016 B80D01200000000000000000AB000000:C001 01 00000000:00000000 00:00000000 00000000     0        0 905 1 0 20 4 30 10 -1\n`,
+    "/proc/net/udp": `${SOCKETS_HEAD}  12: 050200C0:B001 7B7100CB:007B 01 00000000:00000000 00:00000000 00000000     0        0 906 2 0 0\n`,
+    "/etc/resolv.conf":
+      "search example.org\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\n# nameserver 192.0.2.99\n",
+    "/run/systemd/netif/leases/2":
+      "ADDRESS=192.0.2.5\nROUTER=192.0.2.1\nSERVER_ADDRESS=192.0.2.2\nNTP=192.0.2.3 192.0.2.4\n",
+    "/var/lib/dhcp/dhclient.eth0.leases":
+      "lease {\n  option dhcp-server-identifier 192.0.2.6;\n  option domain-name-servers 192.0.2.7,192.0.2.8;\n}\n",
+    "/etc/ssh/sshd_config": "# Port 2022\nPort 2222\n",
+    "/etc/chrony/chrony.conf": "pool 2.debian.pool.ntp.org iburst\nserver 192.0.2.124 iburst\n",
+    "/etc/portsentry/portsentry.ignore": "127.0.0.1/32\n0.0.0.0\n198.51.100.0/24 # the office\nrubbish\n",
+  });
+  const eth0 = {
+    address: "192.0.2.5",
+    cidr: "192.0.2.5/24",
+    family: "IPv4" as const,
+    netmask: "",
+    mac: "",
+    internal: false,
+  };
+  const facts = new HostFactsReader({ root, interfaces: () => ({ eth0: [eth0] }) }).current();
+  const why = (address: string) => guardrailFor(parseAddress(address)!, facts);
+  assert.match(why("192.0.2.1")!, /default gateway of eth0/);
+  assert.match(why("192.0.2.5")!, /own address on eth0/);
+  assert.match(why("192.0.2.255")!, /broadcast of eth0/);
+  assert.match(why("192.0.2.254")!, /gateway of eth1/);
+  assert.match(why("2001:db8::1")!, /default gateway of eth0/);
+  assert.match(why("192.0.2.53")!, /resolver in \/etc\/resolv\.conf/);
+  assert.match(why("192.0.2.2")!, /DHCP server of the lease/);
+  assert.match(why("192.0.2.4")!, /NTP server of the lease/);
+  assert.match(why("192.0.2.6")!, /DHCP server/);
+  assert.match(why("192.0.2.8")!, /resolver of the lease/);
+  assert.match(why("203.0.113.9")!, /live SSH session on port 2222/);
+  assert.match(why("2001:db8::ab")!, /live SSH session on port 22/);
+  assert.match(why("203.0.113.123")!, /NTP server in use/);
+  assert.match(why("192.0.2.124")!, /NTP server in \/etc\/chrony/);
+  assert.match(why("198.51.100.77")!, /listed in \/etc\/portsentry/);
+  assert.equal(why("203.0.113.10"), null, "a visitor of the web server is nobody's guard");
+  assert.equal(why("203.0.113.11"), null, "a closed SSH connection protects nobody");
+  assert.equal(why("192.0.2.99"), null);
+  assert.deepEqual(facts.unread, []);
+});
+
+test("what cannot be read is named, and the rest still counts", (t) => {
+  const root = hostTree(t, {
+    "/etc/resolv.conf": "nameserver 192.0.2.53\n",
+    "/proc/net/udp/oops": "a folder",
+  });
+  const facts = new HostFactsReader({ root }).current();
+  assert.match(guardrailFor(parseAddress("192.0.2.53")!, facts)!, /resolver/);
+  assert.deepEqual(facts.unread.map(({ what }) => what).sort(), [
+    "/proc/net/route",
+    "/proc/net/tcp",
+    "/proc/net/udp",
+  ]);
+});
+
+test("the real host protects its own addresses and what its kernel routes through", () => {
+  const facts = new HostFactsReader().current();
+  for (const entries of Object.values(networkInterfaces())) {
+    for (const { address } of entries ?? []) {
+      assert.notEqual(guardrailFor(parseAddress(address.split("%")[0]!)!, facts), null, address);
+    }
+  }
+  const gateway = /via (\S+)/.exec(
+    spawnSync("ip", ["route", "show", "default"], { encoding: "utf8" }).stdout ?? "",
+  )?.[1];
+  if (gateway !== undefined) assert.match(guardrailFor(parseAddress(gateway)!, facts)!, /default gateway/);
+});
+
+test("the client of the SSH session we run in is protected, even behind sudo", async (t) => {
+  // The environment of an ancestor tells; ours has lost it.
+  const child = spawn(
+    process.execPath,
+    [
+      "--input-type=module",
+      "-e",
+      `const { spawnSync } = await import("node:child_process");
+       process.stdout.write(spawnSync(process.execPath, ["--input-type=module", "-e", process.argv[1]], { env: { PATH: process.env.PATH }, encoding: "utf8" }).stdout);`,
+      `const { HostFactsReader } = await import(${JSON.stringify(new URL("./facts.ts", import.meta.url).href)});
+       process.stdout.write(JSON.stringify(new HostFactsReader().current().guards));`,
+    ],
+    {
+      env: { ...process.env, SSH_CONNECTION: "203.0.113.77 50022 192.0.2.5 22" },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  let text = "";
+  for await (const chunk of child.stdout) text += chunk;
+  assert.match(text, /203\.0\.113\.77.*SSH client of the session/);
+});
+
+test("a live connection to the SSH port is found in the real kernel table, and gone when it closes", async (t) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const root = hostTree(t, { "/etc/ssh/sshd_config": `Port ${port}\n` });
+  const accepted = new Promise<void>((resolve) =>
+    server.once("connection", (socket) => {
+      t.after(() => socket.destroy());
+      resolve();
+    }),
+  );
+  const client = connect(port, "127.0.0.1");
+  t.after(() => client.destroy());
+  await accepted;
+  mkdirSync(join(root, "proc"));
+  // The tree's /proc/net is the real one.
+  spawnSync("ln", ["-s", "/proc/net", join(root, "proc/net")]);
+  const facts = new HostFactsReader({ root }).current();
+  assert.ok(facts.guards.some(({ because }) => because === `live SSH session on port ${port}`));
+});
+
+test("facts are kept for a moment and then read again", (t) => {
+  const root = hostTree(t, { "/etc/resolv.conf": "nameserver 192.0.2.53\n" });
+  let nowMs = 0;
+  const reader = new HostFactsReader({ root, clock: { now: () => new Date(), monotonicMs: () => nowMs } });
+  const has = () => reader.current().guards.some(({ prefix }) => prefix.base === "192.0.2.54");
+  assert.equal(has(), false);
+  writeFileSync(join(root, "/etc/resolv.conf"), "nameserver 192.0.2.54\n");
+  nowMs = 4_999;
+  assert.equal(has(), false);
+  nowMs = 5_000;
+  assert.equal(has(), true);
+});
+
+test("sshd's ports are read in every form sshd_config(5) allows", () => {
+  assert.deepEqual(
+    parseSshPorts(
+      'Port 2222\nport=2223\n  Port "2224"\nListenAddress 0.0.0.0:2225\nListenAddress [::]:2226\nListenAddress ::1\nListenAddress host\n#Port 1\nPort 99999\nPort x\n',
+    ),
+    [2222, 2223, 2224, 2225, 2226],
+  );
+});
+
+test("the client's address is taken from SSH_CONNECTION only when it is one", () => {
+  assert.equal(parseSshConnection("203.0.113.9 50022 192.0.2.5 22"), "203.0.113.9");
+  assert.equal(parseSshConnection("fe80::5%eth0 50022 fe80::1%eth0 22"), "fe80::5");
+  assert.equal(parseSshConnection("UNKNOWN 65535 UNKNOWN 65535"), null);
+});
+
+test("no parser throws, whatever a file holds", () => {
+  const junk = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string(),
+    fc
+      .array(
+        fc.constantFrom(
+          "nameserver ",
+          "option ",
+          "routers ",
+          "eth0\t",
+          "00000000\t",
+          " 0: ",
+          ":",
+          "\n",
+          "01",
+          "g",
+          "__proto__=",
+        ),
+      )
+      .map((parts) => parts.join("")),
+  );
+  fc.assert(
+    fc.property(junk, (text) => {
+      parseSockets(text, true, () => true);
+      parseRoutes4(text, true);
+      parseRoutes6(text);
+      parseResolvers(text);
+      parseLease(text);
+      parseTimeServers(text);
+      parseSshPorts(text);
+      parseSshConnection(text);
+      parseIgnoreFile(text);
+    }),
+    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 300) },
+  );
+});

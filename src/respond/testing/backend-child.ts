@@ -1,0 +1,46 @@
+// Runs one backend inside the network namespace it was started in and does what the test says, line by line: a
+// namespace belongs to a process, and the test's own process must stay in the host's.
+import { createInterface } from "node:readline";
+import { parsePrefix } from "../../core/address.ts";
+import type { Backend } from "../backend.ts";
+import { NftablesBackend } from "../backends/nftables.ts";
+import { RecordBackend } from "../backends/record.ts";
+import type { FirewallChange } from "../types.ts";
+
+const MAKE: Record<string, () => Backend> = {
+  nftables: () => new NftablesBackend({ via: "libnftables" }),
+  "nft-program": () => new NftablesBackend({ via: "nft" }),
+  record: () => new RecordBackend(),
+};
+
+const backend = MAKE[process.argv[2]!]!();
+
+type Request = { id: number; call: string; targets?: string[]; forMs?: number };
+
+async function answer({ call, targets = [], forMs = 0 }: Request): Promise<unknown> {
+  const prefixes = targets.map((target) => parsePrefix(target)!);
+  const change = (kind: "block" | "lift") =>
+    backend.apply(
+      prefixes.map(
+        (target): FirewallChange =>
+          kind === "lift" ? { do: "lift", target } : { do: "block", target, forMs },
+      ),
+    );
+  if (call === "open") return backend.open();
+  if (call === "allow") return backend.setAllow(prefixes);
+  if (call === "block" || call === "lift") return change(call);
+  if (call === "held") return backend.held();
+  if (call === "packets") return [...(await backend.packetsStopped(prefixes))];
+  if (call === "clear") return backend.clear();
+  if (call === "close") return backend.close();
+  throw new Error(`no call ${call}`);
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line) as Request;
+  try {
+    process.stdout.write(`${JSON.stringify({ id: request.id, value: (await answer(request)) ?? null })}\n`);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ id: request.id, error: String(error) })}\n`);
+  }
+}

@@ -1,0 +1,15 @@
+// Knocks once at a closed TCP port: `answered` when the host replies with a reset, `silent` when nothing comes back.
+// Arguments: own address, host's address, patience in milliseconds.
+import { connect } from "node:net";
+
+const [localAddress, host, patience] = process.argv.slice(2);
+const socket = connect({ host: host!, port: 9, localAddress: localAddress! });
+const say = (word: string) => {
+  process.stdout.write(word);
+  process.exit(0);
+};
+socket.on("connect", () => say("answered"));
+socket.on("error", (error: NodeJS.ErrnoException) =>
+  say(error.code === "ECONNREFUSED" ? "answered" : "silent"),
+);
+setTimeout(() => say("silent"), Number(patience));
