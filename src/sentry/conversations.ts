@@ -1,6 +1,6 @@
 // Remembers to whom this host has sent datagrams, so that an answer is not taken for a probe. The socket table cannot
 // tell: a resolver's socket is closed microseconds after its answer came, before anybody could look.
-import { mix } from "./hash.ts";
+import { finish, mix } from "./hash.ts";
 import type { Packet } from "./types.ts";
 
 // Answers that come later than this are answered by nobody any more (resolvers give up after seconds, NTP after one).
@@ -70,6 +70,6 @@ export class Conversations {
       h = mix(h, packet.source3);
       h = mix(h, (packet.sourcePort << 16) | packet.targetPort);
     }
-    return h >>> 0 || 1;
+    return finish(h) || 1;
   }
 }

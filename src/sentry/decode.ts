@@ -74,8 +74,24 @@ export function decode(frame: Frame, packet: Packet): number {
     at += 4;
   }
   const wireEnd = frame.start + Math.max(frame.wireLength, frame.end - frame.start);
-  if (type === 0x0800) return decodeIpv4(frame.bytes, at, frame.end, wireEnd, packet);
-  if (type === 0x86dd) return decodeIpv6(frame.bytes, at, frame.end, wireEnd, packet);
+  const refusal = decodeNetwork(type, frame.bytes, at, frame.end, wireEnd, packet);
+  if ((refusal !== BAD_HEADER && refusal !== BAD_LENGTH) || at + 8 > frame.end) return refusal;
+  // Since 6.10 the kernel names the innermost type while a second tag still stands in front of it.
+  const inner = half(frame.bytes, at + 2);
+  if (inner !== 0x0800 && inner !== 0x86dd) return refusal;
+  return decodeNetwork(inner, frame.bytes, at + 4, frame.end, wireEnd, packet) === FINE ? FINE : refusal;
+}
+
+function decodeNetwork(
+  type: number,
+  b: Uint8Array,
+  at: number,
+  end: number,
+  wireEnd: number,
+  packet: Packet,
+): number {
+  if (type === 0x0800) return decodeIpv4(b, at, end, wireEnd, packet);
+  if (type === 0x86dd) return decodeIpv6(b, at, end, wireEnd, packet);
   return NOT_IP;
 }
 

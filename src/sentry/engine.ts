@@ -15,7 +15,7 @@ import {
   type Thresholds,
   weightOf,
 } from "./detect.ts";
-import { mix } from "./hash.ts";
+import { finish, mix } from "./hash.ts";
 import type { Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { PrefixMatcher } from "./prefixes.ts";
@@ -63,7 +63,7 @@ export type Counters = {
   scans: number;
 };
 
-// A port that looks closed is asked about again when the table is older than this: a service may have started.
+// The table is read again when it is older than this: a service may have started or stopped.
 const FRESH_MS = 1_000;
 // Before a verdict the table is read again unless it is this new; under a flood of forged scanners that bounds the
 // readings to 50 a second.
@@ -370,13 +370,11 @@ export class Engine {
       listeners.inUse(p.family, p.protocol, p.target0, p.target1, p.target2, p.target3, p.targetPort) ||
       (isAmbiguous(kind) && listeners.isBusy(p.family, p.targetPort));
     if (target < 0 || !hasPorts(p)) return false;
-    if (used()) return true;
-    if (listeners.ageMs() > FRESH_MS) {
-      listeners.refresh();
-      if (used()) {
-        this.#options.onOrdinary?.();
-        return true;
-      }
+    const isStale = listeners.ageMs() > FRESH_MS;
+    if (isStale) listeners.refresh();
+    if (used()) {
+      if (isStale) this.#options.onOrdinary?.();
+      return true;
     }
     return listeners.wasInUse(p.family, p.protocol, p.targetPort);
   }
@@ -396,8 +394,7 @@ export class Engine {
 }
 
 function contactHash(target: number, port: number, protocol: number): number {
-  const h = mix(mix(target, port), protocol);
-  return (h ^ (h >>> 15)) >>> 0;
+  return finish(mix(mix(target, port), protocol));
 }
 
 function hasPorts(packet: Packet): boolean {

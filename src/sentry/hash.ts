@@ -8,3 +8,12 @@ export function mix(h: number, word: number): number {
   h = (h << 13) | (h >>> 19);
   return (Math.imul(h, 5) + 0xe654_6b64) | 0;
 }
+
+/** MurmurHash3's finish: every bit of the result depends on every bit that was mixed in. */
+export function finish(h: number): number {
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85eb_ca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2_ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

@@ -76,14 +76,7 @@ class PortTable {
 
   /** Ports that are open whatever address they are reached at. */
   ranges(): PortRange[] {
-    const out: [number, number][] = [];
-    for (let port = 0; port < 65_536; port++) {
-      if ((this.kinds[port]! & WILDCARD) === 0) continue;
-      const before = out.at(-1);
-      if (before !== undefined && before[1] === port - 1) before[1] = port;
-      else out.push([port, port]);
-    }
-    return out;
+    return toRanges((port) => (this.kinds[port]! & WILDCARD) !== 0);
   }
 }
 
@@ -100,7 +93,7 @@ export class Listeners {
   #readAtMs = Number.NEGATIVE_INFINITY;
   #connectionsReadAtMs = Number.NEGATIVE_INFINITY;
   #connections: { words: number[]; ports: Uint16Array } = { words: [], ports: new Uint16Array(0) };
-  #busy: Record<"tcp4" | "tcp6", PortRange[]> = { tcp4: [], tcp6: [] };
+  #connected = { tcp4: new Uint8Array(65_536), tcp6: new Uint8Array(65_536) };
   #unreadable: string | null = null;
 
   /** @param root where the tables are: /proc/self/net */
@@ -158,7 +151,7 @@ export class Listeners {
     this.#read("tcp", false, take);
     this.#read("tcp6", true, take);
     this.#connections = { words, ports: Uint16Array.from(ports) };
-    this.#busy = { tcp4: toRanges(busy.tcp4), tcp6: toRanges(busy.tcp6) };
+    this.#connected = busy;
     this.#connectionsReadAtMs = this.#clock.monotonicMs();
   }
 
@@ -189,7 +182,8 @@ export class Listeners {
 
   /** Whether some TCP socket, listening or connected, has that local port; as of the last reading of connections. */
   isBusy(family: 4 | 6, port: number): boolean {
-    return this.#busy[family === 4 ? "tcp4" : "tcp6"].some(([first, last]) => port >= first && port <= last);
+    const name = family === 4 ? "tcp4" : "tcp6";
+    return this.#connected[name][port] === 1 || this.#tables[name].kinds[port] !== 0;
   }
 
   /** What the source holds open here, as of the last reading of connections. For IPv6, its whole /64. */
@@ -216,7 +210,7 @@ export class Listeners {
         udp4: this.#tables.udp4.ranges(),
         udp6: this.#tables.udp6.ranges(),
       },
-      busy: this.#busy,
+      busy: { tcp4: this.#busy("tcp4"), tcp6: this.#busy("tcp6") },
       ephemeral: this.#ephemeral(),
     };
   }
@@ -242,6 +236,12 @@ export class Listeners {
       if ((error as NodeJS.ErrnoException).code === "ENOENT" && wide) return;
       this.#unreadable = `${this.#root}/${name}: ${(error as Error).message}`;
     }
+  }
+
+  #busy(name: "tcp4" | "tcp6"): PortRange[] {
+    const connected = this.#connected[name];
+    const { kinds } = this.#tables[name];
+    return toRanges((port) => connected[port] === 1 || kinds[port] !== 0);
   }
 
   #ephemeral(): PortRange {
@@ -281,9 +281,10 @@ function readTable(path: string, wide: boolean, take: (row: SocketRow) => boolea
   }
 }
 
-function toRanges(bits: Uint8Array): PortRange[] {
+function toRanges(holds: (port: number) => boolean): PortRange[] {
   const out: [number, number][] = [];
-  for (let port = bits.indexOf(1); port >= 0; port = bits.indexOf(1, port + 1)) {
+  for (let port = 0; port < 65_536; port++) {
+    if (!holds(port)) continue;
     const before = out.at(-1);
     if (before !== undefined && before[1] === port - 1) before[1] = port;
     else out.push([port, port]);

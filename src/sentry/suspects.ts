@@ -3,7 +3,7 @@
 //
 // An IPv4 source is its address; an IPv6 source is its /64, which one machine has to itself. On a link (fe80::/10) all
 // neighbours share the /64, so there each address counts.
-import { mix } from "./hash.ts";
+import { finish, mix } from "./hash.ts";
 import type { Packet } from "./types.ts";
 
 /** First contacts kept per source: one more than a verdict needs when every one of them counts half. */
@@ -236,10 +236,7 @@ export class Suspects {
       h = mix(h, packet.source1);
       if (isLinkLocal(packet)) h = mix(mix(h, packet.source2), packet.source3);
     }
-    h ^= h >>> 16;
-    h = Math.imul(h, 0x85eb_ca6b);
-    h ^= h >>> 13;
-    return ((h >>> 0) % this.#groups) * WAYS * WORDS;
+    return (finish(h) % this.#groups) * WAYS * WORDS;
   }
 
   #holds(entry: number, packet: Packet): boolean {
