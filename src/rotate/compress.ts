@@ -35,6 +35,7 @@ export type CompressWork = {
   readonly from: string;
   readonly to: string;
   readonly with: Compressor;
+  readonly times: Pick<Stats, "atimeMs" | "mtimeMs"> | null;
   readonly identity: Identity | null;
   readonly stamp: string;
   readonly signal?: AbortSignal | undefined;
@@ -58,7 +59,8 @@ export async function compressFile(
     if (!stat.isFile()) throw new Error(`${work.from} is not a regular file`);
     target = withIdentity(identity, () => createLike(work.to, stat, work.stamp, directories));
     await writeCompressed(work, source, target, stat.size);
-    withIdentity(identity, () => futimesSync(target, stat.atimeMs / 1000, stat.mtimeMs / 1000));
+    const { atimeMs, mtimeMs } = work.times ?? stat;
+    withIdentity(identity, () => futimesSync(target, atimeMs / 1000, mtimeMs / 1000));
     await fsyncDurably(target);
     return { bytesIn: stat.size, bytesOut: fstatSync(target).size };
   } catch (error) {

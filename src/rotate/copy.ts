@@ -6,7 +6,6 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  futimesSync,
   openSync,
   readSync,
   unlinkSync,
@@ -51,7 +50,6 @@ export function copyLog(work: CopyWork, directories: Directories): Copied {
       const target = createLike(work.to, stat, work.stamp, directories);
       try {
         let bytes = copyTail(source, target, 0);
-        if (!work.truncate) futimesSync(target, stat.atimeMs / 1000, stat.mtimeMs / 1000);
         // The copy must be on the disk before the original is emptied; what was written meanwhile is copied after it.
         fsyncSync(target);
         let bytesAtRisk = 0;

@@ -40,13 +40,19 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
     for (const track of tracks) track.failure = first;
     return done();
   }
-  await Promise.all(tracks.map((track) => walkLeading(track, context)));
+  await inTurn(
+    tracks,
+    (track) => runsCommands(leading(track.plan)),
+    (track) => walkLeading(track, context),
+  );
   const pending: Promise<void>[] = [];
   if (stanza.shared) pending.push(...(await walkShared(tracks, plans, context)));
   else {
     for (const track of tracks) {
       await walkOne(track, context);
-      pending.push(walkAfter(track, context));
+      const after = walkAfter(track, context);
+      if (runsCommands(track.plan.after)) await after;
+      pending.push(after);
     }
   }
   const settled = Promise.all(pending);
@@ -100,7 +106,33 @@ async function walkShared(
     track.rotated = track.failure === null;
   }
   if (spread(null) || spread(await script(postrotate, context))) return [];
-  return tracks.map((track) => walkAfter(track, context));
+  return [
+    inTurn(
+      tracks,
+      (track) => runsCommands(track.plan.after),
+      (track) => walkAfter(track, context),
+    ),
+  ];
+}
+
+// Does work for all logs at once, unless it runs the administrator's own commands: those come one by one, in order.
+async function inTurn(
+  tracks: readonly Track[],
+  ordered: (track: Track) => boolean,
+  work: (track: Track) => Promise<void>,
+): Promise<void> {
+  if (!tracks.some(ordered)) {
+    await Promise.all(tracks.map(work));
+    return;
+  }
+  for (const track of tracks) await work(track);
+}
+
+function runsCommands(steps: readonly RotationStep[]): boolean {
+  return steps.some(
+    (step) =>
+      step.do === "script" || step.do === "mail" || (step.do === "compress" && step.preremove !== null),
+  );
 }
 
 function walkAfter(track: Track, context: ExecuteContext): Promise<void> {
@@ -114,9 +146,16 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
       const work = (): Promise<void> => doStep(step, track.plan.seen, context);
       await (step.do === "compress" ? context.pool(work) : work());
     } catch (error) {
-      track.failure = `${step.do} ${"from" in step ? step.from : "path" in step ? step.path : ""}: ${describeError(error)}`;
+      track.failure = explain(step, error);
     }
   }
+}
+
+// The step and what the system said of it; the system's own text names files by descriptor, which helps nobody.
+function explain(step: RotationStep, error: unknown): string {
+  const text = describeError(error).replace(/^([A-Z0-9]+: [^,]*), \w+ '\/proc\/self.*$/, "$1");
+  if (step.do === "script") return text;
+  return `${step.do} ${"from" in step ? `${step.from} to ${step.to}` : step.path}: ${text}`;
 }
 
 // Why a script failed; null when it did not, or when there is none.

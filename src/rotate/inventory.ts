@@ -110,6 +110,7 @@ export function factOf(path: string, stat: Stats): FileFact {
     uid: stat.uid,
     gid: stat.gid,
     sizeBytes: stat.size,
+    atimeMs: stat.atimeMs,
     mtimeMs: stat.mtimeMs,
   };
 }

@@ -160,6 +160,8 @@ function insecure(directory: FileFact): boolean {
   return (directory.gid !== 0 && (directory.mode & 0o020) !== 0) || (directory.mode & 0o002) !== 0;
 }
 
+type Times = Pick<FileFact, "atimeMs" | "mtimeMs">;
+
 type Drafted = Pick<LogPlan, "before" | "rotate" | "after" | "finalPath" | "bytesFreed"> & {
   handedPath: string;
 };
@@ -214,7 +216,7 @@ class Draft {
     else this.#renumber();
     const copied = this.#moveLog(final);
     const compressNow = compress && !delayCompress && copied;
-    if (compressNow) this.#compress(this.#after, final, this.#log.sizeBytes);
+    if (compressNow) this.#compress(this.#after, final, this.#log.sizeBytes, this.#copyTimes());
     this.#mailAndDispose(compressNow ? compressed : final);
     const kept =
       this.#dispose === final || this.#dispose === compressed || !copied
@@ -236,7 +238,7 @@ class Draft {
     return this.#settings.shred ? this.#settings.shredCycles : null;
   }
 
-  #compress(steps: RotationStep[], from: string, sizeBytes: number): void {
+  #compress(steps: RotationStep[], from: string, sizeBytes: number, times: Times | null = null): void {
     const { compressCommand, compressOptions } = this.#settings;
     steps.push({
       do: "compress",
@@ -244,8 +246,16 @@ class Draft {
       to: from + this.#scheme.compressExt,
       with: { command: compressCommand, options: compressOptions },
       sizeBytes,
+      times,
+      preremove: scriptStep(this.#stanza, "preremove", [from]),
       shred: this.#shredding(),
     });
+  }
+
+  // A copy is as old as its log; a renamed log knows its own times best.
+  #copyTimes(): Times | null {
+    const { atimeMs, mtimeMs } = this.#log;
+    return this.#settings.copy === "no" ? null : { atimeMs, mtimeMs };
   }
 
   #matcher(suffix: string): GenerationMatcher {
@@ -346,7 +356,7 @@ class Draft {
         to: copy === "renamecopy" ? temporary : final,
         ifThere: false,
       });
-      if (rotate === 0) this.#dispose = final + this.#suffix();
+      if (rotate === 0) this.#dispose = this.#settings.delayCompress ? final : final + this.#suffix();
       if (this.#settings.create !== null) this.#create();
       if (copy === "renamecopy") {
         this.#after.push({ do: "copy", from: temporary, to: final, truncate: false, sizeBytes });
@@ -371,16 +381,12 @@ class Draft {
   #mailAndDispose(newest: string): void {
     const { mail, mailFirst } = this.#settings;
     const doomed = this.#dispose;
-    if (mail !== null && mailFirst) this.#mail(this.#after, newest, this.#facts.path);
+    if (mail !== null && mailFirst)
+      this.#mail(this.#after, newest, doomed === newest ? newest : this.#facts.path);
     if (doomed === null) return;
     const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed };
-    if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, this.#subject(doomed));
+    if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, doomed);
     this.#remove(this.#after, file, false);
-  }
-
-  // A dated generation is named in full; a numbered one has only just got its number, so the log is named.
-  #subject(path: string): string {
-    return this.#settings.dateExt ? path : this.#facts.path;
   }
 
   #mail(steps: RotationStep[], path: string, subject: string): void {
@@ -396,7 +402,7 @@ class Draft {
 
   #remove(steps: RotationStep[], file: FileFact, mayMail = true): void {
     const { mail, mailFirst } = this.#settings;
-    if (mayMail && mail !== null && !mailFirst) this.#mail(steps, file.path, this.#subject(file.path));
+    if (mayMail && mail !== null && !mailFirst) this.#mail(steps, file.path, file.path);
     const preremove = scriptStep(this.#stanza, "preremove", [file.path]);
     if (preremove !== null) steps.push(preremove);
     steps.push({

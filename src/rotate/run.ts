@@ -102,10 +102,8 @@ class Tally {
   }
 
   planned(plan: LogPlan): void {
-    if (plan.seen !== null) {
-      this.#used.add(plan.log);
-      if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
-    }
+    if (plan.seen !== null) this.#used.add(plan.log);
+    if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
     if (plan.verdict === "skip") this.#skipped++;
     if (plan.verdict === "fail") this.#fail(plan.log, plan.why, plan.mend);
   }

@@ -67,6 +67,7 @@ export async function doStep(step: RotationStep, seen: FileFact | null, context:
   else if (step.do === "mail") await mailFile(step, context);
   else if (step.do === "compress") {
     await compressFile({ ...step, identity, stamp, signal }, directories);
+    if (step.preremove !== null) await runScript(step.preremove, context);
     await remove(step.from, step.shred, context);
   } else as(() => makeDirectory(step, directories));
 }

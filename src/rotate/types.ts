@@ -107,6 +107,7 @@ export type FileFact = {
   readonly uid: number;
   readonly gid: number;
   readonly sizeBytes: number;
+  readonly atimeMs: number;
   readonly mtimeMs: number;
 };
 
@@ -144,6 +145,10 @@ export type RotationStep =
       readonly to: string;
       readonly with: Compressor;
       readonly sizeBytes: number;
+      /** The times the compressed file gets; null: those of the uncompressed one. */
+      readonly times: Pick<FileFact, "atimeMs" | "mtimeMs"> | null;
+      /** Runs before the uncompressed file goes. */
+      readonly preremove: ScriptStep | null;
       /** How the uncompressed file goes: null for unlink, else shred's cycles (0 for its default). */
       readonly shred: number | null;
     }
