@@ -11,14 +11,14 @@ export class AlphabetClasses {
   /** How many classes; the class number `count` is the end of the line. */
   readonly count: number;
   /** Class of each symbol below 256. */
-  readonly low = new Uint16Array(256);
+  readonly low = new Int32Array(256);
   /** Per class: 1 for word characters. */
   readonly isWord: Uint8Array;
   // Segment i runs from #starts[i] to just before #starts[i + 1]; #classOf[i] is its class.
   readonly #starts: Int32Array;
-  readonly #classOf: Uint16Array;
+  readonly #classOf: Int32Array;
   // Pages of 256 symbols, filled at first use: at most 4,353 of them.
-  readonly #pages: (Uint16Array | undefined)[] = [];
+  readonly #pages: (Int32Array | undefined)[] = [];
   // Per set: the classes it holds, as 0 or 1.
   readonly #members: Uint8Array;
 
@@ -37,30 +37,31 @@ export class AlphabetClasses {
     }
     bounds.delete(SYMBOL_LIMIT);
     const starts = Int32Array.from(bounds).sort();
-    const indexOf = new Map<number, number>();
-    starts.forEach((start, index) => {
-      indexOf.set(start, index);
-    });
     // Partition refinement: each set splits every class it holds only a part of.
-    let classes = new Int32Array(starts.length);
+    const classes = new Int32Array(starts.length);
+    // splitInto[old] is good when splitBy[old] is the set at hand.
+    const splitInto: number[] = [0];
+    const splitBy: number[] = [-1];
     let count = 1;
-    for (const ranges of all) {
-      const split = new Map<number, number>();
-      const next = classes.slice();
+    all.forEach((ranges, set) => {
+      let segment = 0;
       for (let i = 0; i < ranges.length; i += 2) {
-        const to = indexOf.get(ranges[i + 1]! + 1) ?? starts.length;
-        for (let segment = indexOf.get(ranges[i]!)!; segment < to; segment++) {
+        while (starts[segment]! < ranges[i]!) segment++;
+        for (; segment < starts.length && starts[segment]! <= ranges[i + 1]!; segment++) {
           const old = classes[segment]!;
-          let fresh = split.get(old);
-          if (fresh === undefined) split.set(old, (fresh = count++));
-          next[segment] = fresh;
+          if (splitBy[old] !== set) {
+            splitBy[old] = set;
+            splitInto[old] = count++;
+            splitInto.push(0);
+            splitBy.push(-1);
+          }
+          classes[segment] = splitInto[old]!;
         }
       }
-      classes = next;
-    }
+    });
     // Renumber: a split may have left an old number without members.
     const numbers = new Map<number, number>();
-    this.#classOf = Uint16Array.from(classes, (old) => {
+    this.#classOf = Int32Array.from(classes, (old) => {
       let number = numbers.get(old);
       if (number === undefined) numbers.set(old, (number = numbers.size));
       return number;
@@ -93,7 +94,7 @@ export class AlphabetClasses {
     const index = symbol >>> PAGE_BITS;
     let page = this.#pages[index];
     if (page === undefined) {
-      page = new Uint16Array(PAGE_SIZE);
+      page = new Int32Array(PAGE_SIZE);
       for (let i = 0; i < PAGE_SIZE; i++) page[i] = this.#search((index << PAGE_BITS) + i);
       this.#pages[index] = page;
     }

@@ -65,8 +65,6 @@ export function buildProgram(members: readonly Member[]): Program {
   return new Builder().build(members);
 }
 
-type TrieNode = { readonly children: Map<string, { item: SyntaxNode; to: number }>; accepts: number[] };
-
 class Builder {
   #op = new Uint8Array(4096);
   #arg = new Int32Array(4096);
@@ -76,19 +74,15 @@ class Builder {
   #hasWordAssertions = false;
 
   build(members: readonly Member[]): Program {
-    const trie = buildTrie(members);
+    const trie = new PrefixTree(members);
     // A child's number is larger than its parent's, so from the last to the first every way on is known.
-    const entries = new Int32Array(trie.length);
-    for (let index = trie.length - 1; index >= 0; index--) {
-      const { children, accepts } = trie[index]!;
-      let entry = -1;
-      for (const number of accepts) {
-        entry = this.#either(this.#add(OP_ACCEPT, number, -1, number), entry);
-      }
-      for (const { item, to } of children.values()) {
-        entry = this.#either(this.#emit(item, entries[to]!), entry);
-      }
-      entries[index] = entry;
+    const entries = new Int32Array(trie.size).fill(-1);
+    for (const { number, at } of trie.ends) {
+      entries[at] = this.#either(this.#add(OP_ACCEPT, number, -1, number), entries[at]!);
+    }
+    for (let child = trie.size - 1; child > 0; child--) {
+      const parent = trie.parents[child]!;
+      entries[parent] = this.#either(this.#emit(trie.items[child]!, entries[child]!), entries[parent]!);
     }
     return {
       op: this.#op.slice(0, this.#count),
@@ -170,27 +164,62 @@ function grown<T extends Uint8Array | Int32Array>(from: T, to: T): T {
   return to;
 }
 
-function buildTrie(members: readonly Member[]): TrieNode[] {
-  const trie: TrieNode[] = [{ children: new Map(), accepts: [] }];
-  for (const { number, node } of members) {
-    let at = 0;
-    const items = node.kind === "concat" ? node.items : [node];
-    for (const item of items) {
-      const key = keyOf(item);
-      const child = trie[at]!.children.get(key);
-      if (child === undefined) {
-        trie.push({ children: new Map(), accepts: [] });
-        trie[at]!.children.set(key, { item, to: trie.length - 1 });
-        at = trie.length - 1;
-      } else at = child.to;
+// The patterns' items as a tree in which equal beginnings are one path. Node 0 is the root.
+class PrefixTree {
+  size = 1;
+  /** Per node: its parent, and the item that leads to it from there. */
+  readonly parents: number[] = [-1];
+  readonly items: SyntaxNode[] = [{ kind: "empty" }];
+  /** Where each member ends. */
+  readonly ends: { number: number; at: number }[] = [];
+  // Most nodes have one child: it needs no map.
+  readonly #onlyKey: number[] = [-1];
+  readonly #onlyChild: number[] = [-1];
+  readonly #others = new Map<number, Map<number, number>>();
+  readonly #keys = new Map<string, number>();
+
+  constructor(members: readonly Member[]) {
+    for (const { number, node } of members) {
+      let at = 0;
+      if (node.kind === "concat") for (const item of node.items) at = this.#child(at, item);
+      else at = this.#child(at, node);
+      this.ends.push({ number, at });
     }
-    trie[at]!.accepts.push(number);
   }
-  return trie;
+
+  #child(parent: number, item: SyntaxNode): number {
+    const key = this.#keyOf(item);
+    if (this.#onlyKey[parent] === key) return this.#onlyChild[parent]!;
+    const known = this.#others.get(parent)?.get(key);
+    if (known !== undefined) return known;
+    const child = this.size++;
+    this.parents.push(parent);
+    this.items.push(item);
+    this.#onlyKey.push(-1);
+    this.#onlyChild.push(-1);
+    if (this.#onlyChild[parent] === -1) {
+      this.#onlyKey[parent] = key;
+      this.#onlyChild[parent] = child;
+    } else {
+      let others = this.#others.get(parent);
+      if (others === undefined) this.#others.set(parent, (others = new Map()));
+      others.set(key, child);
+    }
+    return child;
+  }
+
+  // Sets are even numbers, all else is numbered as it comes.
+  #keyOf(item: SyntaxNode): number {
+    if (item.kind === "set") return item.set * 2;
+    const text = textOf(item);
+    let key = this.#keys.get(text);
+    if (key === undefined) this.#keys.set(text, (key = this.#keys.size * 2 + 1));
+    return key;
+  }
 }
 
 // A text that two nodes share exactly when they mean the same.
-function keyOf(node: SyntaxNode): string {
+function textOf(node: SyntaxNode): string {
   switch (node.kind) {
     case "empty":
       return "e";
@@ -199,13 +228,13 @@ function keyOf(node: SyntaxNode): string {
     case "assert":
       return `@${node.what}`;
     case "group":
-      return keyOf(node.body);
+      return textOf(node.body);
     case "concat":
-      return `(${node.items.map(keyOf).join(".")})`;
+      return `(${node.items.map(textOf).join(".")})`;
     case "alternate":
-      return `(${node.branches.map(keyOf).join("|")})`;
+      return `(${node.branches.map(textOf).join("|")})`;
     case "repeat":
-      return `{${keyOf(node.body)}:${node.min}:${node.max}}`;
+      return `{${textOf(node.body)}:${node.min}:${node.max}}`;
     case "back-reference":
       return `\\${node.number}`;
   }

@@ -1,10 +1,10 @@
 // Bracket expressions: `[…]` with classes, ranges, equivalence and collating forms (POSIX XBD 9.3.5), read the way
 // the GNU C library reads them where POSIX leaves the meaning open.
 import { casePartners, upperOf } from "../locale/case.ts";
-import { classRanges } from "../locale/ctype.ts";
+import { classRanges, type Ranges } from "../locale/ctype.ts";
 import { INVALID_BASE } from "../locale/symbols.ts";
-import { isClassName } from "../locale/types.ts";
-import { complement, normalise } from "./ranges.ts";
+import { type ClassName, isClassName } from "../locale/types.ts";
+import { complement, normalise, union } from "./ranges.ts";
 import type { SetTable } from "./set-table.ts";
 import type { Reading, SyntaxFault } from "./types.ts";
 
@@ -31,7 +31,7 @@ export type Bracket = {
 
 type Element =
   | { kind: "symbol"; symbol: number; end: number }
-  | { kind: "class"; ranges: readonly number[]; end: number; name: string }
+  | { kind: "class"; name: ClassName; end: number }
   | { kind: "equivalence"; symbol: number; end: number };
 
 class BracketError extends Error {
@@ -73,7 +73,8 @@ class BracketReader {
   read(): Bracket {
     const { locale } = this.#sets;
     const multibyte = locale !== "C";
-    const ranges: number[] = [];
+    const pairs: number[] = [];
+    const classes: ClassName[] = [];
     let at = this.#open + 1;
     const negated = this.#symbols[at] === CARET;
     if (negated) at++;
@@ -98,7 +99,7 @@ class BracketReader {
           if (end.kind !== "symbol") throw this.#badRange(at);
           if (multibyte && Math.max(start.symbol, end.symbol) > 0x7f) throw this.#wideRange(at);
           const range = this.#range(start.symbol, end.symbol, at);
-          ranges.push(...range.ranges);
+          pairs.push(...range.ranges);
           if (range.readingMatters) readingMatters = true;
           if (multibyte && !(isDigit(start.symbol) && isDigit(end.symbol)) && start.symbol !== end.symbol) {
             wantsMatcher = true;
@@ -108,14 +109,14 @@ class BracketReader {
         }
       }
       if (start.kind === "class") {
-        ranges.push(...start.ranges);
+        classes.push(start.name);
         if (multibyte && start.name !== "digit") wantsMatcher = true;
       } else {
         // An invalid byte between brackets matches nothing, not even itself.
-        if (start.symbol <= INVALID_BASE) ranges.push(start.symbol, start.symbol);
+        if (start.symbol <= INVALID_BASE) pairs.push(start.symbol, start.symbol);
         if (start.kind === "equivalence" || start.symbol > INVALID_BASE) wantsMatcher = true;
         if (this.#sets.ignoreCase) {
-          for (const other of casePartners(start.symbol, locale)) ranges.push(other, other);
+          for (const other of casePartners(start.symbol, locale)) pairs.push(other, other);
         }
       }
       if (this.#atClose(at)) break;
@@ -127,8 +128,11 @@ class BracketReader {
         "write the class inside a second pair of brackets: [[:space:]]",
       );
     }
-    const merged = normalise(ranges);
-    const set = this.#sets.intern(negated ? complement(merged, this.#sets.top) : merged);
+    const set = this.#sets.named(`[${negated ? "^" : ""}${pairs.join()}:${classes.join()}`, () => {
+      let merged: Ranges = normalise(pairs);
+      for (const name of classes) merged = union(merged, classRanges(name, locale));
+      return negated ? complement(merged, this.#sets.top) : merged;
+    });
     return { set, end: at + 1, wantsMatcher, readingMatters };
   }
 
@@ -169,7 +173,7 @@ class BracketReader {
       }
       // With case ignored, "upper" and "lower" both mean any letter.
       const folded = this.#sets.ignoreCase && (text === "upper" || text === "lower") ? "alpha" : text;
-      return { kind: "class", ranges: classRanges(folded, this.#sets.locale), end, name: text };
+      return { kind: "class", name: folded, end };
     }
     // Neither locale has collating elements of several characters, nor names for single ones; in C.UTF-8 the
     // library looks only at names of one byte.

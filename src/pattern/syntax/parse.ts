@@ -15,6 +15,12 @@ const EMPTY: SyntaxNode = { kind: "empty" };
 
 const OPERATORS = new Set([..."*+?{"].map((c) => c.charCodeAt(0)));
 
+// Per ASCII character: 0 when it always means itself, REPEATS when it may repeat what stands before it.
+const REPEATS = 2;
+const SPECIAL = new Uint8Array(128);
+for (const char of "\\^$.[()|") SPECIAL[char.charCodeAt(0)] = 1;
+for (const operator of OPERATORS) SPECIAL[operator] = REPEATS;
+
 const ESCAPED_ASSERTIONS: Readonly<Record<string, Assertion>> = {
   "<": "word-start",
   ">": "word-end",
@@ -98,12 +104,19 @@ class Parser {
   #branch(): SyntaxNode {
     const items: SyntaxNode[] = [];
     while (this.#at < this.#symbols.length) {
-      const char = this.#peek();
-      if (char === "|" || (char === ")" && this.#depth > 0)) break;
-      const piece = this.#piece();
+      const symbol = this.#symbols[this.#at]!;
+      if (symbol === 0x7c || (symbol === 0x29 && this.#depth > 0)) break;
+      const piece = this.#isPlain(symbol) ? this.#literalHere() : this.#piece();
       if (piece.kind !== "empty") items.push(piece);
     }
     return items.length === 0 ? EMPTY : items.length === 1 ? items[0]! : { kind: "concat", items };
+  }
+
+  // A character that means itself and is not repeated: most of every rule.
+  #isPlain(symbol: number): boolean {
+    if (symbol > 0x7f || SPECIAL[symbol] !== 0) return false;
+    const next = this.#symbols[this.#at + 1] ?? 0;
+    return next > 0x7f || SPECIAL[next] !== REPEATS;
   }
 
   #piece(): SyntaxNode {
@@ -227,7 +240,7 @@ class Parser {
       }
       case 0x2e:
         this.#at++;
-        return { kind: "set", set: this.#sets.any() };
+        return this.#sets.node(this.#sets.any());
       case 0x5e:
         this.#at++;
         return { kind: "assert", what: "line-start" };
@@ -301,11 +314,11 @@ class Parser {
       this.#wantsMatcher = true;
       if (this.#reading === "filter") return this.#anything();
     }
-    return { kind: "set", set };
+    return this.#sets.node(set);
   }
 
   #anything(): SyntaxNode {
-    return { kind: "repeat", body: { kind: "set", set: this.#sets.everything() }, min: 0, max: -1 };
+    return { kind: "repeat", body: this.#sets.node(this.#sets.everything()), min: 0, max: -1 };
   }
 
   #peek(): string {

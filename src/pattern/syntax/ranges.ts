@@ -3,16 +3,37 @@ import type { Ranges } from "../locale/ctype.ts";
 
 /** Sorts and merges ranges given in any order. */
 export function normalise(ranges: Ranges): number[] {
-  const pairs: [number, number][] = [];
-  for (let i = 0; i < ranges.length; i += 2) pairs.push([ranges[i]!, ranges[i + 1]!]);
-  pairs.sort((a, b) => a[0] - b[0]);
+  const order: number[] = [];
+  for (let i = 0; i < ranges.length; i += 2) order.push(i);
+  order.sort((a, b) => ranges[a]! - ranges[b]!);
   const out: number[] = [];
-  for (const [low, high] of pairs) {
-    if (out.length > 0 && low <= out[out.length - 1]! + 1) {
-      out[out.length - 1] = Math.max(out[out.length - 1]!, high);
-    } else out.push(low, high);
+  for (const i of order) append(out, ranges[i]!, ranges[i + 1]!);
+  return out;
+}
+
+/** Everything that either of two normalised ranges has. */
+export function union(one: Ranges, other: Ranges): number[] {
+  const out: number[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < one.length || j < other.length) {
+    if (j >= other.length || (i < one.length && one[i]! < other[j]!)) {
+      append(out, one[i]!, one[i + 1]!);
+      i += 2;
+    } else {
+      append(out, other[j]!, other[j + 1]!);
+      j += 2;
+    }
   }
   return out;
+}
+
+// Lows come in ascending order.
+function append(out: number[], low: number, high: number): void {
+  const last = out.length - 1;
+  if (last > 0 && low <= out[last]! + 1) {
+    if (high > out[last]!) out[last] = high;
+  } else out.push(low, high);
 }
 
 /** What `[0, limit]` has and `ranges` (normalised) has not. */

@@ -5,15 +5,18 @@ import { classRanges, type Ranges } from "../locale/ctype.ts";
 
 import { BEYOND_UNICODE, INVALID_BASE, SYMBOL_LIMIT } from "../locale/symbols.ts";
 import type { Locale } from "../locale/types.ts";
-import { complement, holds, normalise } from "./ranges.ts";
+import { complement, holds, normalise, union } from "./ranges.ts";
+import type { SyntaxNode } from "./types.ts";
 
 export class SetTable {
   readonly locale: Locale;
   readonly ignoreCase: boolean;
   /** Ranges of set `i`, normalised. */
   readonly ranges: Ranges[] = [];
+  // Per set its one node: a rule set has a quarter of a million characters, and few different ones.
+  readonly #nodes: SyntaxNode[] = [];
   readonly #byText = new Map<string, number>();
-  readonly #byRanges = new Map<string, number>();
+  readonly #byHash = new Map<number, number[]>();
   readonly #ofSymbol = new Map<number, number>();
 
   constructor(locale: Locale, ignoreCase: boolean) {
@@ -26,10 +29,10 @@ export class SetTable {
     return this.locale === "C" ? 0xff : BEYOND_UNICODE;
   }
 
-  /** The set written as `text`, made by `make` the first time. Ranges come in any order. */
+  /** The set written as `text`, made by `make`, normalised, the first time. */
   named(text: string, make: () => Ranges): number {
     let id = this.#byText.get(text);
-    if (id === undefined) this.#byText.set(text, (id = this.intern(normalise(make()))));
+    if (id === undefined) this.#byText.set(text, (id = this.#intern(make())));
     return id;
   }
 
@@ -41,11 +44,17 @@ export class SetTable {
       if (this.ignoreCase) {
         for (const other of casePartners(symbol, this.locale)) ranges.push(other, other);
       }
-      this.#ofSymbol.set(symbol, (id = this.intern(normalise(ranges))));
+      this.#ofSymbol.set(symbol, (id = this.#intern(normalise(ranges))));
     }
     return id;
   }
 
+  /** The node that matches one symbol of set `set`. */
+  node(set: number): SyntaxNode {
+    return (this.#nodes[set] ??= { kind: "set", set });
+  }
+
+  /** `.`, which never matches an invalid byte. */
   any(): number {
     return this.named(".", () => [0, this.locale === "C" ? 0xff : BEYOND_UNICODE - 1]);
   }
@@ -68,7 +77,7 @@ export class SetTable {
   }
 
   wordRanges(): number[] {
-    return normalise([...classRanges("alnum", this.locale), 0x5f, 0x5f]);
+    return union(classRanges("alnum", this.locale), [0x5f, 0x5f]);
   }
 
   /**
@@ -84,16 +93,18 @@ export class SetTable {
     return normalise(ranges);
   }
 
-  /** The number of the set with exactly these normalised ranges. */
-  intern(ranges: Ranges): number {
-    const key = ranges.join();
-    let id = this.#byRanges.get(key);
-    if (id === undefined) {
-      id = this.ranges.length;
-      this.ranges.push(ranges);
-      this.#byRanges.set(key, id);
-    }
-    return id;
+  // The number of the set with exactly these normalised ranges.
+  #intern(ranges: Ranges): number {
+    let hash = ranges.length;
+    for (const bound of ranges) hash = Math.imul(hash ^ bound, 0x01000193);
+    const alike = this.#byHash.get(hash) ?? [];
+    const known = alike.find((id) => {
+      const other = this.ranges[id]!;
+      return other.length === ranges.length && other.every((bound, i) => bound === ranges[i]);
+    });
+    if (known !== undefined) return known;
+    this.#byHash.set(hash, [...alike, this.ranges.length]);
+    return this.ranges.push(ranges) - 1;
   }
 
   #perhapsNot(ranges: Ranges, negated: boolean): Ranges {
