@@ -1,7 +1,11 @@
 // Writes the documents that are generated from tables in the program, so that they cannot disagree with it.
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { manPages } from "../src/app/manpage.ts";
+import { VERSION } from "../src/app/version.ts";
 import { renderExample } from "../src/config/render.ts";
 
-const root = join(import.meta.dirname, "..");
-writeFileSync(join(root, "docs/telltale.toml.example"), renderExample());
+const docs = join(import.meta.dirname, "../docs");
+writeFileSync(join(docs, "telltale.toml.example"), renderExample());
+mkdirSync(join(docs, "man"), { recursive: true });
+for (const [name, text] of manPages(VERSION)) writeFileSync(join(docs, "man", name), text);

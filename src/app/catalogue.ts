@@ -106,7 +106,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "list the blocks in force",
     usage: "[--config FILE] [--json]",
     description:
-      "Lists each blocked address with the time since and until, the reason, and the packets stopped.",
+      "Lists each blocked address with the time since and until, the reason, and the packets stopped (which needs root).",
     options: [CONFIG, JSON_OUT],
     examples: [["telltale blocks", "who is locked out, why and until when"]],
     run: () => import("./commands/blocks.ts"),

@@ -3,9 +3,10 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
-import type { Event } from "../core/events.ts";
+import type { Event, Mode } from "../core/events.ts";
 import type { DigestInput, Route } from "../report/types.ts";
 import type { Store } from "../store/store.ts";
+import { withPacketCounts } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
 
 const PAGE = 10_000;
@@ -13,25 +14,36 @@ const PAGE = 10_000;
 const MAX_EVENTS = 200_000;
 const MARK_SEQ = "reported.seq";
 const MARK_AT = "reported.at";
+const MARK_MODE = "guard.mode";
 
 /** The events of one report and where they end. */
 export type Period = { readonly input: DigestInput; readonly lastSeq: number };
 
 /** Everything since the last report that was delivered or spooled. */
-export function sinceLastReport(settings: Settings, store: Store, clock: Clock): Period {
+export async function sinceLastReport(settings: Settings, store: Store, clock: Clock): Promise<Period> {
   const seq = Number(store.marks.get(MARK_SEQ) ?? 0);
   const { events, lastSeq } = read(store, seq);
   const from = store.marks.get(MARK_AT) ?? events[0]?.at ?? clock.now().toISOString();
-  return { input: inputOf(settings, store, events, new Date(from), clock.now()), lastSeq };
+  return { input: await inputOf(settings, store, events, new Date(from), clock.now()), lastSeq };
 }
 
 /** Everything of the last `spanMs` milliseconds, reported or not. */
-export function sinceTime(settings: Settings, store: Store, spanMs: number, clock: Clock): Period {
+export async function sinceTime(
+  settings: Settings,
+  store: Store,
+  spanMs: number,
+  clock: Clock,
+): Promise<Period> {
   const now = clock.now();
   const from = new Date(now.getTime() - spanMs);
   const edge = from.toISOString();
   const { events, lastSeq } = read(store, 0, (event) => event.at >= edge);
-  return { input: inputOf(settings, store, events, from, now), lastSeq };
+  return { input: await inputOf(settings, store, events, from, now), lastSeq };
+}
+
+/** Remembers how the guard runs, for reports made beside it. */
+export function markMode(store: Store, mode: Mode): void {
+  store.marks.set(MARK_MODE, mode);
 }
 
 /** Remembers that everything up to here is reported. */
@@ -100,15 +112,17 @@ function read(
   return { events, lastSeq };
 }
 
-function inputOf(
+async function inputOf(
   settings: Settings,
   store: Store,
   events: readonly Event[],
   from: Date,
   to: Date,
-): DigestInput {
-  const { host, mode } = settings;
-  return { host, from, to, mode, events, blocksInForce: store.blocks.inForce(to), pid: process.pid };
+): Promise<DigestInput> {
+  const blocksInForce = await withPacketCounts(store.blocks.inForce(to));
+  // How the guard ran, which its command line may have decided; a command of its own only knows the files.
+  const mode = (store.marks.get(MARK_MODE) as Mode | null) ?? settings.mode;
+  return { host: settings.host, from, to, mode, events, blocksInForce, pid: process.pid };
 }
 
 function isProgram(path: string): boolean {

@@ -27,4 +27,6 @@ const timer = setInterval(() => {
   if (number < Number(lines)) return;
   clearInterval(timer);
   process.stdout.write(`done ${number}\n`);
+  // It stays, as daemons do when they have nothing to say: somebody may still send it a signal.
+  setInterval(() => {}, 60_000);
 }, TICK_MS);

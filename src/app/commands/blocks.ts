@@ -1,6 +1,7 @@
 // Who is locked out, why and until when; from the history, with packet counts from the firewall when we may ask it.
 import { formatDuration } from "../../core/duration.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { withPacketCounts } from "../firewall.ts";
 import { openHistory } from "../history.ts";
 import { gatherSettings } from "../settings.ts";
 import { table } from "../terminal.ts";
@@ -9,7 +10,7 @@ export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   using store = openHistory(settings);
   const now = new Date();
-  const blocks = store?.blocks.inForce(now) ?? [];
+  const blocks = await withPacketCounts(store?.blocks.inForce(now) ?? []);
   if (values["json"] === true) {
     for (const block of blocks) process.stdout.write(`${JSON.stringify(block)}\n`);
     return 0;
@@ -23,10 +24,11 @@ export async function run({ values }: CommandCall): Promise<number> {
     local(block.since),
     local(block.until),
     formatDuration(Date.parse(block.until) - now.getTime()),
+    block.packetsStopped.toLocaleString("en"),
     block.grade,
     block.because,
   ]);
-  process.stdout.write(table(["ADDRESS", "SINCE", "UNTIL", "LEFT", "EVIDENCE", "WHY"], rows));
+  process.stdout.write(table(["ADDRESS", "SINCE", "UNTIL", "LEFT", "STOPPED", "EVIDENCE", "WHY"], rows));
   return 0;
 }
 

@@ -25,8 +25,10 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const guard = new Guard(settings, systemClock);
 
   const show = (event: Event): void => {
+    if (!json && isEcho(event)) return;
     if (json) out.write(`${JSON.stringify(event)}\n`);
-    else out.write(`${eventLine(event, { colour: wantsColour(out), width: widthOf(out) })}\n`);
+    else
+      out.write(`${eventLine(event, { colour: wantsColour(out), width: out.isTTY ? widthOf(out) : 0 })}\n`);
   };
   // Until the status block stands, events wait: a reader sees first what watches, then what happened.
   const early: Event[] = [];
@@ -55,4 +57,13 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   await guard.stop(await ended);
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);
+}
+
+// A scanner that goes on is judged again and found to be blocked already: true, kept in the store, and no news.
+function isEcho(event: Event): boolean {
+  return (
+    event.type === "verdict.reached" &&
+    event.verdict.action === "ignore" &&
+    event.verdict.guardrail === undefined
+  );
 }

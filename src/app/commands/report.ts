@@ -33,8 +33,8 @@ export async function run({ values }: CommandCall): Promise<number> {
   }
   const period =
     spanMs === null
-      ? sinceLastReport(settings, store, systemClock)
-      : sinceTime(settings, store, spanMs, systemClock);
+      ? await sinceLastReport(settings, store, systemClock)
+      : await sinceTime(settings, store, spanMs, systemClock);
   if (values["json"] === true) {
     process.stdout.write(`${JSON.stringify(digest(period.input))}\n`);
     return 0;
@@ -60,8 +60,8 @@ async function send(settings: Settings, spanMs: number | null): Promise<number> 
   bus.attach(store);
   const period =
     spanMs === null
-      ? sinceLastReport(settings, store, systemClock)
-      : sinceTime(settings, store, spanMs, systemClock);
+      ? await sinceLastReport(settings, store, systemClock)
+      : await sinceTime(settings, store, spanMs, systemClock);
   const message = composeReport(period.input);
   if (message === null) {
     process.stdout.write("Nothing to report, nothing sent.\n");

@@ -24,7 +24,7 @@ export const reportPart: PartDefinition = {
     const send = async (): Promise<void> => {
       try {
         if (!bus.flush()) return; // the store refuses: what it does not hold cannot be reported yet
-        const { input, lastSeq } = sinceLastReport(settings, store, clock);
+        const { input, lastSeq } = await sinceLastReport(settings, store, clock);
         const message = composeReport(input);
         // Delivered, or in the spool: from there it goes out by itself, so it is not composed again.
         if (message !== null) await spool.send(message);

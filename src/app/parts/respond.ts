@@ -6,6 +6,7 @@ import { RecordBackend } from "../../respond/backends/record.ts";
 import { HostFactsReader } from "../../respond/facts.ts";
 import { Responder } from "../../respond/responder.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
+import { markMode } from "../reporting.ts";
 
 // How soon a lift by another process is known here.
 const FOLLOW_MS = 500;
@@ -49,6 +50,7 @@ export const respondPart: PartDefinition = {
       if (event.type === "scan.detected") void responder.onFinding(event);
       if (event.type === "block.lifted") own.add(event.id);
     });
+    markMode(store, settings.mode);
     return {
       describe: () => {
         const { guards, unread } = facts.current();

@@ -6,8 +6,10 @@ import type { LogStanza } from "../../rotate/types.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { repeat } from "../schedule.ts";
 
-// A log with a size limit is looked at this often: at 100 MB/s, a disk is not full within it.
-const SIZE_LOOK_MS = 5_000;
+// A log with a size limit is looked at this often: at 100 MB/s, a disk is not full within it. One look is one stat a
+// log; where there are so many logs that looking would cost over a hundredth of the time, it is done less often.
+const SIZE_LOOK_MS = 1_000;
+const SIZE_LOOK_SHARE = 100;
 // A log that is still too large after its rotation (minage, a failing script) is left alone this long.
 const SIZE_RETRY_MS = 600_000;
 // Looking through /proc costs some milliseconds per hundred processes.
@@ -57,6 +59,7 @@ export const rotatePart: PartDefinition = {
       return busy;
     };
 
+    let nextSizeLookMs = 0;
     const triedAt = new Map<string, number>();
     const tooLarge = (): string[] => {
       const now = clock.monotonicMs();
@@ -73,7 +76,7 @@ export const rotatePart: PartDefinition = {
       for (const { path, sizeBytes, writer } of found) {
         if (told.has(path)) continue;
         told.add(path);
-        const mend = `add a stanza for it to /etc/logrotate.d`;
+        const mend = `put into /etc/logrotate.d: "${path}" { weekly rotate 4 compress missingok notifempty copytruncate }`;
         bus.emit({ type: "log.uncovered", path, sizeBytes, writer, mend });
       }
       const still = found.map(({ path }) => path);
@@ -83,10 +86,14 @@ export const rotatePart: PartDefinition = {
     const looks = [
       repeat(config.rotate.every, clock, () => run()),
       repeat(SIZE_LOOK_MS, clock, async () => {
+        const began = clock.monotonicMs();
+        if (began < nextSizeLookMs) return;
         const logs = tooLarge();
+        nextSizeLookMs = began + (clock.monotonicMs() - began) * SIZE_LOOK_SHARE;
         if (logs.length === 0) return;
         await run(logs);
-        for (const log of logs.filter((log) => sizeOf(log) > 0)) triedAt.set(log, clock.monotonicMs());
+        for (const log of tooLarge().filter((log) => logs.includes(log)))
+          triedAt.set(log, clock.monotonicMs());
       }),
       repeat(UNCOVERED_LOOK_MS, clock, lookForUncovered),
     ];
