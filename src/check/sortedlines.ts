@@ -26,7 +26,7 @@ export class SortedLines {
   readonly #budgetBytes: number;
   readonly #spillDir: () => string;
   // Each line lies in the arena as one mark byte, its bytes, and a newline.
-  #arena = new Uint8Array(FIRST_ARENA_BYTES);
+  #arena: Uint8Array;
   #used = 0;
   #sections: Spans[] = [];
   readonly #runs: Run[][] = [];
@@ -36,6 +36,7 @@ export class SortedLines {
     this.#wholeLines = options.wholeLines;
     this.#budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     this.#spillDir = options.spillDir;
+    this.#arena = new Uint8Array(Math.min(FIRST_ARENA_BYTES, this.#budgetBytes));
   }
 
   /** Adds a line to a section. `mark` is one byte that comes back with it. */

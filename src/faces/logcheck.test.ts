@@ -326,6 +326,35 @@ test("reports what logcheck reports with Debian's own rules", async (t) => {
   }
 });
 
+test("reads the journal as logcheck does, first-time notice included", async (t) => {
+  if (!needs(t)) return;
+  const remote = "/lib/systemd/systemd-journal-remote";
+  if (!existsSync(remote)) return t.skip("needs systemd-journal-remote: apt install systemd-journal-remote");
+  const place = new Playground(t);
+  const now = Math.floor(Date.now() / 1000);
+  const entries = ["attack one", "alpha", "attack two"].map(
+    (message, i) =>
+      `__REALTIME_TIMESTAMP=${now - 60 + i}000000\n__MONOTONIC_TIMESTAMP=${i}\n` +
+      `_BOOT_ID=0123456789abcdef0123456789abcdef\n_HOSTNAME=host\nSYSLOG_IDENTIFIER=prog\nMESSAGE=${message}\n\n`,
+  );
+  place.write("export", entries.join(""));
+  const made = spawnSync(remote, ["-o", join(place.dir, "it.journal"), join(place.dir, "export")]);
+  assert.equal(made.status, 0, made.stderr.toString());
+  place.write("bin/journalctl", `#!/bin/sh\nexec /usr/bin/journalctl --file ${place.dir}/it.journal "$@"\n`);
+  chmodSync(join(place.dir, "bin/journalctl"), 0o755);
+  place.write("rules/cracking.d/x", "attack\n");
+  place.write("rules/header.txt", "Hello\n");
+  place.write("logs/syslog", "Jan  1 00:00:00 host from a file\n");
+  place.write("list", `journal\n${place.logs}/syslog\n`);
+  const path = `${place.dir}/bin:${process.env["PATH"]}`;
+  const real = place.runReal("C.UTF-8", [], path);
+  const ours = await place.runOurs("C.UTF-8", [], path);
+  assert.equal(ours.report, real.report);
+  assert.match(ours.report, /^This is the first time.*\n.*\n.*\nHello\nSecurity Alerts for x\n/);
+  const again = await place.runOurs("C.UTF-8", [], path);
+  assert.equal(again.report, "");
+});
+
 test("a rule that does not compile costs itself, not every line, and the report says so", async (t) => {
   const place = new Playground(t);
   place.write("rules/ignore.d.server/x", "quiet\nbroken (\n");
