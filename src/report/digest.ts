@@ -62,6 +62,7 @@ export function digest(input: DigestInput): Digest {
     to: input.to.toISOString(),
     mode: input.mode,
     totals: totalsOf(events, content.blind),
+    preface: shown(input.preface ?? ""),
     sections,
     series: seriesOf(events, input.from, input.to),
     abridged: Object.values(content).some((each) => each.abridged),

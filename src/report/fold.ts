@@ -5,7 +5,7 @@ import { showable } from "../core/hostile.ts";
 import { grouped, head, span } from "./figures/render.ts";
 import type { Entry, LeftOut } from "./types.ts";
 
-/** A line as somebody wrote it, with the time it was seen and the program that the fair share is counted by. */
+/** A line as somebody wrote it, with the time it was seen. */
 export type FoundLine = { readonly at: string; readonly line: string };
 
 export type Folding = {
@@ -29,31 +29,68 @@ const MAX_ADDRESSES = 1_000;
 const HEADER =
   /^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?) +/;
 const TAG = /^\S{1,255} +([\w./@-]{1,64})(?:\[\d{1,10}\])?:/;
-const TOKEN = /[\p{L}\p{N}:.%_-]+/gu;
+const TOKEN = /[^\s!-$&-,/;-@[-^`{-~]+/g;
+
+// What a character is to a token, by code: nothing, a part, or a part that makes it worth a look. Above ASCII every
+// character is a part; so are `%-.:_`, which stand inside addresses, names and numbers.
+const NO_PART = 0;
+const PART = 1;
+const TELLING_PART = 2;
+const CLASS = Uint8Array.from({ length: 128 }, (_, code) => {
+  if ((code >= 48 && code <= 57) || code === 58) return TELLING_PART;
+  return /[A-Za-z%._-]/.test(String.fromCharCode(code)) ? PART : NO_PART;
+});
 
 /**
  * What lines that say the same have in common: no time stamp, and every number is `#`. Addresses stay unless
  * `maskAddresses`. Linear in the length of the line, of which only the first 400 characters count.
  */
 export function lineShape(line: string, maskAddresses: boolean): string {
-  const body = line.slice(0, SHAPE_LENGTH + 40).replace(HEADER, "");
-  return body.slice(0, SHAPE_LENGTH).replace(TOKEN, (token) => {
-    if (!/[\d:]/.test(token)) return token;
-    const bare = token.replace(/[.:]+$/, "");
-    if (parseAddress(bare) !== null) return maskAddresses ? "ADDRESS" : token;
-    if (/^[0-9a-f-]{8,}$/i.test(bare)) return "#";
-    return token.replace(/\d+/g, "#");
-  });
+  // One pass over the codes, without a callback for every word: this runs for each line of a flood.
+  const body = withoutHeader(line);
+  const end = Math.min(body.length, SHAPE_LENGTH);
+  let out = "";
+  let copied = 0;
+  let start = -1;
+  let telling = false;
+  for (let at = 0; at <= end; at++) {
+    const code = at < end ? body.charCodeAt(at) : 32;
+    const kind = code < 128 ? CLASS[code]! : PART;
+    if (kind !== NO_PART) {
+      if (start < 0) start = at;
+      if (kind === TELLING_PART) telling = true;
+      continue;
+    }
+    if (telling) {
+      out += body.slice(copied, start) + tokenShape(body.slice(start, at), maskAddresses);
+      copied = at;
+    }
+    start = -1;
+    telling = false;
+  }
+  return out + body.slice(copied, end);
+}
+
+function withoutHeader(line: string): string {
+  const head = line.length > SHAPE_LENGTH + 40 ? line.slice(0, SHAPE_LENGTH + 40) : line;
+  return head.slice(HEADER.exec(head)?.[0].length ?? 0);
+}
+
+function tokenShape(token: string, maskAddresses: boolean): string {
+  const bare = /[.:]$/.test(token) ? token.replace(/[.:]{1,9}$/, "") : token;
+  // Of all tokens only those with two of these marks can be an address, and asking costs more than counting.
+  if (/[.:][^.:]*[.:]/.test(bare) && parseAddress(bare) !== null) return maskAddresses ? "ADDRESS" : token;
+  if (bare.length >= 8 && /^[0-9a-f-]+$/i.test(bare)) return "#";
+  return token.replace(/\d+/g, "#");
 }
 
 /** The program that wrote a line, as syslog tags it; "" when the line has no such tag. */
 export function lineProgram(line: string): string {
-  return TAG.exec(line.slice(0, 400).replace(HEADER, ""))?.[1] ?? "";
+  return TAG.exec(withoutHeader(line))?.[1] ?? "";
 }
 
 type Heap = {
   sample: string;
-  program: string;
   count: number;
   exact: boolean;
   firstAt: string;
@@ -67,8 +104,7 @@ type Heap = {
  * line of another out of the report.
  */
 export function foldLines(lines: readonly FoundLine[], max: number): Folding {
-  let { heaps, spilt } = heap(lines, false);
-  if (heaps.length > max) ({ heaps, spilt } = heap(lines, true));
+  const { heaps, spilt } = heapsOf(lines, max);
   const kept = fairShare(heaps, max);
   const shown = new Set(kept);
   const leftOut = {
@@ -82,41 +118,57 @@ export function foldLines(lines: readonly FoundLine[], max: number): Folding {
   };
 }
 
-function heap(lines: readonly FoundLine[], maskAddresses: boolean): { heaps: Heap[]; spilt: number } {
-  const byShape = new Map<string, Heap>();
+function heapsOf(lines: readonly FoundLine[], max: number): { heaps: Heap[]; spilt: number } {
+  const fine = new Map<string, Heap>();
+  const coarse = new Map<string, Heap>();
   let spilt = 0;
+  const addCoarse = (one: Heap) => {
+    const shape = lineShape(one.sample, true);
+    const known = coarse.get(shape);
+    if (known === undefined && coarse.size >= MAX_SHAPES) spilt += one.count;
+    else if (known === undefined) coarse.set(shape, withAddresses(one));
+    else merge(known, one);
+  };
   for (const { at, line } of lines) {
-    const shape = lineShape(line, maskAddresses);
-    let found = byShape.get(shape);
-    if (found === undefined) {
-      if (byShape.size >= MAX_SHAPES) {
-        spilt++;
-        continue;
-      }
-      found = {
-        sample: line,
-        program: lineProgram(line),
-        count: 0,
-        exact: true,
-        firstAt: at,
-        lastAt: at,
-        addresses: maskAddresses ? new Set() : null,
-      };
-      byShape.set(shape, found);
+    const shape = lineShape(line, false);
+    const known = fine.get(shape);
+    if (known !== undefined) {
+      known.count++;
+      if (known.exact && known.sample !== line) known.exact = false;
+      if (at < known.firstAt) known.firstAt = at;
+      if (at > known.lastAt) known.lastAt = at;
+      continue;
     }
-    found.count++;
-    if (found.sample !== line) found.exact = false;
-    if (at < found.firstAt) found.firstAt = at;
-    if (at > found.lastAt) found.lastAt = at;
-    if (found.addresses !== null) rememberAddresses(line, found.addresses);
+    const one: Heap = { sample: line, count: 1, exact: true, firstAt: at, lastAt: at, addresses: null };
+    if (fine.size < MAX_SHAPES) fine.set(shape, one);
+    else addCoarse(one);
   }
-  return { heaps: [...byShape.values()], spilt };
+  if (fine.size <= max && coarse.size === 0) return { heaps: [...fine.values()], spilt };
+  for (const one of fine.values()) addCoarse(one);
+  return { heaps: [...coarse.values()], spilt };
+}
+
+function withAddresses(one: Heap): Heap {
+  const addresses = new Set<string>();
+  rememberAddresses(one.sample, addresses);
+  return { ...one, addresses };
+}
+
+function merge(into: Heap, one: Heap): void {
+  into.count += one.count;
+  into.exact = into.exact && one.exact && into.sample === one.sample;
+  if (one.firstAt < into.firstAt) {
+    into.firstAt = one.firstAt;
+    into.sample = one.sample;
+  }
+  if (one.lastAt > into.lastAt) into.lastAt = one.lastAt;
+  if (into.addresses !== null) rememberAddresses(one.sample, into.addresses);
 }
 
 function rememberAddresses(line: string, into: Set<string>): void {
   for (const [token] of line.slice(0, SHAPE_LENGTH).matchAll(TOKEN)) {
     if (into.size >= MAX_ADDRESSES) return;
-    if (!/[\d:]/.test(token)) continue;
+    if (!/[.:][^.:]*[.:]/.test(token)) continue;
     const address = parseAddress(token.replace(/[.:]+$/, ""));
     if (address !== null) into.add(address);
   }
@@ -128,8 +180,9 @@ function fairShare(heaps: readonly Heap[], max: number): Heap[] {
   if (ordered.length <= max) return ordered;
   const byProgram = new Map<string, Heap[]>();
   for (const each of ordered) {
-    const queue = byProgram.get(each.program);
-    if (queue === undefined) byProgram.set(each.program, [each]);
+    const program = lineProgram(each.sample);
+    const queue = byProgram.get(program);
+    if (queue === undefined) byProgram.set(program, [each]);
     else queue.push(each);
   }
   const kept: Heap[] = [];

@@ -23,6 +23,8 @@ export type DigestInput = {
   readonly maxLinesPerSection?: number;
   /** Stands in the classic lines as `telltale[PID]`. */
   readonly pid?: number;
+  /** A sentence under the summary. */
+  readonly preface?: string;
 };
 
 export type SectionKey = "attacks" | "violations" | "system" | "rotations" | "blocks" | "uncovered" | "blind";
@@ -72,6 +74,8 @@ export type Digest = {
   readonly to: string;
   readonly mode: Mode;
   readonly totals: Totals;
+  /** A sentence under the summary, or "". */
+  readonly preface: string;
   /** Only those with content, most serious first. */
   readonly sections: readonly Section[];
   /** Equal slices of the period, oldest first. */

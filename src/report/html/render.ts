@@ -1,14 +1,12 @@
 // The report for mail programs that show HTML, light or dark as the reader's screen is. It loads nothing from
 // anywhere, runs nothing, and every text goes through `escaped`.
-import { dayStamp } from "../figures/render.ts";
+import { CHART_SIZE } from "../chart/render.ts";
+import { dayStamp, grouped } from "../figures/render.ts";
 import { leftOutText, summary } from "../text/render.ts";
 import type { Digest, Entry, Section } from "../types.ts";
 
 /** The content id under which the chart is attached. */
 export const CHART_CID = "chart@telltale";
-
-/** The chart's place on the page, in CSS pixels; the image itself has twice as many, for sharp screens. */
-export const CHART_SIZE = { width: 624, height: 132 } as const;
 
 // Colours with a contrast of at least 4.5 to 1 on both grounds (WCAG 2.2, success criterion 1.4.3).
 const STYLE = `
@@ -20,7 +18,7 @@ h2.attacks { border-color: #c0262d; } h2.violations { border-color: #b35900; } h
 p { margin: 4px 0; }
 pre { margin: 6px 0 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.4 ui-monospace, monospace; }
 .note { color: #59626b; margin: 0 0 0 16px; font-size: 13px; overflow-wrap: anywhere; }
-img { max-width: 100%; }
+img { max-width: 100%; height: auto; }
 @media (prefers-color-scheme: dark) {
 body { background: #15181b; color: #e3e6e9; } h2 { background: #22272c; }
 .note { color: #a3acb5; }
@@ -34,10 +32,8 @@ h2.attacks { border-color: #ff6b70; } h2.violations { border-color: #f0a04b; } h
 export function renderHtml(digest: Digest, options: { chart?: boolean } = {}): string {
   const title = `telltale on ${digest.host}`;
   const period = `${dayStamp(digest.from)} to ${dayStamp(digest.to)}`;
-  const chart =
-    options.chart === true
-      ? `<p><img src="cid:${CHART_CID}" width="${CHART_SIZE.width}" height="${CHART_SIZE.height}" alt="Probes and blocks over the period"></p>\n`
-      : "";
+  const chart = options.chart === true ? chartHtml(digest) : "";
+  const preface = digest.preface === "" ? "" : `<p>${escaped(digest.preface)}</p>\n`;
   const body =
     digest.sections.length === 0 ? "<p>Nothing to report.</p>\n" : digest.sections.map(sectionHtml).join("");
   return `<!DOCTYPE html>
@@ -55,7 +51,7 @@ export function renderHtml(digest: Digest, options: { chart?: boolean } = {}): s
 <h1>${escaped(title)}</h1>
 <p>${escaped(period)}</p>
 <p>${escaped(summary(digest))}</p>
-${chart}${body}</body>
+${preface}${chart}${body}</body>
 </html>
 `;
 }
@@ -63,6 +59,14 @@ ${chart}${body}</body>
 /** Text as it may stand between tags and inside quoted attributes. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"'`]/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+function chartHtml({ series }: Digest): string {
+  const probes = grouped(series.reduce((sum, slice) => sum + slice.probes, 0));
+  const blocks = grouped(series.reduce((sum, slice) => sum + slice.blocks, 0));
+  const size = `width="${CHART_SIZE.width}" height="${CHART_SIZE.height}"`;
+  const said = `Probes above the line (${probes} in all), blocks below it (${blocks}); heights are logarithmic`;
+  return `<p><img src="cid:${CHART_CID}" ${size} alt="${said}"></p>\n<p class="note">${said}.</p>\n`;
 }
 
 function sectionHtml(section: Section): string {

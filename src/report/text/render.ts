@@ -16,6 +16,7 @@ export function renderText(digest: Digest, options: { width: number }): string {
     ...wrapped(`telltale on ${digest.host}, ${dayStamp(digest.from)} to ${dayStamp(digest.to)}`, width, ""),
     ...wrapped(summary(digest), width, ""),
   ];
+  if (digest.preface !== "") out.push(...wrapped(digest.preface, width, ""));
   const spark = sparkline(digest.series);
   if (spark !== null) out.push(spark);
   if (digest.sections.length === 0) out.push("", "Nothing to report.");
