@@ -23,7 +23,7 @@ const COUNT = 10;
 const INTERFACE = 11;
 const WEAK_BITS = 12;
 const WEAK_AT_S = 13;
-const CONTACT = 14; // three words each: port and kind, target and flags, seconds after the first
+const CONTACT = 14; // three words each: port and kind, target and flags, milliseconds after the first
 
 export const CALM = 0;
 export const SCANNER = 1;
@@ -167,7 +167,7 @@ export class Suspects {
     const port = packet.targetPort;
     words[at] = ((port << 16) | (packet.protocol << 8) | kind) >>> 0;
     words[at + 1] = ((target << 16) | packet.flags) >>> 0;
-    words[at + 2] = Math.max(0, packet.atMs - this.firstAtMs(entry)) >>> 0;
+    words[at + 2] = offsetMs(packet.atMs - this.firstAtMs(entry));
     if (count < 0xffff) words[entry + COUNT] = words[entry + COUNT]! + 1;
   }
 
@@ -180,7 +180,7 @@ export class Suspects {
       const at = entry + CONTACT + i * 3;
       words[at] = ((contact.port << 16) | (contact.protocol << 8) | contact.kind) >>> 0;
       words[at + 1] = ((contact.target << 16) | contact.flags) >>> 0;
-      words[at + 2] = Math.max(0, contact.atMs - firstAtMs) >>> 0;
+      words[at + 2] = offsetMs(contact.atMs - firstAtMs);
     }
     words[entry + COUNT] = (words[entry + COUNT]! & 0xff00_0000) | kept.length;
   }
@@ -270,4 +270,9 @@ function popcount(word: number): number {
   let v = word - ((word >>> 1) & 0x5555_5555);
   v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
   return (Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24) & 0xff;
+}
+
+/** Fits 32 bits: evidence more than 49 days after the first keeps that distance. */
+function offsetMs(sinceFirstMs: number): number {
+  return Math.min(0xffff_ffff, Math.max(0, Math.floor(sinceFirstMs)));
 }
