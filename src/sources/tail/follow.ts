@@ -1,0 +1,209 @@
+// Follows log files live: every line is handed over once, whatever rotation does to the files, with the place after
+// it, so that whoever keeps both in one transaction neither loses nor doubles a line.
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
+import type { Emit } from "../../core/events.ts";
+import type { CursorShelf, Follower } from "../types.ts";
+import { CommitError, FollowedLog, type LineBatch, type LogSurroundings, newChunk } from "./followed-log.ts";
+import { FolderWatch } from "./watch.ts";
+
+export type { Follower } from "../types.ts";
+export type { FileCursor } from "./cursor.ts";
+export type { LineBatch } from "./followed-log.ts";
+
+export type FollowFilesOptions = {
+  readonly paths: readonly string[];
+  readonly cursors: CursorShelf;
+  /** Where to begin in a log that exists and was never read: "start". One that appears later is always read whole. */
+  readonly from?: "start" | "end";
+  /**
+   * Takes a batch; synchronous. Store the findings and the cursor in one transaction here. When it throws, the
+   * batch comes again later. The lines are views that are valid only until it returns.
+   */
+  readonly commit: (batch: LineBatch) => void;
+  readonly emit: Emit;
+  /** Longer lines are cut, at most 512 KiB; default 64 KiB. */
+  readonly maxLineBytes?: number;
+  /** Further folders that hold generations of a log (logrotate's `olddir`). */
+  readonly generationFolders?: (path: string) => readonly string[];
+  readonly clock?: Clock;
+  /** The safety net below inotify, in milliseconds; 5,000. */
+  readonly pollEveryMs?: number;
+};
+
+const MAX_LINE_BYTES = 512 * 1024;
+
+// Writers write line by line: waiting a moment makes one read and one commit of a burst.
+const COALESCE_MS = 20;
+
+// After a failed commit (a full disk) the same batch is offered again after 1 s, 2 s, 4 s … 30 s.
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LAST_MS = 30_000;
+
+/** Follows these logs; nothing happens before `poll` or `start`. */
+export function followFiles(options: FollowFilesOptions): Follower {
+  return new FileFollower(options);
+}
+
+class FileFollower implements Follower {
+  readonly #options: FollowFilesOptions;
+  readonly #around: LogSurroundings;
+  readonly #chunk = newChunk();
+  readonly #logs = new Map<string, FollowedLog>();
+  readonly #dirty = new Set<FollowedLog>();
+  readonly #watch: FolderWatch;
+  #live = false;
+  #soon: NodeJS.Timeout | undefined;
+  #slow: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = RETRY_FIRST_MS;
+  /** One reader at a time: the logs share one buffer. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: FollowFilesOptions) {
+    this.#options = options;
+    this.#around = {
+      cursors: options.cursors,
+      commit: options.commit,
+      emit: options.emit,
+      clock: options.clock ?? systemClock,
+      from: options.from ?? "start",
+      maxLineBytes: Math.min(Math.max(1, options.maxLineBytes ?? 64 * 1024), MAX_LINE_BYTES),
+      generationFolders: options.generationFolders ?? (() => []),
+      isFollowed: (path) => this.#logs.has(path),
+    };
+    this.#watch = new FolderWatch((folder, name) => this.#happened(folder, name), options.emit);
+    for (const path of options.paths) this.add(path);
+  }
+
+  add(path: string): void {
+    if (this.#logs.has(path)) return;
+    const log = new FollowedLog(path, this.#chunk, this.#around);
+    this.#logs.set(path, log);
+    if (!this.#live) return;
+    this.#dirty.add(log);
+    void this.#inTurn(() => this.#rearm());
+    this.#wake(0);
+  }
+
+  remove(path: string): void {
+    const log = this.#logs.get(path);
+    if (log === undefined) return;
+    this.#logs.delete(path);
+    this.#dirty.delete(log);
+    void this.#inTurn(() => log.release());
+  }
+
+  async poll(): Promise<void> {
+    const failure = await this.#inTurn(async () => {
+      let first: CommitError | undefined;
+      for (const log of [...this.#logs.values()]) {
+        try {
+          while (this.#logs.has(log.path) && (await log.look()) === "more");
+        } catch (error) {
+          if (!(error instanceof CommitError)) throw error;
+          first ??= error;
+        }
+        if (!this.#live) await log.release();
+      }
+      return first;
+    });
+    if (failure !== undefined) throw failure.cause;
+  }
+
+  async start(): Promise<void> {
+    if (this.#live) return;
+    this.#live = true;
+    // Watching first: what is written during the first reading is then noticed.
+    await this.#inTurn(() => this.#rearm());
+    for (const log of this.#logs.values()) this.#dirty.add(log);
+    await this.#inTurn(() => this.#readDirty());
+    await this.#inTurn(() => this.#rearm());
+    if (!this.#live) return;
+    this.#slow = setInterval(() => {
+      for (const log of this.#logs.values()) this.#dirty.add(log);
+      void this.#inTurn(() => this.#rearm());
+      this.#wake(0);
+    }, this.#options.pollEveryMs ?? 5_000);
+  }
+
+  async stop(): Promise<void> {
+    this.#live = false;
+    clearTimeout(this.#soon);
+    clearTimeout(this.#retry);
+    clearInterval(this.#slow);
+    this.#soon = this.#retry = this.#slow = undefined;
+    this.#dirty.clear();
+    await this.#inTurn(async () => {
+      this.#watch.close();
+      for (const log of this.#logs.values()) await log.release();
+    });
+  }
+
+  #happened(folder: string, name: string | null): void {
+    for (const log of this.#logs.values()) {
+      if (log.folders.includes(folder) && (name === null || log.concerns(name))) this.#dirty.add(log);
+    }
+    if (this.#dirty.size > 0) this.#wake(COALESCE_MS);
+  }
+
+  #wake(afterMs: number): void {
+    // While commits fail, the retry timer decides when to read again.
+    if (!this.#live || this.#soon !== undefined || this.#retry !== undefined) return;
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      void this.#inTurn(() => this.#readDirty());
+    }, afterMs);
+  }
+
+  async #readDirty(): Promise<void> {
+    while (this.#live && this.#dirty.size > 0) {
+      const [log] = this.#dirty;
+      this.#dirty.delete(log!);
+      try {
+        // Behind the others again: a log that never ends does not starve them.
+        if ((await log!.look()) === "more") this.#dirty.add(log!);
+        else this.#retryMs = RETRY_FIRST_MS;
+      } catch (error) {
+        if (!(error instanceof CommitError)) throw error;
+        this.#dirty.add(log!);
+        this.#commitFailed(error);
+        return;
+      }
+    }
+  }
+
+  #commitFailed(error: CommitError): void {
+    if (!this.#live) return;
+    if (this.#retryMs === RETRY_FIRST_MS) {
+      this.#options.emit({
+        type: "part.failed",
+        part: "check",
+        why: `lines that were read could not be recorded: ${describeError(error.cause)}`,
+        mend: mendOf(error.cause),
+        stillRuns: "the same lines are read again as soon as they can be recorded",
+      });
+    }
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      void this.#inTurn(() => this.#readDirty());
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+  }
+
+  async #rearm(): Promise<void> {
+    if (!this.#live) return;
+    await this.#watch.cover([...this.#logs.values()].flatMap(({ folders }) => folders));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {}); // The caller of this turn gets the error; the next turn starts clean.
+    return result;
+  }
+}
+
+function mendOf(cause: unknown): string {
+  const mend = (cause as { mend?: unknown } | null)?.mend;
+  return typeof mend === "string" ? mend : "see the error above";
+}

@@ -1,0 +1,192 @@
+// One open file that is, or was, a log: reads on from a place, and notices when the file under that place is no
+// longer the one it knew.
+import type { FileHandle } from "node:fs/promises";
+import { beginsWith, type Fingerprint, fingerprint, HEAD_BYTES, NEAR_BYTES, type Spot } from "./cursor.ts";
+import { factsOf, type OpenedLog } from "./open-log.ts";
+import { type SplitOptions, splitLines } from "./split.ts";
+
+/** Lines with the place after them; what `take` throws stops the reading, and the place is not advanced. */
+export type Take = (lines: Uint8Array[], spot: Spot, skipped: Skipped) => void;
+
+/** What of the bytes was not handed out whole. */
+export type Skipped = { readonly cutLines: number; readonly nulBytes: number };
+
+/**
+ * `idle`: read to its end (a last line without newline may wait). `more`: the turn is over, there is more.
+ * `replaced`: the bytes before our place are no longer there: the file was truncated.
+ */
+export type ReadResult = "idle" | "more" | "replaced";
+
+// Bytes of one read: large enough that the call does not count, small enough that a batch takes a few milliseconds.
+export const CHUNK_BYTES = 1024 * 1024;
+
+// Chunks before another log gets its turn.
+const CHUNKS_A_TURN = 8;
+
+export class Incarnation {
+  readonly path: string;
+  readonly device: string;
+  readonly inode: string;
+  readonly #handle: FileHandle;
+  #offset: number;
+  #cut: boolean;
+  #head: Buffer;
+  #near: Buffer;
+  #headPrint: Fingerprint;
+  #mtimeMs: number;
+  #sizeBytes: number;
+
+  private constructor(opened: OpenedLog, offset: number, cut: boolean, head: Buffer, near: Buffer) {
+    this.path = opened.path;
+    this.device = opened.device;
+    this.inode = opened.inode;
+    this.#handle = opened.handle;
+    this.#offset = offset;
+    this.#cut = cut;
+    this.#head = head;
+    this.#near = near;
+    this.#headPrint = fingerprint(head);
+    this.#mtimeMs = opened.mtimeMs;
+    this.#sizeBytes = opened.sizeBytes;
+  }
+
+  /** The file from its first byte. */
+  static async begin(opened: OpenedLog): Promise<Incarnation> {
+    return new Incarnation(opened, 0, false, await readAt(opened.handle, 0, HEAD_BYTES), Buffer.alloc(0));
+  }
+
+  /** The file from the start of its last, unfinished line; what is there already is not news. */
+  static async beginAtEnd(opened: OpenedLog): Promise<Incarnation> {
+    const head = await readAt(opened.handle, 0, HEAD_BYTES);
+    const from = Math.max(0, opened.sizeBytes - 64 * 1024);
+    const tail = await readAt(opened.handle, from, opened.sizeBytes - from);
+    // Without a newline near the end we are in the middle of a long line: its rest is skipped.
+    const newline = tail.lastIndexOf(10);
+    const cut = newline < 0 && from > 0;
+    const used = newline < 0 && !cut ? 0 : cut ? tail.length : newline + 1;
+    const near = Buffer.from(tail.subarray(Math.max(0, used - NEAR_BYTES), used));
+    return new Incarnation(opened, from + used, cut, head, near);
+  }
+
+  /** The file from a place, if it still holds the bytes that led to that place; else null. */
+  static async resume(opened: OpenedLog, spot: Spot): Promise<Incarnation | null> {
+    if (opened.sizeBytes < spot.offset) return null;
+    const head = await readAt(opened.handle, 0, HEAD_BYTES);
+    if (!beginsWith(head, spot.head)) return null;
+    const near = await readAt(opened.handle, spot.offset - spot.near.bytes, spot.near.bytes);
+    if (!beginsWith(near, spot.near)) return null;
+    return new Incarnation(opened, spot.offset, spot.cut === true, head, near);
+  }
+
+  /** Whether everything in it was handed out, the unfinished last line included. */
+  get finished(): boolean {
+    return this.#offset >= this.#sizeBytes;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get mtimeMs(): number {
+    return this.#mtimeMs;
+  }
+
+  get spot(): Spot {
+    return {
+      device: this.device,
+      inode: this.inode,
+      offset: this.#offset,
+      head: this.#headPrint,
+      near: fingerprint(this.#near),
+      mtimeMs: this.#mtimeMs,
+      ...(this.#cut ? { cut: true } : {}),
+    };
+  }
+
+  isFile(facts: { device: string; inode: string }): boolean {
+    return facts.device === this.device && facts.inode === this.inode;
+  }
+
+  /**
+   * Reads on and hands out lines, at most one turn's worth.
+   * @param chunk a buffer of CHUNK_BYTES that is free until this resolves
+   */
+  async read(chunk: Buffer, options: SplitOptions, take: Take): Promise<ReadResult> {
+    for (let turn = 0; turn < CHUNKS_A_TURN; turn++) {
+      const facts = await factsOf(this.#handle);
+      if (facts === null || facts.sizeBytes < this.#offset) return "replaced";
+      const same = facts.mtimeMs === this.#mtimeMs && facts.sizeBytes === this.#sizeBytes;
+      if (same && facts.sizeBytes === this.#offset) return "idle";
+
+      const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK_BYTES, this.#offset);
+      // After the read, so that a truncation during it is seen as well.
+      if (!(await this.#stillHere())) return "replaced";
+      this.#mtimeMs = facts.mtimeMs;
+      this.#sizeBytes = Math.max(facts.sizeBytes, this.#offset + bytesRead);
+      if (!this.#handOut(chunk.subarray(0, bytesRead), options, take)) return "idle";
+      if (bytesRead < CHUNK_BYTES) return "idle";
+    }
+    return "more";
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  /** False when the chunk holds no further whole line. */
+  #handOut(chunk: Buffer, options: SplitOptions, take: Take): boolean {
+    let at = 0;
+    while (at < chunk.length) {
+      const rest = chunk.subarray(at);
+      const split = splitLines(rest, { cut: this.#cut }, options);
+      if (split.consumed === 0) return at > 0;
+      const before = { offset: this.#offset, cut: this.#cut, near: this.#near };
+      this.#offset += split.consumed;
+      this.#cut = split.cut;
+      this.#near = lastBytes(this.#near, rest.subarray(0, split.consumed));
+      try {
+        take(split.lines, this.spot, split);
+      } catch (error) {
+        this.#offset = before.offset;
+        this.#cut = before.cut;
+        this.#near = before.near;
+        throw error;
+      }
+      at += split.consumed;
+    }
+    return true;
+  }
+
+  async #stillHere(): Promise<boolean> {
+    const head = await readAt(this.#handle, 0, HEAD_BYTES);
+    if (head.length < this.#head.length || !head.subarray(0, this.#head.length).equals(this.#head))
+      return false;
+    if (head.length > this.#head.length) {
+      this.#head = head;
+      this.#headPrint = fingerprint(head);
+    }
+    const near = await readAt(this.#handle, this.#offset - this.#near.length, this.#near.length);
+    return near.equals(this.#near);
+  }
+}
+
+/** The last NEAR_BYTES of `before` followed by `chunk`, as a copy. */
+export function lastBytes(before: Buffer, chunk: Buffer): Buffer {
+  if (chunk.length >= NEAR_BYTES) return Buffer.from(chunk.subarray(chunk.length - NEAR_BYTES));
+  return Buffer.concat([before.subarray(Math.max(0, before.length + chunk.length - NEAR_BYTES)), chunk]);
+}
+
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}

@@ -1,0 +1,105 @@
+// Opens what stands at a log's path without ever blocking on it or being led elsewhere: a FIFO, a device or a
+// stranger's link in the place of a log is named, not read.
+import { constants } from "node:fs";
+import { type FileHandle, lstat, open, realpath } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { describeError } from "../../core/errors.ts";
+
+export type FileFacts = {
+  readonly device: string;
+  readonly inode: string;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+};
+
+export type OpenedLog = FileFacts & { readonly handle: FileHandle; readonly path: string };
+
+/** Why a log cannot be read, and what to do. */
+export type Unreadable = { readonly path: string; readonly why: string; readonly mend: string };
+
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
+
+/** Opens the log at `path`; null when there is none. */
+export async function openLog(path: string): Promise<OpenedLog | Unreadable | null> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, FLAGS);
+    const facts = await factsOf(handle);
+    if (facts !== null) return { ...facts, handle, path };
+    await handle.close();
+    return {
+      path,
+      why: "not a regular file",
+      mend: "put a log file there, or take this path out of the list of logs",
+    };
+  } catch (error) {
+    await handle?.close();
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    if (code === "ELOOP") return openLink(path);
+    if (code === "EACCES" || code === "EPERM") return denied(path);
+    // What stands there may have no reader's side at all: a socket, a device that is not there.
+    if (code === "ENXIO" || code === "ENODEV") return { path, why: "not a regular file", mend: "remove it" };
+    return { path, why: describeError(error), mend: "look at the file system that holds the log" };
+  }
+}
+
+/** Whether `opened` is an open log, and not a reason. */
+export function isOpen(opened: OpenedLog | Unreadable | null): opened is OpenedLog {
+  return opened !== null && "handle" in opened;
+}
+
+/** Identity, size and time of a regular file; null for anything else. */
+export async function factsOf(file: FileHandle | string): Promise<FileFacts | null> {
+  const stat =
+    typeof file === "string" ? await lstat(file, { bigint: true }) : await file.stat({ bigint: true });
+  if (!stat.isFile()) return null;
+  return {
+    device: String(stat.dev),
+    inode: String(stat.ino),
+    sizeBytes: Number(stat.size),
+    mtimeMs: Number(stat.mtimeNs / 1_000n) / 1_000,
+  };
+}
+
+// A link is followed when root made it, or when its owner owns the file it leads to: then it shows its maker
+// nothing that he could not read (the kernel's own rule for links in shared folders).
+async function openLink(path: string): Promise<OpenedLog | Unreadable | null> {
+  try {
+    const link = await lstat(path);
+    const target = await realpath(path);
+    if (link.uid !== 0 && link.uid !== (await lstat(target)).uid) {
+      return {
+        path,
+        why: `a symbolic link that user ${link.uid} made to ${target}, which is not theirs`,
+        mend: `name ${target} in the list of logs if it is wanted, and remove the link`,
+      };
+    }
+    const opened = await openLog(target);
+    return opened === null || isOpen(opened) ? opened : { ...opened, path };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") return null;
+    return { path, why: describeError(error), mend: "remove the link, or make it lead to a log" };
+  }
+}
+
+async function denied(path: string): Promise<Unreadable> {
+  const user = userInfo().username;
+  try {
+    const { mode, uid, gid } = await lstat(path);
+    const bits = (mode & 0o7777).toString(8).padStart(4, "0");
+    return {
+      path,
+      why: `permission denied for user ${user}: mode ${bits}, owner ${uid}, group ${gid}`,
+      mend: `add ${user} to group ${gid} (usually adm), or give that group the right to read: chmod g+r ${path}`,
+    };
+  } catch {
+    // Not even to be looked at: a folder on the way is closed.
+    return {
+      path,
+      why: `permission denied for user ${user}: a folder on the way is closed`,
+      mend: `let ${user} enter the folders that lead to ${path}`,
+    };
+  }
+}

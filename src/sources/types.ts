@@ -1,0 +1,23 @@
+// What every source of lines needs and gives, whatever it reads.
+
+/** Where cursors are kept. `set` is for whoever commits a batch: it belongs into the transaction of the findings. */
+export interface CursorShelf {
+  get(source: string): unknown;
+  set?(source: string, cursor: { readonly [key: string]: unknown }): void;
+}
+
+export interface Follower {
+  /**
+   * Reads everything that is new now. Rejects with what `commit` threw (after the other logs were read), or with
+   * MissingPartError when the source as a whole cannot be read.
+   */
+  poll(): Promise<void>;
+  /** Begins to follow; what is new already is read first. */
+  start(): Promise<void>;
+  /** Ends after the batch in hand; nothing is committed once this resolved. */
+  stop(): Promise<void>;
+  /** Follows one more log; for a journal, nothing. */
+  add(path: string): void;
+  /** No longer follows a log; its cursor stays where it is. */
+  remove(path: string): void;
+}
