@@ -43,6 +43,10 @@ export function attackAlerts(event: Event, maxPorts = PORTS_PER_SCAN): AttackAle
         const text = `attackalert: Host ${showable(verdict.source)} is protected, not blocked: ${brief(verdict.guardrail)}`;
         return [{ at: event.at, text }];
       }
+      if (verdict.action === "watch") {
+        const text = `attackalert: Host ${showable(verdict.source)} is watched, not blocked: ${brief(verdict.because)}`;
+        return [{ at: event.at, text }];
+      }
       // In block mode the line waits for `block.applied`: a decision is not yet a block.
       if (verdict.action !== "block" || verdict.mode !== "observe") return [];
       const text = `attackalert: Host ${showable(verdict.target)} would have been blocked (observe mode): ${brief(verdict.because)}`;

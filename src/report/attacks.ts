@@ -42,7 +42,7 @@ export function isAttack(event: Event): event is Detected | Action {
     case "block.lifted":
       return true;
     case "verdict.reached":
-      return event.verdict.guardrail !== undefined || event.verdict.action === "block";
+      return event.verdict.guardrail !== undefined || event.verdict.action !== "ignore";
     default:
       return false;
   }

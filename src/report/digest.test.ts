@@ -123,6 +123,33 @@ test("in observe mode says what would have been blocked, once per source", () =>
   assert.equal(result.totals.blocked, 0);
 });
 
+test("shows a ready stanza in its lines, but no line that a path wrote", () => {
+  const log = {
+    type: "log.uncovered",
+    path: "/opt/a.log",
+    sizeBytes: 9,
+    writer: "",
+    mend: "write\n/opt/a.log {\n}",
+  } as const;
+  const { entries } = section([stamped(log)], "uncovered")!;
+  assert.deepEqual(entries[0]!.lines, ["/opt/a.log (9 bytes)"]);
+  assert.deepEqual(entries[0]!.notes, ["mend: write", "/opt/a.log {", "}"]);
+  const evil = { ...log, path: "/opt/\nmend: x", mend: "write /opt/\nmend: x" };
+  assert.deepEqual(section([stamped(evil)], "uncovered")!.entries[0]!.notes, [
+    "mend: write /opt/\\x0amend: x",
+  ]);
+});
+
+test("tells of a source that the circuit breaker left unblocked", () => {
+  const watch = verdict("192.0.2.7", {
+    action: "watch",
+    mode: "block",
+    because: "circuit breaker: 60 new blocks",
+  });
+  const lines = section([stamped(scan("192.0.2.7", [1])), stamped(watch)], "attacks")!.entries[0]!.lines;
+  assert.match(lines.at(-1)!, /Host 192\.0\.2\.7 is watched, not blocked: circuit breaker/);
+});
+
 test("bounds a section in a forged flood and counts who is left out", () => {
   const events = Array.from({ length: 30_000 }, (_, i) =>
     stamped(scan(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, [80])),

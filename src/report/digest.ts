@@ -2,7 +2,7 @@
 // plain data in which every stranger's text is already fit to be shown, so that no later step can forget it.
 import type { Event, Layer } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
-import { attackEntries, isAttack } from "./attacks.ts";
+import { attackEntries } from "./attacks.ts";
 import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
 import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
@@ -26,6 +26,9 @@ const MAX_TEXT = 500;
 
 // As many columns as the chart has; a day in half hours.
 export const SLICES = 48;
+
+// Room for a logrotate stanza.
+const MAX_MEND_LINES = 16;
 
 const TITLES: Record<SectionKey, string> = {
   attacks: "Active System Attack Alerts",
@@ -131,18 +134,26 @@ function uncoveredEntries(events: readonly Event[]): Entry[] {
     .sort((a, b) => b.event.sizeBytes - a.event.sizeBytes)
     .map(({ event, count }) => {
       const writer = event.writer === "" ? "" : `, written by ${event.writer}`;
-      const made = oneEntry(event.at, `${event.path} (${bytes(event.sizeBytes)})${writer}`, [
-        mend(event.mend),
-      ]);
-      return { ...made, count };
+      const lines = [shown(`${event.path} (${bytes(event.sizeBytes)})${writer}`)];
+      return { lines, notes: mendNotes(event), count, firstAt: event.at, lastAt: event.at };
     });
+}
+
+// A ready stanza may take several lines. A path with a line break in it gets none: it would write notes of its own.
+function mendNotes(event: Extract<Event, { type: "log.uncovered" }>): string[] {
+  if (event.mend === "") return [];
+  const split = showable(event.path) === event.path && showable(event.writer) === event.writer;
+  const lines = split ? event.mend.split("\n").slice(0, MAX_MEND_LINES) : [event.mend];
+  return lines.map((line, index) => shown(index === 0 ? mend(line) : line));
 }
 
 function blindEntries(events: readonly Event[]): Entry[] {
   const byKey = new Map<string, { spot: BlindSpot; count: number; amount: number; lastAt: string }>();
   const add = (spot: BlindSpot) => {
-    const known = byKey.get(spot.key);
-    if (known === undefined) byKey.set(spot.key, { spot, count: 1, amount: spot.amount, lastAt: spot.at });
+    // "61 new blocks in the last minute" and "64 new blocks" are the same trouble.
+    const key = spot.key.replace(/\d+/g, "#");
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, { spot, count: 1, amount: spot.amount, lastAt: spot.at });
     else {
       known.count++;
       known.amount += spot.amount;
@@ -226,10 +237,8 @@ function totalsOf(events: readonly Event[], blind: Content): Totals {
       count.scans++;
       sources.add(event.scan.source);
     } else if (event.type === "block.applied") blocked.add(event.target);
-    else if (event.type === "verdict.reached" && isAttack(event)) {
-      if (event.verdict.mode === "observe" && event.verdict.guardrail === undefined)
-        wouldBlock.add(event.verdict.target);
-    } else if (event.type === "line.found") count[event.layer]++;
+    else if (event.type === "verdict.reached" && isDeniedBlock(event)) wouldBlock.add(event.verdict.target);
+    else if (event.type === "line.found") count[event.layer]++;
     else if (event.type === "log.rotated") count.rotated++;
     else if (event.type === "rotation.failed") count.rotationsFailed++;
   }
@@ -240,6 +249,13 @@ function totalsOf(events: readonly Event[], blind: Content): Totals {
     wouldBlock: wouldBlock.size,
     blindSpots: blind.entries.length + blind.leftOut.entries,
   };
+}
+
+// In observe mode what would have been a block stands where the blocks stand, so that the chart shows the difference
+// blocking would make.
+function isDeniedBlock(event: Extract<Event, { type: "verdict.reached" }>): boolean {
+  const { mode, action, guardrail } = event.verdict;
+  return mode === "observe" && action === "block" && guardrail === undefined;
 }
 
 function seriesOf(events: readonly Event[], from: Date, to: Date): Slice[] {
@@ -257,13 +273,8 @@ function seriesOf(events: readonly Event[], from: Date, to: Date): Slice[] {
   const widest = new Map<string, { distinct: number; at: string }>();
   for (const event of events) {
     if (event.type === "block.applied") at(event.at).blocks++;
-    else if (
-      event.type === "verdict.reached" &&
-      event.verdict.mode === "observe" &&
-      event.verdict.action === "block"
-    ) {
-      at(event.at).blocks++;
-    } else if (event.type === "scan.detected") {
+    else if (event.type === "verdict.reached" && isDeniedBlock(event)) at(event.at).blocks++;
+    else if (event.type === "scan.detected") {
       // A source reported again counts only what is new since its last report.
       const before = widest.get(event.scan.source)?.distinct ?? 0;
       at(event.at).probes += Math.max(0, event.scan.distinct - before);

@@ -120,6 +120,18 @@ test("uses a mended route under its new name", async () => {
   assert.equal(await spool.retryDue(), 1);
 });
 
+test("keeps a report for the first route that is configured after it", async () => {
+  using place = scratch();
+  let routes: Route[] = [];
+  const { spool, said } = bench(place.dir, { routes: () => routes });
+  using _ = spool;
+  await spool.send(MESSAGE);
+  assert.equal(await spool.retryDue(), 0);
+  assert.match(JSON.stringify(said), /no way for reports to leave/);
+  routes = [{ via: "file", path: join(place.dir, "reports") }];
+  assert.equal(await spool.retryDue(), 1);
+});
+
 test("loses nothing when killed in the middle of a delivery", async () => {
   using place = scratch();
   const script = join(place.dir, "child.ts");

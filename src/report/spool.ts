@@ -28,6 +28,8 @@ const LEASE_MS = 5 * 60_000;
 
 const LONGEST_SLEEP_MS = 10 * 60_000;
 
+const NO_ROUTE = "none";
+
 export type SpoolOptions = {
   /** Made with mode 0700 when it is not there. */
   readonly dir: string;
@@ -70,7 +72,7 @@ export class Spool {
   /** Delivers a message by every route; what fails stays in the spool and is tried again. Never throws. */
   async send(message: Message): Promise<DeliveryResult[]> {
     const routes = this.#options.routes();
-    if (routes.length === 0) return [];
+    if (routes.length === 0) return this.#sendLater(message);
     const leased = new Date(this.#clock.now().getTime() + LEASE_MS).toISOString();
     const owed = routes.map((route) => ({ route: routeName(route), attempts: 0, nextAt: leased, why: "" }));
     const kept = this.#keep({ message, owed });
@@ -83,6 +85,21 @@ export class Spool {
     this.#settle({ message, owed: left }, kept);
     this.#arm();
     return results;
+  }
+
+  // A configuration without a route may be mended; until then the report waits like any other.
+  #sendLater(message: Message): DeliveryResult[] {
+    const nextAt = this.#clock.now().toISOString();
+    this.#keep({ message, owed: [{ route: NO_ROUTE, attempts: 0, nextAt, why: "" }] });
+    const result = {
+      route: NO_ROUTE,
+      delivered: false,
+      why: "no way for reports to leave is configured; the report waits",
+      mend: "set via, and what it needs, under [report]",
+      worthRetrying: true,
+    } as const;
+    this.#tell(message, result);
+    return [result];
   }
 
   /** Tries every report whose time has come; returns how many left the spool. */

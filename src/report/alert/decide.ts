@@ -44,7 +44,7 @@ export function isUrgent(event: Event): boolean {
     case "log.shrank":
       return true;
     case "verdict.reached":
-      return event.verdict.guardrail !== undefined || event.verdict.action === "block";
+      return event.verdict.guardrail !== undefined || event.verdict.action !== "ignore";
     case "line.found":
       return event.layer === "cracking";
     default:

@@ -11,7 +11,7 @@ const MAX_ADDRESS = 254;
 // A mailbox without quoting, comments or blanks, which may be a local name alone (`root`). The first character keeps
 // it from being read as an option of sendmail; `|` and `/` are missing because old mailers take them for a program
 // or a file to deliver to.
-const MAILBOX = /^\w[\w!#$%&'*+=?^{}~.-]{0,63}(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?$/;
+const MAILBOX = /^\w[\w!#$%&'*+=?^{}~.-]{0,63}(?:@[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)?$/;
 
 /**
  * The mailboxes of `a@example.org, root`.
@@ -40,7 +40,7 @@ export function mailboxes(text: string, key: string): string[] {
 
 /** `telltale@HOST`, or null when the host's name cannot stand in an address. */
 export function senderOf(host: string): string | null {
-  return /^[A-Za-z0-9]([A-Za-z0-9.-]{0,200}[A-Za-z0-9])?$/.test(host) ? `telltale@${host}` : null;
+  return /^[A-Za-z0-9]([\w.-]{0,200}[A-Za-z0-9])?$/.test(host) ? `telltale@${host}` : null;
 }
 
 export type Envelope = { readonly from: string | null; readonly to: readonly string[] };

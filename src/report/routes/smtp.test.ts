@@ -10,6 +10,26 @@ import { MESSAGE, readMail, scratch, unquoted } from "../fixtures/mail.ts";
 import type { DeliveryError } from "./refusal.ts";
 import { isLoopback, sendBySmtp } from "./smtp.ts";
 
+const NEEDS_OPENSSL = "needs openssl: apt install openssl";
+
+// A key and a certificate that signs itself, or null without openssl.
+const PAIR = ((): { key: string; cert: string } | null => {
+  using place = scratch();
+  const [key, cert] = [join(place.dir, "key.pem"), join(place.dir, "cert.pem")];
+  const args =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(" ");
+  const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  try {
+    execFileSync("openssl", [...args, ...names, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  } catch {
+    return null; // The tests that need it name it as missing.
+  }
+  return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+})();
+
+// Without a pair of its own the server offers STARTTLS with one whose key everybody knows, and says so aloud.
+const PLAIN = { disabledCommands: ["STARTTLS", "AUTH"] };
+
 type Got = { from: string; to: string[]; raw: string; secure: boolean; user: string };
 
 async function server(options: SMTPServerOptions, host = "127.0.0.1") {
@@ -57,15 +77,17 @@ const route = (port: number, more: object = {}) =>
   }) as const;
 
 test("delivers to a plain server, dots and all", async () => {
-  await using smtp = await server({ disabledCommands: ["STARTTLS", "AUTH"] });
+  await using smtp = await server(PLAIN);
   await sendBySmtp(MESSAGE, route(smtp.port, { to: "root@example.org, two@example.org" }));
   const [mail] = smtp.got;
   assert.deepEqual([mail!.from, mail!.to], ["guard@example.org", ["root@example.org", "two@example.org"]]);
   assert.equal(unquoted(readMail(mail!.raw).body).trimEnd(), MESSAGE.text.trimEnd());
 });
 
-test("uses STARTTLS and a login where they are offered", async () => {
+test("uses STARTTLS and a login where they are offered", async (t) => {
+  if (PAIR === null) return t.skip(NEEDS_OPENSSL);
   await using smtp = await server({
+    ...PAIR,
     onAuth: (auth, _session, done) =>
       auth.username === "me" && auth.password === "secret"
         ? done(null, { user: "me" })
@@ -73,39 +95,28 @@ test("uses STARTTLS and a login where they are offered", async () => {
   });
   await sendBySmtp(MESSAGE, route(smtp.port, { auth: { user: "me", pass: "secret" } }));
   assert.deepEqual([smtp.got[0]!.secure, smtp.got[0]!.user], [true, "me"]);
+  return undefined;
 });
 
-test("names a refused login without showing the password", async () => {
-  await using smtp = await server({ onAuth: (_auth, _session, done) => done(new Error("bad login")) });
+test("names a refused login without showing the password", async (t) => {
+  if (PAIR === null) return t.skip(NEEDS_OPENSSL);
+  await using smtp = await server({
+    ...PAIR,
+    onAuth: (_auth, _session, done) => done(new Error("bad login")),
+  });
   const wrong = route(smtp.port, { auth: { user: "me", pass: "s3cr3t-pass" } });
   await assert.rejects(sendBySmtp(MESSAGE, wrong), (error: DeliveryError) => {
     assert.match(error.message, /refused the login/);
     assert.doesNotMatch(JSON.stringify([error.message, error.mend]), /s3cr3t-pass/);
     return true;
   });
+  return undefined;
 });
 
-test("speaks TLS from the start, and trusts only a certificate that its authority signed", async (t) => {
-  using place = scratch();
-  const [key, cert] = [join(place.dir, "key.pem"), join(place.dir, "cert.pem")];
-  try {
-    execFileSync(
-      "openssl",
-      [
-        ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost".split(
-          " ",
-        ),
-        ..."-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.99.99.1".split(" "),
-        ...["-keyout", key, "-out", cert],
-      ],
-      { stdio: "ignore" },
-    );
-  } catch {
-    return t.skip("needs openssl: apt install openssl");
-  }
-  const pem = readFileSync(cert, "utf8");
-  await using smtp = await server({ secure: true, key: readFileSync(key), cert: pem });
-  await sendBySmtp(MESSAGE, route(smtp.port, { secure: true, ca: pem }));
+test("speaks TLS from the start, and trusts what the named authority signed", async (t) => {
+  if (PAIR === null) return t.skip(NEEDS_OPENSSL);
+  await using smtp = await server({ secure: true, ...PAIR });
+  await sendBySmtp(MESSAGE, route(smtp.port, { secure: true, ca: PAIR.cert }));
   assert.equal(smtp.got[0]!.secure, true);
   return undefined;
 });
@@ -125,8 +136,9 @@ test("never sends a password in the clear to another host", async () => {
   assert.equal(smtp.got.length, 0);
 });
 
-test("does not trust an unknown certificate of another host", async () => {
-  await using smtp = await server({}, "0.0.0.0");
+test("does not trust an unknown certificate of another host", async (t) => {
+  if (PAIR === null) return t.skip(NEEDS_OPENSSL);
+  await using smtp = await server(PAIR, "0.0.0.0");
   await assert.rejects(
     sendBySmtp(MESSAGE, route(smtp.port, { host: "0.0.0.0" })),
     /no safe TLS|certificate/i,
@@ -137,7 +149,7 @@ test("does not trust an unknown certificate of another host", async () => {
 test("tells refused for good from refused for now", async () => {
   const refusing = (responseCode: number) =>
     server({
-      disabledCommands: ["STARTTLS", "AUTH"],
+      ...PLAIN,
       onRcptTo: (_address, _session, done) => done(Object.assign(new Error("go away"), { responseCode })),
     });
   await using forGood = await refusing(550);
@@ -151,7 +163,7 @@ test("tells refused for good from refused for now", async () => {
 
 test("says when only some recipients were taken", async () => {
   await using smtp = await server({
-    disabledCommands: ["STARTTLS", "AUTH"],
+    ...PLAIN,
     onRcptTo: (address, _session, done) =>
       address.address.startsWith("no") ? done(new Error("unknown")) : done(),
   });
@@ -162,7 +174,7 @@ test("says when only some recipients were taken", async () => {
 });
 
 test("gives up on a server that is not there, says nothing, or talks nonsense", async () => {
-  const closed = await server({});
+  const closed = await server(PLAIN);
   await closed[Symbol.asyncDispose]();
   await assert.rejects(sendBySmtp(MESSAGE, route(closed.port)), /ECONNREFUSED/);
   for (const greeting of ["", "\x1b[2Jnonsense\r\n", "220"]) {

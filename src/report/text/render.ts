@@ -1,6 +1,6 @@
 // The report as an administrator reads it in a terminal or a plain mail program: logcheck's headings, whole log
 // lines that can be searched for, telltale's own words indented below them.
-import { clockStamp, counted, dayStamp, grouped } from "../figures/render.ts";
+import { counted, dayStamp, grouped } from "../figures/render.ts";
 import type { Digest, Section, Slice, Totals } from "../types.ts";
 
 // Narrower than this, wrapping shreds every word.
@@ -98,6 +98,5 @@ function sparkline(series: readonly Slice[]): string | null {
   const bars = series.map(({ probes }) =>
     probes === 0 ? "." : BARS[Math.min(7, Math.floor((8 * Math.log1p(probes)) / Math.log1p(top)))]!,
   );
-  const first = clockStamp(series[0]!.at).slice(0, 5);
-  return `probes from ${first}: ${bars.join("")} (most at once ${grouped(top)})`;
+  return `probes ${bars.join("")} (peak ${grouped(top)})`;
 }
