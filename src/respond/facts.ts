@@ -13,6 +13,7 @@ import {
 } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
+import { dumpSockets } from "../sys/sock-diag.ts";
 import { wholeAddress } from "./guardrails.ts";
 import {
   ESTABLISHED,
@@ -26,6 +27,7 @@ import {
   parseSshConnection,
   parseSshPorts,
   parseTimeServers,
+  type SocketRow,
 } from "./parse.ts";
 import type { Guard, HostFacts } from "./types.ts";
 
@@ -135,13 +137,14 @@ export class HostFactsReader {
     ]) {
       for (const address of parseTimeServers(text(path))) add(address, `NTP server in ${path}`);
     }
-    for (const path of ["/proc/net/udp", "/proc/net/udp6"]) {
-      const rows = parseSockets(
-        text(path),
-        little,
-        (state, _, port) => state === ESTABLISHED && UDP_ROLES[port] !== undefined,
-      );
-      for (const { remote, remotePort } of rows) add(remote, `${UDP_ROLES[remotePort]} in use`);
+    const inRole = (remotePort: number) => UDP_ROLES[remotePort] !== undefined;
+    for (const { remote, remotePort } of this.#sockets(
+      "udp",
+      ESTABLISHED,
+      (_, port) => inRole(port),
+      unread,
+    )) {
+      add(remote, `${UDP_ROLES[remotePort]} in use`);
     }
     for (const path of this.#ignoreFiles) {
       for (const prefix of parseIgnoreFile(text(path))) add(prefix, `listed in ${path}`);
@@ -154,21 +157,14 @@ export class HostFactsReader {
   /** Peers of established connections to the ports that an SSH server uses. */
   #sshPeers(ports: ReadonlySet<number>, unread: Unread[]): Guard[] {
     const seen = new Map<Address, Guard>();
-    for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-      const text = this.#read(path, path === "/proc/net/tcp" ? "must" : "may", unread);
-      const rows = parseSockets(
-        text,
-        endianness() === "LE",
-        (state, port) => state === ESTABLISHED && ports.has(port),
-      );
-      for (const { remote, localPort } of rows) {
-        if (!seen.has(remote)) {
-          seen.set(remote, {
-            prefix: wholeAddress(remote),
-            because: `live SSH session on port ${localPort}`,
-          });
-        }
-      }
+    for (const { remote, localPort } of this.#sockets(
+      "tcp",
+      ESTABLISHED,
+      (port) => ports.has(port),
+      unread,
+    )) {
+      if (seen.has(remote)) continue;
+      seen.set(remote, { prefix: wholeAddress(remote), because: `live SSH session on port ${localPort}` });
     }
     return [...seen.values()];
   }
@@ -182,15 +178,24 @@ export class HostFactsReader {
     }
     const inodes = this.#socketsOfSshServers();
     if (inodes.size === 0) return ports;
-    for (const path of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-      const rows = parseSockets(
-        this.#read(path, "may", unread),
-        endianness() === "LE",
-        (state) => state === LISTEN,
-      );
-      for (const { inode, localPort } of rows) if (inodes.has(inode)) ports.add(localPort);
+    for (const { inode, localPort } of this.#sockets("tcp", LISTEN, () => true, unread)) {
+      if (inodes.has(inode)) ports.add(localPort);
     }
     return ports;
+  }
+
+  // The sockets of one state, IPv4 and IPv6. Asked of the kernel by netlink; of its tables as text where there is a
+  // root other than "/", or a kernel without sock_diag.
+  #sockets(protocol: "tcp" | "udp", state: string, keep: KeepPorts, unread: Unread[]): SocketRow[] {
+    const rows: SocketRow[] = [];
+    for (const wide of [false, true]) {
+      if (this.#root === "/" && askKernel(protocol, wide, state, keep, rows)) continue;
+      const path = `/proc/net/${protocol}${wide ? "6" : ""}`;
+      const text = this.#read(path, protocol === "tcp" && !wide ? "must" : "may", unread);
+      const wanted = (found: string, local: number, remote: number) => found === state && keep(local, remote);
+      rows.push(...parseSockets(text, endianness() === "LE", wanted));
+    }
+    return rows;
   }
 
   #socketsOfSshServers(): ReadonlySet<string> {
@@ -258,6 +263,50 @@ export class HostFactsReader {
       return "";
     }
   }
+}
+
+type KeepPorts = (localPort: number, remotePort: number) => boolean;
+
+function askKernel(
+  protocol: "tcp" | "udp",
+  wide: boolean,
+  state: string,
+  keep: KeepPorts,
+  into: SocketRow[],
+): boolean {
+  const found: SocketRow[] = [];
+  try {
+    dumpSockets({ protocol, wide, states: 1 << Number.parseInt(state, 16) }, (socket) => {
+      if (found.length >= MAX_GUARDS) return false;
+      if (keep(socket.localPort, socket.remotePort)) {
+        found.push({
+          local: addressFromWords(socket.family, socket.local0, socket.local1, socket.local2, socket.local3),
+          localPort: socket.localPort,
+          remote: addressFromWords(
+            socket.family,
+            socket.remote0,
+            socket.remote1,
+            socket.remote2,
+            socket.remote3,
+          ),
+          remotePort: socket.remotePort,
+          state,
+          inode: String(socket.inode),
+        });
+      }
+      return true;
+    });
+  } catch {
+    return false; // No sock_diag for this protocol: the tables as text tell the same.
+  }
+  into.push(...found);
+  return true;
+}
+
+function addressFromWords(family: 4 | 6, ...words: readonly number[]): Address {
+  const bytes = new DataView(new ArrayBuffer(16));
+  for (const [index, word] of words.entries()) bytes.setUint32(4 * index, word);
+  return addressFromBytes(new Uint8Array(bytes.buffer), 0, family);
 }
 
 const UDP_ROLES: Record<number, string> = {
