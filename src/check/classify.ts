@@ -1,10 +1,10 @@
 // Decides what logcheck would say about one line. logcheck filters whole files, one rule file after another; what it
-// says about a line depends on that line alone, but for one thing (see `Judgement.crackingMatched`). So each set
-// of rules is one automaton, and nearly every line is settled by two passes over its bytes.
+// says about a line depends on that line alone, but for one thing (see `Judgement.crackingMatched`). So the rules
+// of all layers are one automaton, and nearly every line is settled by one pass over its bytes.
 import type { ConfigFault } from "../core/errors.ts";
 import { compilePatternSet, type PatternSet } from "../pattern/set.ts";
 import { trimmedEnd } from "./blanks/match.ts";
-import { inOtherSpelling } from "./stamp/parse.ts";
+import { OTHER_SPELLING_GROWTH_BYTES, writeOtherSpelling } from "./stamp/parse.ts";
 import type { Classified, Judgement, Locale, Rule, RuleFile, RuleLayers } from "./types.ts";
 
 export type ClassifierOptions = {
@@ -24,8 +24,9 @@ export const GENERIC_SECTION = "logcheck";
 export class Classifier {
   readonly faults: readonly ConfigFault[];
   readonly #locale: Locale;
-  readonly #raise: Matcher;
-  readonly #ignore: Matcher;
+  readonly #everything: Matcher;
+  // Of #everything's rules, those before this index raise lines and the others ignore them.
+  readonly #raising: number;
   readonly #cracking: RaiseLayer;
   readonly #violations: RaiseLayer;
   readonly #line: LineBox;
@@ -33,8 +34,9 @@ export class Classifier {
   constructor(layers: RuleLayers, options: ClassifierOptions) {
     this.#locale = options.locale;
     this.#line = new LineBox(options.eitherTimestamp);
-    this.#raise = new Matcher([...layers.cracking, ...layers.violations], options.locale);
-    this.#ignore = new Matcher(layers.ignore, options.locale);
+    const raise = [...layers.cracking, ...layers.violations];
+    this.#everything = new Matcher([...raise, ...layers.ignore], options.locale);
+    this.#raising = distinct(raise.flatMap((file) => file.rules)).length;
     this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options.locale);
     this.#violations = new RaiseLayer(
       "violations",
@@ -43,14 +45,16 @@ export class Classifier {
       options.locale,
     );
     const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], options.locale);
-    this.faults = [this.#raise, cancelling, this.#ignore].flatMap((rules) => rules.faults());
+    this.faults = [this.#everything, cancelling].flatMap((rules) => rules.faults());
   }
 
   /** Everything the rules say about the line in `bytes[start, end)`, newline excluded. Trailing blanks are cut first. */
   judge(bytes: Uint8Array, start = 0, end = bytes.length): Judgement {
     const line = this.#line;
     line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
-    if (!this.#raise.matches(line)) return this.#ignore.matches(line) ? NOTHING : SYSTEM;
+    const first = this.#everything.firstIndex(line, this.#raising);
+    if (first >= this.#raising) return NOTHING;
+    if (first < 0) return SYSTEM;
     const crackingMatched = this.#cracking.matches(line);
     const violationsMatched = this.#violations.matches(line);
     return {
@@ -131,8 +135,10 @@ class LineBox {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;
+  /** The other spelling, once `hasOther` was asked. */
+  other: Uint8Array = new Uint8Array(1024);
+  otherEnd = UNASKED;
   readonly #either: boolean;
-  #other: Uint8Array | null | undefined = null;
 
   constructor(either: boolean) {
     this.#either = either;
@@ -142,14 +148,22 @@ class LineBox {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
-    this.#other = this.#either ? undefined : null;
+    this.otherEnd = this.#either ? UNASKED : NONE;
   }
 
-  other(): Uint8Array | null {
-    if (this.#other === undefined) this.#other = inOtherSpelling(this.bytes, this.start, this.end);
-    return this.#other;
+  hasOther(): boolean {
+    if (this.otherEnd === UNASKED) {
+      const room = this.end - this.start + OTHER_SPELLING_GROWTH_BYTES;
+      if (this.other.length < room) this.other = new Uint8Array(2 * room);
+      this.otherEnd = writeOtherSpelling(this.bytes, this.start, this.end, this.other);
+    }
+    return this.otherEnd !== NONE;
   }
 }
+
+// Ends of `LineBox.other` that are none.
+const NONE = -1;
+const UNASKED = -2;
 
 // Rules as one automaton, compiled when the first line asks: many sections never see one.
 class Matcher {
@@ -166,20 +180,27 @@ class Matcher {
     if (this.#rules.length === 0) return false;
     const { set } = this.#automaton();
     if (set.matches(line.bytes, line.start, line.end)) return true;
-    const other = line.other();
-    return other !== null && set.matches(other, 0, other.length);
+    return line.hasOther() && set.matches(line.other, 0, line.otherEnd);
   }
 
   /** The first rule, in the order of files and lines, that matches. */
   first(line: LineBox): Rule | null {
-    if (this.#rules.length === 0) return null;
-    const { set, rules } = this.#automaton();
-    let index = set.first(line.bytes, line.start, line.end);
-    if (index < 0) {
-      const other = line.other();
-      if (other !== null) index = set.first(other, 0, other.length);
-    }
-    return index < 0 ? null : rules[index]!;
+    const index = this.firstIndex(line, this.#rules.length);
+    return index < 0 ? null : this.#automaton().rules[index]!;
+  }
+
+  /**
+   * The index, among the distinct rules, of one that matches, or -1: the first, or with two spellings of the line
+   * one below `low` if there is any.
+   */
+  firstIndex(line: LineBox, low: number): number {
+    if (this.#rules.length === 0) return -1;
+    const { set } = this.#automaton();
+    const index = set.first(line.bytes, line.start, line.end);
+    if (index >= 0 && index < low) return index;
+    if (!line.hasOther()) return index;
+    const otherIndex = set.first(line.other, 0, line.otherEnd);
+    return index < 0 || (otherIndex >= 0 && otherIndex < index) ? otherIndex : index;
   }
 
   /** Compiles now; the rules that are none. */
@@ -202,15 +223,19 @@ type Automaton = {
 };
 
 // The same rule often stands in several files: it is compiled once, in its first place, and faulted in each.
-function compile(all: readonly Rule[], locale: Locale): Automaton {
-  const places = new Map<string, Rule[]>();
-  for (const rule of all) {
+function distinct(rules: readonly Rule[]): Rule[][] {
+  const groups = new Map<string, Rule[]>();
+  for (const rule of rules) {
     const key = oneCharPerByte.decode(rule.bytes);
-    const same = places.get(key);
-    if (same === undefined) places.set(key, [rule]);
+    const same = groups.get(key);
+    if (same === undefined) groups.set(key, [rule]);
     else same.push(rule);
   }
-  const groups = [...places.values()];
+  return [...groups.values()];
+}
+
+function compile(all: readonly Rule[], locale: Locale): Automaton {
+  const groups = distinct(all);
   const rules = groups.map((group) => group[0]!);
   const { set, faults } = compilePatternSet(
     rules.map((rule) => rule.bytes),

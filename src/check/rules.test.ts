@@ -154,7 +154,7 @@ test("an invalid rule is named and skipped, and its neighbours stay in force", (
   assert.equal(say(book, "good two"), "ignored");
   assert.deepEqual(
     book.faults.map(({ file, line }) => `${file.slice(dir.length + 1)}:${line}`),
-    ["violations.ignore.d/y:1", "ignore.d.server/x:2"],
+    ["ignore.d.server/x:2", "violations.ignore.d/y:1"],
   );
   for (const fault of book.faults) assert.notEqual(fault.mend, "");
 });

@@ -5,8 +5,18 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const MONTH_OF = new Map(MONTHS.map((name, index) => [codeOf(name), index + 1]));
 
 // A traditional timestamp names no year and no zone. 2000 was a leap year, so every day exists in it.
-const ASSUMED_YEAR = "2000";
-const ASSUMED_ZONE = ".000000+00:00";
+const encoder = new TextEncoder();
+const ASSUMED_YEAR = encoder.encode("2000-");
+const ASSUMED_ZONE = encoder.encode(".000000+00:00");
+const MONTH_BYTES = MONTHS.map((name) => encoder.encode(name));
+
+// Where `2026-11-22` has its digits.
+const DATE_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9];
+
+const SPACE = 0x20;
+const DASH = 0x2d;
+const ZERO = 0x30;
+const LETTER_T = 0x54;
 
 /** A timestamp at the head of a line: which spelling, and where the text after it begins. */
 export type Stamp = {
@@ -26,24 +36,43 @@ export function parseStamp(bytes: Uint8Array, start: number, end: number): Stamp
   return isDigit(first) ? parseRfc3339(bytes, start, end) : parseTraditional(bytes, start, end);
 }
 
-/** The same line with its timestamp in the other spelling, or null when it begins with neither. */
-export function inOtherSpelling(bytes: Uint8Array, start: number, end: number): Uint8Array | null {
+/** The most bytes by which the other spelling of a line is longer. */
+export const OTHER_SPELLING_GROWTH_BYTES = 17;
+
+/**
+ * Writes the line `bytes[start, end)` with its timestamp in the other spelling to the front of `into`, which has room
+ * for the line and OTHER_SPELLING_GROWTH_BYTES. Returns the length written, or -1 when the line begins with neither
+ * spelling. Called for every line of a log, so it makes no garbage.
+ */
+export function writeOtherSpelling(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
   const stamp = parseStamp(bytes, start, end);
-  if (stamp === null) return null;
-  const rest = bytes.subarray(stamp.end, end);
-  let head: string;
+  if (stamp === null) return -1;
+  let at: number;
   if (stamp.spelling === "rfc3339") {
-    const day = String(twoDigits(bytes, start + 8)).padStart(2, " ");
-    head = `${MONTHS[stamp.month - 1]} ${day} ${ascii(bytes, start + 11, start + 19)}`;
+    at = put(into, 0, MONTH_BYTES[stamp.month - 1]!);
+    into[at++] = SPACE;
+    into[at++] = bytes[start + 8] === ZERO ? SPACE : bytes[start + 8]!;
+    into[at++] = bytes[start + 9]!;
+    into[at++] = SPACE;
+    at = put(into, at, bytes, start + 11, start + 19);
   } else {
-    const month = String(stamp.month).padStart(2, "0");
-    const day = ascii(bytes, start + 4, start + 6).replace(" ", "0");
-    head = `${ASSUMED_YEAR}-${month}-${day}T${ascii(bytes, start + 7, start + 15)}${ASSUMED_ZONE}`;
+    at = put(into, 0, ASSUMED_YEAR);
+    into[at++] = ZERO + Math.floor(stamp.month / 10);
+    into[at++] = ZERO + (stamp.month % 10);
+    into[at++] = DASH;
+    into[at++] = bytes[start + 4] === SPACE ? ZERO : bytes[start + 4]!;
+    into[at++] = bytes[start + 5]!;
+    into[at++] = LETTER_T;
+    at = put(into, at, bytes, start + 7, start + 15);
+    at = put(into, at, ASSUMED_ZONE);
   }
-  const out = new Uint8Array(head.length + rest.length);
-  for (let i = 0; i < head.length; i++) out[i] = head.charCodeAt(i);
-  out.set(rest, head.length);
-  return out;
+  into.set(bytes.subarray(stamp.end, end), at);
+  return at + end - stamp.end;
+}
+
+function put(into: Uint8Array, at: number, from: Uint8Array, start = 0, end = from.length): number {
+  for (let i = start; i < end; i++) into[at++] = from[i]!;
+  return at;
 }
 
 function parseTraditional(bytes: Uint8Array, start: number, end: number): Stamp | null {
@@ -64,7 +93,7 @@ function parseRfc3339(bytes: Uint8Array, start: number, end: number): Stamp | nu
     bytes[start + 10] !== 0x54
   )
     return null;
-  for (const at of [0, 1, 2, 3, 5, 6, 8, 9]) if (!isDigit(bytes[start + at]!)) return null;
+  for (const at of DATE_DIGITS) if (!isDigit(bytes[start + at]!)) return null;
   const month = twoDigits(bytes, start + 5);
   if (month < 1 || month > 12 || !isClock(bytes, start + 11)) return null;
   let at = start + 19;
@@ -103,10 +132,6 @@ function isDigit(byte: number): boolean {
 
 function twoDigits(bytes: Uint8Array, at: number): number {
   return (bytes[at]! - 0x30) * 10 + bytes[at + 1]! - 0x30;
-}
-
-function ascii(bytes: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...bytes.subarray(start, end));
 }
 
 function codeOf(name: string): number {
