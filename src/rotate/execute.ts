@@ -46,7 +46,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
     (track) => walkLeading(track, context),
   );
   const pending: Promise<void>[] = [];
-  if (stanza.shared) pending.push(...(await walkShared(tracks, plans, context)));
+  if (stanza.shared) pending.push(...(await walkShared(tracks, context)));
   else {
     for (const track of tracks) {
       await walkOne(track, context);
@@ -59,7 +59,8 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   if (stanza.lastaction !== null) {
     await settled;
     const last = await script(stanza.lastaction, context);
-    if (last !== null) for (const track of tracks) track.failure ??= last;
+    // The logs are rotated all the same; one of them carries the message.
+    if (last !== null) tracks[0]!.failure ??= last;
   }
   return { outcomes: settled.then(() => tracks) };
 }
@@ -84,11 +85,7 @@ async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
   track.failure = await script(plan.postrotate, context);
 }
 
-async function walkShared(
-  tracks: readonly Track[],
-  plans: readonly LogPlan[],
-  context: ExecuteContext,
-): Promise<Promise<void>[]> {
+async function walkShared(tracks: readonly Track[], context: ExecuteContext): Promise<Promise<void>[]> {
   const { prerotate, postrotate } = tracks[0]!.plan.stanza;
   const spread = (why: string | null): boolean => {
     const broken = why ?? tracks.find((track) => track.failure !== null)?.failure ?? null;
@@ -97,22 +94,18 @@ async function walkShared(
         track.failure ??= `not done, since the stanza shares its scripts and: ${broken}`;
     return broken !== null;
   };
-  const stuck = plans.find((plan) => plan.verdict === "fail");
-  if (spread(stuck === undefined ? null : `${stuck.log}: ${stuck.why}`)) return [];
   for (const track of tracks) await walk(track, track.plan.before.slice(leading(track.plan).length), context);
   if (spread(null) || spread(await script(prerotate, context))) return [];
   for (const track of tracks) {
     await walk(track, track.plan.rotate, context);
     track.rotated = track.failure === null;
+    if (!track.rotated) break;
   }
   if (spread(null) || spread(await script(postrotate, context))) return [];
-  return [
-    inTurn(
-      tracks,
-      (track) => runsCommands(track.plan.after),
-      (track) => walkAfter(track, context),
-    ),
-  ];
+  const commanded = (track: Track): boolean => runsCommands(track.plan.after);
+  const after = inTurn(tracks, commanded, (track) => walkAfter(track, context));
+  if (tracks.some(commanded)) await after;
+  return [after];
 }
 
 // Does work for all logs at once, unless it runs the administrator's own commands: those come one by one, in order.

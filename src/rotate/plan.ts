@@ -217,7 +217,7 @@ class Draft {
     const copied = this.#moveLog(final);
     const compressNow = compress && !delayCompress && copied;
     if (compressNow) this.#compress(this.#after, final, this.#log.sizeBytes, this.#copyTimes());
-    this.#mailAndDispose(compressNow ? compressed : final);
+    this.#mailAndDispose(compressNow ? compressed : final, compressNow);
     const kept =
       this.#dispose === final || this.#dispose === compressed || !copied
         ? null
@@ -378,11 +378,10 @@ class Draft {
     });
   }
 
-  #mailAndDispose(newest: string): void {
+  #mailAndDispose(newest: string, compressed: boolean): void {
     const { mail, mailFirst } = this.#settings;
     const doomed = this.#dispose;
-    if (mail !== null && mailFirst)
-      this.#mail(this.#after, newest, doomed === newest ? newest : this.#facts.path);
+    if (mail !== null && mailFirst) this.#mail(this.#after, newest, compressed ? this.#facts.path : newest);
     if (doomed === null) return;
     const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed };
     if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, doomed);

@@ -83,12 +83,16 @@ export async function runRotations(
   return tally.summary(rotation.faults.length > 0 || state.faults.length > 0);
 }
 
+const MEND_BEFORE = "mend the cause: the log is tried again at the next run";
+const MEND_AFTER = "the log itself was rotated; mend the cause, and the rest is done at its next rotation";
+
 // Counts, speaks and keeps the stamps of one run.
 class Tally {
   readonly #stamps: Map<string, number>;
   readonly #now: Date;
   readonly #emit: Emit;
   readonly #used = new Set<string>();
+  #logs = 0;
   #rotated = 0;
   #failed = 0;
   #skipped = 0;
@@ -102,6 +106,7 @@ class Tally {
   }
 
   planned(plan: LogPlan): void {
+    this.#logs++;
     if (plan.seen !== null) this.#used.add(plan.log);
     if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
     if (plan.verdict === "skip") this.#skipped++;
@@ -109,29 +114,20 @@ class Tally {
   }
 
   done({ plan, rotated, failure }: LogOutcome): void {
-    if (rotated) {
-      this.#stamps.set(plan.log, this.#now.getTime());
-      this.#bytesFreed += failure === null ? plan.bytesFreed : 0;
-    }
-    if (failure !== null) {
-      this.#fail(
-        plan.log,
-        failure,
-        rotated
-          ? "the log itself was rotated; mend the cause, and the rest is done at its next rotation"
-          : "mend the cause: the log is tried again at the next run",
-      );
-      return;
-    }
-    this.#rotated++;
     const { log, finalPath, seen, why } = plan;
-    this.#emit({
-      type: "log.rotated",
-      log,
-      to: finalPath ?? "",
-      sizeBytes: seen?.sizeBytes ?? 0,
-      because: why,
-    });
+    if (rotated) {
+      this.#stamps.set(log, this.#now.getTime());
+      this.#rotated++;
+      this.#emit({
+        type: "log.rotated",
+        log,
+        to: finalPath ?? "",
+        sizeBytes: seen?.sizeBytes ?? 0,
+        because: why,
+      });
+    }
+    if (failure === null) this.#bytesFreed += plan.bytesFreed;
+    else this.#fail(log, failure, rotated ? MEND_AFTER : MEND_BEFORE);
   }
 
   #fail(log: string, why: string, mend: string): void {
@@ -156,7 +152,7 @@ class Tally {
 
   summary(faulty: boolean): RotationSummary {
     return {
-      logs: this.#rotated + this.#failed + this.#skipped,
+      logs: this.#logs,
       rotated: this.#rotated,
       failed: this.#failed,
       skipped: this.#skipped,

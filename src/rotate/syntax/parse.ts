@@ -133,15 +133,8 @@ class Reader {
         );
       }
     }
-    if (this.#stanza !== null) {
-      this.#fault(
-        "",
-        `the { of this stanza is never closed`,
-        "write a } on a line of its own after the stanza",
-        this.#stanza.line,
-      );
-      this.#finish();
-    }
+    this.#unclosed();
+    this.#finish();
     return { entries: this.#entries, faults: this.#faults, stopped: this.#stopped };
   }
 
@@ -175,24 +168,39 @@ class Reader {
     this.#faults.push({ file: this.#file, line: this.#line, key, message, mend, consequence });
   }
 
+  #unclosed(): void {
+    if (this.#stanza === null) return;
+    const mend = "write a } on a line of its own after the stanza";
+    this.#fault("", "the { of this stanza is never closed", mend, this.#stanza.line);
+  }
+
+  #peekLine(): string {
+    const end = this.#text.indexOf("\n", this.#at);
+    return this.#text.slice(this.#at, end < 0 ? this.#text.length : end);
+  }
+
   #open(): void {
     const line = this.#line;
     if (this.#stanza !== null) {
-      const found = this.#restOfLine();
-      this.#fault(
-        "",
-        `unexpected log filename ${quoted(found.trim())} inside a stanza`,
-        "close the stanza before it with } on a line of its own",
-      );
-      this.#skipNested(found);
-      return;
+      if (!/^[^\n]*\{[ \t]*$/m.test(this.#peekLine())) {
+        const found = this.#restOfLine();
+        this.#fault(
+          "",
+          `unexpected log filename ${quoted(found.trim())} inside a stanza`,
+          "close the stanza before it with } on a line of its own",
+        );
+        return;
+      }
+      // A new stanza begins: the one before was never closed, and must not take this one with it.
+      this.#unclosed();
+      this.#finish();
     }
     let text = "";
     let lineStart = false;
     let quote = "";
     for (; this.#at < this.#text.length; this.#at++) {
       const char = this.#text[this.#at]!;
-      if (char === "{" && (quote === "" || this.#lineEndsAfter())) break;
+      if (char === "{" && this.#opensHere(quote)) break;
       if (char === "\n") {
         this.#line++;
         lineStart = true;
@@ -225,27 +233,19 @@ class Reader {
     this.#stanza = { patternText: text, patterns: splitWords(text), line, entries: [], broken: false };
   }
 
-  // Whether only blanks follow the present character on its line: then even inside a forgotten quote a `{` opens.
-  #lineEndsAfter(): boolean {
-    const end = this.#text.indexOf("\n", this.#at);
-    return this.#text.slice(this.#at + 1, end < 0 ? this.#text.length : end).trim() === "";
-  }
-
-  // A nested `PATH {` was reported; its own `}` must not close the outer stanza.
-  #skipNested(opening: string): void {
-    if (!opening.trimEnd().endsWith("{")) return;
-    const close = /^[ \t]*\}/m;
-    const rest = this.#text.slice(this.#at);
-    const hit = close.exec(rest);
-    const skipped = hit === null ? rest : rest.slice(0, hit.index + hit[0].length);
-    this.#line += skipped.split("\n").length - 1;
-    this.#at += skipped.length;
+  // Whether the `{` here opens the stanza, rather than being in a quote or in a pattern such as `{a,b}.log`. At the end of a
+  // line it opens even inside a quote that somebody forgot to close.
+  #opensHere(quote: string): boolean {
+    const rest = this.#peekLine().slice(1);
+    if (rest.trim() === "") return true;
+    if (quote !== "") return false;
+    return !/\S/.test(this.#text[this.#at - 1] ?? " ") || !/^[^\s{}]+\}/.test(rest);
   }
 
   #close(): void {
     this.#at++;
     if (this.#stanza === null) {
-      this.#fault("", "unexpected }", "remove it, or write the { that it closes");
+      this.#warn("", "unexpected }", "remove it, or write the { that it closes", "ignored");
       return;
     }
     this.#finish();
