@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -242,6 +243,20 @@ test("keeps its directory and files to itself, and writes no password into them"
   const [name] = readdirSync(dir);
   assert.equal(statSync(join(dir, name!)).mode & 0o777, 0o600);
   assert.doesNotMatch(readFileSync(join(dir, name!), "utf8"), /s3cr3t-pass/);
+});
+
+test("sweeps away what crashes left half written, but nothing that is being written", () => {
+  using place = scratch();
+  bench(place.dir).spool.close();
+  const dir = join(place.dir, "spool");
+  for (const name of ["old.json.1.part", "new.json.2.part"]) writeFileSync(join(dir, name), "{");
+  utimesSync(join(dir, "old.json.1.part"), 1, 1);
+  for (let i = 0; i < 30; i++) writeFileSync(join(dir, `id-${String(i).padStart(2, "0")}.json.broken`), "{");
+  bench(place.dir).spool.close();
+  const left = readdirSync(dir);
+  assert.ok(left.includes("new.json.2.part") && !left.includes("old.json.1.part"));
+  assert.deepEqual(left.filter((name) => name.endsWith(".broken")).length, 20);
+  assert.ok(left.includes("id-29.json.broken"));
 });
 
 test("refuses a directory that is a link to somewhere else", () => {

@@ -57,8 +57,8 @@ export function buildMail(message: Message, envelope: Envelope, lineEnd: "\n" | 
     subject: oneLine(message.subject),
     date: new Date(message.at),
     messageId: `<${message.id.replace(/[^\w-]/g, "")}@${senderOf(message.host)?.slice(9) ?? "telltale"}>`,
-    text: message.text,
-    ...(message.html === undefined ? {} : { html: message.html }),
+    text: linewise(message.text),
+    ...(message.html === undefined ? {} : { html: linewise(message.html) }),
     attachments: attachments.map(({ name, type, content, cid }) => ({
       filename: name,
       contentType: type,
@@ -83,6 +83,12 @@ export function buildMail(message: Message, envelope: Envelope, lineEnd: "\n" | 
   return new Promise((resolve, reject) => {
     composer.compile().build((error, built) => (error ? reject(error) : resolve(built!)));
   });
+}
+
+// Rendered text holds no control characters but line ends; should one ever slip in, a bare carriage return must not
+// reach a relay that takes it for a line's end (SMTP smuggling, CVE-2023-51764).
+function linewise(text: string): string {
+  return text.split("\n").map(showable).join("\n");
 }
 
 function oneLine(text: string): string {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
@@ -145,6 +146,25 @@ test("a mailer that closes its input early is judged by its exit status", async 
   using place = scratch();
   const command = mailer(place.dir, "exec <&-; exit 0");
   await sendBySendmail({ ...MESSAGE, text: "x".repeat(5_000_000) }, { via: "sendmail", to: "root", command });
+});
+
+test("explains a mailer that fails because the process may gain no rights", async (t) => {
+  using place = scratch();
+  const command = mailer(place.dir, 'echo "Failed to create spool file: Permission denied" >&2; exit 1');
+  const script = join(place.dir, "child.ts");
+  writeFileSync(
+    script,
+    `import { sendBySendmail } from "${new URL("sendmail.ts", import.meta.url).href}";
+     import { MESSAGE } from "${new URL("../fixtures/mail.ts", import.meta.url).href}";
+     await sendBySendmail(MESSAGE, { via: "sendmail", to: "root", command: "${command}" }).catch((error) => console.log(error.mend));`,
+  );
+  try {
+    const said = execFileSync("setpriv", ["--no-new-privs", process.execPath, script], { encoding: "utf8" });
+    assert.match(said, /no-new-privs.*set via = "smtp"/);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    t.skip("needs setpriv: apt install util-linux");
+  }
 });
 
 function alive(pid: string): boolean {

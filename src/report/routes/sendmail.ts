@@ -1,6 +1,7 @@
 // Hands a mail to the host's own mailer. It queues and retries better than anybody else could; what it must not get
 // is a shell, a recipient that reads as an option, or the chance to hang the guard.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { showable } from "../../core/hostile.ts";
 import type { Message, Route } from "../types.ts";
 import { buildMail, mailboxes, senderOf } from "./mime.ts";
@@ -44,9 +45,24 @@ export async function sendBySendmail(message: Message, route: Sendmail): Promise
   }
   throw new DeliveryError(
     `${command} ended with status ${ended.status}${said}`,
-    `try: echo test | ${command} -i ${to[0]}`,
+    mayGainNoPrivileges() ? NO_PRIVILEGES_MEND : `try: echo test | ${command} -i ${to[0]}`,
     !PERMANENT.has(ended.status),
   );
+}
+
+// Local mailers write their queue with rights of their own: exim is setuid, postfix has a setgid `postdrop`. A process
+// with no-new-privs starts them without these rights, and they fail with words that lead astray (exim 4.96:
+// "Failed to create spool file: Permission denied").
+const NO_PRIVILEGES_MEND =
+  'this process runs with no-new-privs, under which a local mailer cannot reach its queue: set via = "smtp" and smtp_host = "localhost" under [report]';
+
+/** True when programs that this process starts cannot gain rights (prctl(2), PR_SET_NO_NEW_PRIVS). */
+export function mayGainNoPrivileges(): boolean {
+  try {
+    return /^NoNewPrivs:\s*1$/m.test(readFileSync("/proc/self/status", "utf8"));
+  } catch {
+    return false; // Without /proc nothing is known, and the usual advice stands.
+  }
 }
 
 type Ended = { status: number | null; stderr: string };

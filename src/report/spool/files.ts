@@ -50,10 +50,24 @@ export function prepareDirectory(dir: string): void {
       error,
     );
   }
-  // What a crash left half written was never promised to anybody.
-  for (const name of readdirSync(dir)) {
-    if (name.endsWith(".part")) rmSync(join(dir, name), { force: true });
-  }
+  sweep(dir);
+}
+
+// Files that were no report, kept for a person to look at.
+const MAX_BROKEN = 20;
+
+// Writing one takes a moment; what is older was left by a crash and never promised to anybody.
+const PART_AGE_MS = 3_600_000;
+
+function sweep(dir: string): void {
+  const names = readdirSync(dir).sort();
+  const broken = names.filter((name) => name.endsWith(".broken"));
+  const parts = names.filter((name) => {
+    const facts = name.endsWith(".part") ? statSync(join(dir, name), { throwIfNoEntry: false }) : undefined;
+    // Another process may be writing it right now, so age decides, by the clock that stamped it.
+    return facts !== undefined && Date.now() - facts.mtimeMs > PART_AGE_MS;
+  });
+  for (const name of [...broken.slice(0, -MAX_BROKEN), ...parts]) rmSync(join(dir, name), { force: true });
 }
 
 /** The reports that wait, oldest first. */
