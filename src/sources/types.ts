@@ -1,10 +1,19 @@
 // What every source of lines needs and gives, whatever it reads.
+import type { EventBody } from "../core/events.ts";
 
 /** Where cursors are kept. `set` is for whoever commits a batch: it belongs into the transaction of the findings. */
 export interface CursorShelf {
   get(source: string): unknown;
   set?(source: string, cursor: { readonly [key: string]: unknown }): void;
 }
+
+/** What every source commits: for a `commit` that serves more than one. */
+export type SourceBatch = {
+  readonly source: string;
+  readonly lines: Uint8Array[];
+  readonly cursor: { readonly [key: string]: unknown };
+  readonly notices: EventBody[];
+};
 
 export interface Follower {
   /**
