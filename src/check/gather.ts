@@ -1,6 +1,7 @@
 // Turns logs into the sections of one report. logcheck sorts everything and then filters; filtering first and sorting
 // what is left gives the same report, and needs memory for what is reported instead of for the logs.
 import type { Layer } from "../core/events.ts";
+import { LineSplitter } from "./lines.ts";
 import type { RuleBook } from "./rules.ts";
 import { SortedLines } from "./sortedlines.ts";
 
@@ -16,11 +17,6 @@ export type GatherOptions = {
   readonly budgetBytes?: number;
 };
 
-/** A line longer than this is judged in pieces, so that a log without newlines cannot fill the memory. */
-export const MAX_LINE_BYTES = 16 << 20;
-
-const NEWLINE = 0x0a;
-
 // A violation that a cracking rule matches too: left out when the report holds any attack.
 const ALWAYS = 0;
 const UNLESS_ATTACK = 1;
@@ -29,18 +25,15 @@ const UNLESS_ATTACK = 1;
 export class Gatherer {
   /** Lines read so far. */
   lineCount = 0;
-  /** Pieces that were cut from lines over `MAX_LINE_BYTES`. */
-  cutCount = 0;
   readonly #book: RuleBook;
   readonly #lines: SortedLines;
   readonly #sections: readonly GatheredSection[];
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #systemNumber: number;
+  readonly #splitter = new LineSplitter((bytes, start, end) => this.#take(bytes, start, end));
   // Lines per section, by mark.
   readonly #counts: { always: number; unlessAttack: number }[];
   #attack = false;
-  #carry: Uint8Array[] = [];
-  #carryBytes = 0;
 
   constructor(book: RuleBook, options: GatherOptions) {
     this.#book = book;
@@ -63,29 +56,12 @@ export class Gatherer {
 
   /** More of the current log. The bytes are free to change once this returns. */
   write(chunk: Uint8Array): void {
-    let start = 0;
-    if (this.#carryBytes > 0) {
-      const newline = chunk.indexOf(NEWLINE);
-      if (newline < 0) {
-        this.#keep(chunk);
-        return;
-      }
-      this.#keep(chunk.subarray(0, newline));
-      this.#flushCarry();
-      start = newline + 1;
-    }
-    for (;;) {
-      const newline = chunk.indexOf(NEWLINE, start);
-      if (newline < 0) break;
-      this.#take(chunk, start, newline);
-      start = newline + 1;
-    }
-    if (start < chunk.length) this.#keep(chunk.subarray(start));
+    this.#splitter.write(chunk);
   }
 
   /** The current log is at its end; an unfinished last line counts as a line. */
   endOfLog(): void {
-    if (this.#carryBytes > 0) this.#flushCarry();
+    this.#splitter.end();
   }
 
   /** Whether any line is reported as an attack. Settled once all logs are read. */
@@ -130,26 +106,5 @@ export class Gatherer {
   #add(number: number, bytes: Uint8Array, start: number, end: number, mark: number): void {
     this.#lines.add(number, bytes, start, end, mark);
     this.#counts[number]![mark === ALWAYS ? "always" : "unlessAttack"]++;
-  }
-
-  #keep(piece: Uint8Array): void {
-    this.#carry.push(piece.slice());
-    this.#carryBytes += piece.length;
-    if (this.#carryBytes > MAX_LINE_BYTES) {
-      this.cutCount++;
-      this.#flushCarry();
-    }
-  }
-
-  #flushCarry(): void {
-    const whole = new Uint8Array(this.#carryBytes);
-    let at = 0;
-    for (const piece of this.#carry) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    this.#carry = [];
-    this.#carryBytes = 0;
-    this.#take(whole, 0, whole.length);
   }
 }

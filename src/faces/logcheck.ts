@@ -27,7 +27,7 @@ import { type ConfigFault, describeError, formatFault } from "../core/errors.ts"
 import type { Layer } from "../core/events.ts";
 import { deliverLogcheckReport } from "./logcheck-mail.ts";
 import { LOGCHECK_USAGE, type LogcheckRequest, readLogcheckOptions } from "./logcheck-options.ts";
-import { type FaceOutput, standardOutput } from "./output.ts";
+import { BlockWriter, type FaceOutput, standardOutput } from "./output.ts";
 
 /** The logcheck whose behaviour this is. */
 const VERSION = "1.4.2";
@@ -175,7 +175,10 @@ class LogcheckRun {
 
   async #report(gatherer: Gatherer, collected: Collected, errors: readonly string[]): Promise<void> {
     const settings = this.#settings;
-    const parts = new ReportParts(this.#request.toStdout ? this.#output.out : null);
+    const mail: Uint8Array[] = [];
+    const parts = new BlockWriter(
+      this.#request.toStdout ? this.#output.out : (block) => mail.push(block.slice()),
+    );
     if (collected.firstJournal) parts.add(firstJournalNotice(FIRST_LOOK_HOURS));
     if (settings.intro) parts.add(readText(join(settings.ruleDir, "header.txt")));
     parts.add(errorBlock(errors));
@@ -196,7 +199,7 @@ class LogcheckRun {
     if (settings.intro) parts.add(readText(join(settings.ruleDir, "footer.txt")));
     parts.flush();
     if (this.#request.toStdout) return;
-    await deliverLogcheckReport(parts.whole(), {
+    await deliverLogcheckReport(Buffer.concat(mail), {
       to: settings.sendmailto,
       subject: this.#subject(subjects[sections[0]!.layer]),
       host: this.#hostName(),
@@ -264,52 +267,6 @@ class LogcheckRun {
 }
 
 const NOTHING = new Uint8Array(0);
-const BLOCK_BYTES = 256 << 10;
-
-// The report as it is written: straight to standard output in blocks, or kept whole for a mail.
-class ReportParts {
-  readonly #out: ((bytes: Uint8Array) => void) | null;
-  readonly #kept: Uint8Array[] = [];
-  #block = new Uint8Array(BLOCK_BYTES);
-  #used = 0;
-
-  constructor(out: ((bytes: Uint8Array) => void) | null) {
-    this.#out = out;
-  }
-
-  add(bytes: Uint8Array): void {
-    this.#put(bytes, 0, bytes.length);
-  }
-
-  addLine(bytes: Uint8Array, start: number, end: number): void {
-    this.#put(bytes, start, end);
-    if (this.#used === BLOCK_BYTES) this.flush();
-    this.#block[this.#used++] = 0x0a;
-  }
-
-  flush(): void {
-    if (this.#used === 0) return;
-    const full = this.#block.subarray(0, this.#used);
-    if (this.#out !== null) this.#out(full);
-    else this.#kept.push(full.slice());
-    this.#used = 0;
-  }
-
-  whole(): Buffer {
-    return Buffer.concat(this.#kept);
-  }
-
-  #put(bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; ) {
-      if (this.#used === BLOCK_BYTES) this.flush();
-      const size = Math.min(end - at, BLOCK_BYTES - this.#used);
-      this.#block.set(bytes.subarray(at, at + size), this.#used);
-      this.#used += size;
-      at += size;
-    }
-  }
-}
-
 // header.txt and footer.txt are welcome, not needed.
 function readText(path: string): Uint8Array {
   return isReadable(path) ? readFileSync(path) : NOTHING;

@@ -3,6 +3,7 @@ import { writeSync } from "node:fs";
 
 /** Tests give their own. */
 export type FaceOutput = {
+  /** Must be done with the bytes when it returns. */
   readonly out: (bytes: Uint8Array) => void;
   readonly err: (text: string) => void;
 };
@@ -22,6 +23,47 @@ function writeAll(fd: number, bytes: Uint8Array): void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
+
+const BLOCK_BYTES = 256 << 10;
+
+/** Gathers lines into blocks: a system call for each would cost more than finding them did. */
+export class BlockWriter {
+  readonly #out: (block: Uint8Array) => void;
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+  #used = 0;
+
+  /** @param out gets each full block; it must not keep it */
+  constructor(out: (block: Uint8Array) => void) {
+    this.#out = out;
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#put(bytes, 0, bytes.length);
+  }
+
+  /** Adds `bytes[start, end)` and a newline. */
+  addLine(bytes: Uint8Array, start: number, end: number): void {
+    this.#put(bytes, start, end);
+    if (this.#used === BLOCK_BYTES) this.flush();
+    this.#block[this.#used++] = 0x0a;
+  }
+
+  /** Writes what is left. */
+  flush(): void {
+    if (this.#used > 0) this.#out(this.#block.subarray(0, this.#used));
+    this.#used = 0;
+  }
+
+  #put(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      if (this.#used === BLOCK_BYTES) this.flush();
+      const size = Math.min(end - at, BLOCK_BYTES - this.#used);
+      this.#block.set(bytes.subarray(at, at + size), this.#used);
+      this.#used += size;
+      at += size;
     }
   }
 }
