@@ -1,9 +1,11 @@
 // Decides what a report says. Pure: the period, the events and the blocks arrive as arguments, and what leaves is
 // plain data in which every stranger's text is already fit to be shown, so that no later step can forget it.
+import { formatDuration } from "../core/duration.ts";
 import type { Event, Layer } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
 import { attackEntries } from "./attacks.ts";
 import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
+import { diskWorry, isPressing } from "./disks/decide.ts";
 import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
 import type {
@@ -50,7 +52,7 @@ export function digest(input: DigestInput): Digest {
     attacks: attacksContent(input, max),
     violations: foldLines(linesOf(events, "violations"), max),
     system: foldLines(linesOf(events, "system"), max),
-    rotations: capped(rotationEntries(events), max),
+    rotations: capped([...diskEntries(input), ...rotationEntries(events)], max),
     blocks: capped(blockEntries(input.blocksInForce), max),
     uncovered: capped(uncoveredEntries(events), max),
     blind: capped(blindEntries(events), max),
@@ -68,13 +70,24 @@ export function digest(input: DigestInput): Digest {
     preface: shown(input.preface ?? ""),
     sections,
     series: seriesOf(events, input.from, input.to),
+    news: hasNews(input, sections),
     abridged: Object.values(content).some((each) => each.abridged),
   };
 }
 
-/** True when there is nothing to say. Blocks that merely still hold are no news. */
+/** True when there is nothing to say. What merely still holds is no news. */
 export function empty(made: Digest): boolean {
-  return made.sections.every((section) => section.key === "blocks");
+  return !made.news;
+}
+
+function hasNews({ events, disks = [] }: DigestInput, sections: readonly Section[]): boolean {
+  if (disks.some(isPressing)) return true;
+  return sections.some(({ key }) => {
+    if (key === "blocks") return false;
+    return (
+      key !== "rotations" || events.some(({ type }) => type === "log.rotated" || type === "rotation.failed")
+    );
+  });
 }
 
 function attacksContent(input: DigestInput, max: number): Content {
@@ -96,6 +109,23 @@ function linesOf(events: readonly Event[], layer: Layer): FoundLine[] {
     if (event.type === "line.found" && event.layer === layer) lines.push({ at: event.at, line: event.line });
   }
   return lines;
+}
+
+function diskEntries({ disks = [], to }: DigestInput): Entry[] {
+  const at = to.toISOString();
+  return disks.flatMap((disk) => {
+    const worry = diskWorry(disk);
+    if (worry === null) return [];
+    const share = (part: number, whole: number) => `${whole === 0 ? 0 : Math.floor((100 * part) / whole)} %`;
+    const room = `${bytes(disk.freeBytes)} of ${bytes(disk.sizeBytes)} free (${share(disk.freeBytes, disk.sizeBytes)})`;
+    const text = `DISK ${disk.mount}: ${room}`;
+    const notes: string[] = [];
+    if (worry === "files") notes.push(`only ${share(disk.freeFiles, disk.sizeFiles)} of its inodes are free`);
+    if (disk.fullInMs !== null) {
+      notes.push(`if it goes on growing like this, it is full in ${formatDuration(disk.fullInMs)}`);
+    }
+    return [oneEntry(at, text, notes)];
+  });
 }
 
 function rotationEntries(events: readonly Event[]): Entry[] {

@@ -11,6 +11,19 @@ export type BlockInForce = {
   readonly packetsStopped: number;
 };
 
+/** The room on a file system at one moment. Sizes in bytes; `files` counts inodes, 0 where there is no limit. */
+export type DiskSample = {
+  readonly at: string;
+  readonly mount: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  readonly sizeFiles: number;
+  readonly freeFiles: number;
+};
+
+/** The last sample of a file system, and when it will be full if it goes on growing as it did; null if it does not. */
+export type DiskOutlook = Omit<DiskSample, "at"> & { readonly fullInMs: number | null };
+
 /** Everything a digest is made from. */
 export type DigestInput = {
   readonly host: string;
@@ -25,6 +38,8 @@ export type DigestInput = {
   readonly pid?: number;
   /** A sentence under the summary. */
   readonly preface?: string;
+  /** Those that need a person stand under Rotations. */
+  readonly disks?: readonly DiskOutlook[];
 };
 
 export type SectionKey = "attacks" | "violations" | "system" | "rotations" | "blocks" | "uncovered" | "blind";
@@ -80,6 +95,8 @@ export type Digest = {
   readonly sections: readonly Section[];
   /** Equal slices of the period, oldest first. */
   readonly series: readonly Slice[];
+  /** False when there is nothing to say but what was so before: blocks that still hold, a disk that is still fullish. */
+  readonly news: boolean;
   /** True when lines were folded, cut or left out, so that the full text says more than the digest. */
   readonly abridged: boolean;
 };
