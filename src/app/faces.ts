@@ -2,6 +2,12 @@
 
 export type Face = { main(argv: readonly string[]): Promise<number> };
 
-export const FACES: Readonly<Record<string, (() => Promise<Face>) | undefined>> = {
-  __proto__: null as never,
-};
+// No prototype: "constructor" is no face.
+export const FACES: Readonly<Partial<Record<string, () => Promise<Face>>>> = Object.assign(
+  Object.create(null),
+  {
+    logcheck: () => import("../faces/logcheck.ts"),
+    "logcheck-test": () => import("../faces/logcheck-test.ts"),
+    logtail2: () => import("../faces/logtail2.ts"),
+  },
+);

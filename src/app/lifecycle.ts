@@ -112,10 +112,9 @@ export class Guard {
   /** An error that nobody caught: blames the part whose code threw it and restarts that one. False: nobody's. */
   survive(error: unknown): boolean {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
-    const room =
-      /\/src\/(sentry|check|rotate|respond|report|sources\/packets|sources\/tail|sources\/journal)\//.exec(
-        stack,
-      )?.[1];
+    const room = /\/src\/(?:app\/parts\/)?(sentry|check|rotate|respond|report|sources\/\w+)\b/.exec(
+      stack,
+    )?.[1];
     if (room === undefined || this.#stopping) return false;
     const name = room === "sources/packets" ? "sentry" : room.startsWith("sources/") ? "check" : room;
     const part = this.#parts.find((known) => known.definition.name === name)!;

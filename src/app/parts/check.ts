@@ -3,7 +3,7 @@
 import { MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { showableBytes } from "../../core/hostile.ts";
-import { followJournal } from "../../sources/journal/follow.ts";
+import { followJournal, type JournalBatch } from "../../sources/journal/follow.ts";
 import { type Follower, followFiles, type LineBatch } from "../../sources/tail/follow.ts";
 import { findLogSources } from "../log-sources.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
@@ -29,7 +29,7 @@ export const checkPart: PartDefinition = {
     }
     if (sources.faults.length > 0) bus.emit({ type: "config.faulty", faults: sources.faults });
 
-    const commit = (batch: Pick<LineBatch, "source" | "lines" | "cursor" | "notices">): void => {
+    const commit = (batch: LineBatch | JournalBatch): void => {
       const events: Event[] = batch.notices.map((notice) => bus.stamp(notice));
       for (const line of batch.lines) {
         const found = rules.classify(line);

@@ -38,14 +38,15 @@ export const respondPart: PartDefinition = {
     // `telltale unblock` runs beside the guard: what it lifted and wrote down is taken up here.
     const own = new Set<string>();
     let seq = store.lastSeq();
-    const follow = setInterval(() => {
+    const takeUpLifts = (): void => {
       for (const { seq: at, event } of store.eventsSince(seq, { types: ["block.lifted"] })) {
         seq = at;
         if (event.type !== "block.lifted" || own.delete(event.id)) continue;
         responder.believeLifted(event.target);
         bus.publish([event]);
       }
-    }, FOLLOW_MS);
+    };
+    const follow = setInterval(takeUpLifts, FOLLOW_MS);
     const unsubscribe = bus.subscribe((event: Event) => {
       if (event.type === "scan.detected") void responder.onFinding(event);
       if (event.type === "block.lifted") own.add(event.id);
