@@ -21,7 +21,13 @@ export type StanzaRun = {
 
 export type ExecuteContext = StepContext & { readonly pool: Pool };
 
-type Track = { readonly plan: LogPlan; rotated: boolean; failure: string | null };
+type Track = {
+  readonly plan: LogPlan;
+  /** So many steps of `before` have been walked already. */
+  ahead: number;
+  rotated: boolean;
+  failure: string | null;
+};
 
 /**
  * Executes the plans of one stanza. Returns when scripts and renames are over, with the rest still running, unless the
@@ -31,7 +37,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   const stanza = plans[0]?.stanza;
   const tracks = plans
     .filter((plan) => plan.verdict === "rotate")
-    .map((plan): Track => ({ plan, rotated: false, failure: null }));
+    .map((plan): Track => ({ plan, ahead: 0, rotated: false, failure: null }));
   const done = (): StanzaRun => ({ outcomes: Promise.resolve(tracks) });
   if (stanza === undefined || tracks.length === 0) return done();
 
@@ -40,11 +46,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
     for (const track of tracks) track.failure = first;
     return done();
   }
-  await inTurn(
-    tracks,
-    (track) => runsCommands(leading(track.plan)),
-    (track) => walkLeading(track, context),
-  );
+  await compressAhead(tracks, context);
   const pending: Promise<void>[] = [];
   if (stanza.shared) pending.push(...(await walkShared(tracks, context)));
   else {
@@ -65,9 +67,16 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   return { outcomes: settled.then(() => tracks) };
 }
 
-// Compression that was put off last time comes first and touches nothing else, so all logs do it at once.
-function walkLeading(track: Track, context: ExecuteContext): Promise<void> {
-  return walk(track, leading(track.plan), context);
+// Compression that was put off last time comes first and touches nothing else, so all logs do it at once; unless a pattern
+// takes a generation for a log, or a script of the administrator's goes with it.
+async function compressAhead(tracks: readonly Track[], context: ExecuteContext): Promise<void> {
+  const logs = new Set(tracks.map((track) => track.plan.log));
+  const tangled = tracks.some((track) =>
+    leading(track.plan).some((step) => step.do === "compress" && logs.has(step.from)),
+  );
+  if (tangled || tracks.some((track) => runsCommands(leading(track.plan)))) return;
+  for (const track of tracks) track.ahead = leading(track.plan).length;
+  await Promise.all(tracks.map((track) => walk(track, leading(track.plan), context)));
 }
 
 function leading(plan: LogPlan): readonly RotationStep[] {
@@ -77,7 +86,7 @@ function leading(plan: LogPlan): readonly RotationStep[] {
 
 async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
   const { plan } = track;
-  await walk(track, plan.before.slice(leading(plan).length), context);
+  await walk(track, plan.before.slice(track.ahead), context);
   if (track.failure === null) track.failure = await script(plan.prerotate, context);
   await walk(track, plan.rotate, context);
   if (track.failure !== null) return;
@@ -94,7 +103,7 @@ async function walkShared(tracks: readonly Track[], context: ExecuteContext): Pr
         track.failure ??= `not done, since the stanza shares its scripts and: ${broken}`;
     return broken !== null;
   };
-  for (const track of tracks) await walk(track, track.plan.before.slice(leading(track.plan).length), context);
+  for (const track of tracks) await walk(track, track.plan.before.slice(track.ahead), context);
   if (spread(null) || spread(await script(prerotate, context))) return [];
   for (const track of tracks) {
     await walk(track, track.plan.rotate, context);
