@@ -10,6 +10,7 @@ import { type Craft, craft } from "./craft.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
+import { TextTables } from "./tables.ts";
 
 const at = (text: string): Address => parseAddress(text)!;
 const HOST4 = at("192.0.2.1");
@@ -36,7 +37,7 @@ function bench(t: TestContext, options: Partial<EngineOptions> = {}): Bench {
   t.after(() => rmSync(root, { recursive: true }));
   mkdirSync(root, { recursive: true });
   const clock: Clock = { now: () => new Date(made.nowS * 1_000), monotonicMs: () => made.nowS * 1_000 };
-  const listeners = new Listeners({ root, clock });
+  const listeners = new Listeners(new TextTables(root), clock);
   const locals = new LocalAddresses();
   locals.add(HOST4);
   locals.add(HOST6);
@@ -48,7 +49,7 @@ function bench(t: TestContext, options: Partial<EngineOptions> = {}): Bench {
     sockets: (tcp, udp = []) => {
       writeFileSync(join(root, "tcp"), table(tcp));
       writeFileSync(join(root, "udp"), table(udp));
-      made.nowS += 2;
+      made.nowS += 6;
     },
     send: (wanted) => {
       const source = wanted.source ?? STRANGER4;
@@ -265,12 +266,31 @@ test("live connections to what is served make a source less suspect and its evid
     { local: "0.0.0.0", port: 80 },
     { local: "192.0.2.1", port: 80, remote: STRANGER4, state: "established" },
   ]);
+  b.send({ port: 80, sourcePort: 5555 });
   for (const port of [22, 23, 25, 110]) b.send({ port });
   assert.equal(b.scans.length, 0);
   b.send({ port: 111 });
   assert.equal(b.scans.length, 1);
   assert.equal(b.scans[0]!.grade, "proven");
   assert.match(b.scans[0]!.reason, /5 first contacts failed, 1 succeeded/);
+});
+
+test("a SYN to what is served proves nothing unless the handshake was completed", (t) => {
+  const b = bench(t);
+  b.send({ port: 80, sourcePort: 5555 });
+  for (const port of [22, 23, 25, 110]) b.send({ port });
+  assert.equal(b.scans.length, 1);
+  assert.equal(b.scans[0]!.grade, "spoofable");
+  b.sockets([
+    { local: "0.0.0.0", port: 80 },
+    { local: "192.0.2.1", port: 80, remote: STRANGER4, state: "established" },
+  ]);
+  b.send({ port: 80, sourcePort: 5555 });
+  b.nowS += 1;
+  b.send({ port: 111 });
+  assert.equal(b.scans.length, 2);
+  assert.equal(b.scans[1]!.grade, "proven");
+  assert.match(b.scans[1]!.reason, /completed a handshake/);
 });
 
 test("the same port on several addresses takes six of them", (t) => {

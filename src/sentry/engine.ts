@@ -6,22 +6,15 @@ import type { Probe, Scan } from "../core/events.ts";
 import { classify, isAmbiguous, isImpossible, nameFlags } from "./classify.ts";
 import { Conversations } from "./conversations.ts";
 import { decode, emptyPacket, REFUSALS } from "./decode.ts";
-import {
-  DEFAULT_THRESHOLDS,
-  type Judgement,
-  judge,
-  levelOf,
-  scoreToReach,
-  type Thresholds,
-  weightOf,
-} from "./detect.ts";
+import { DEFAULT_THRESHOLDS, judge, levelOf, scoreToReach, type Thresholds, weightOf } from "./detect.ts";
 import { finish, mix } from "./hash.ts";
-import type { Listeners } from "./listeners.ts";
+import { ephemeralPorts, type Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { PrefixMatcher } from "./prefixes.ts";
 import { estimate, mark, type Record, Scanners } from "./scanners.ts";
 import { CALM, type Contact, PAROLE, SCANNER, Suspects } from "./suspects.ts";
 import { type Frame, KIND, KINDS, type Packet, PROTOCOL } from "./types.ts";
+import { Visits } from "./visits.ts";
 
 export type EngineOptions = {
   readonly listeners: Listeners;
@@ -54,6 +47,8 @@ export type Counters = {
   /** Not probes: answers, traffic to ports in use, other hosts' traffic, ignored sources and ports. */
   answers: number;
   inUse: number;
+  /** SYNs to ports in use; counted in inUse too. */
+  visits: number;
   notOurs: number;
   ignored: number;
   sent: number;
@@ -63,12 +58,11 @@ export type Counters = {
   scans: number;
 };
 
-// The table is read again when it is older than this: a service may have started or stopped.
-const FRESH_MS = 1_000;
-// Before a verdict the table is read again unless it is this new; under a flood of forged scanners that bounds the
-// readings to 50 a second.
-const VERDICT_FRESH_MS = 20;
-const CONNECTIONS_FRESH_MS = 1_000;
+const STALE_MS = 5_000;
+// At 4 microseconds each, at most 1 % of a core.
+const QUESTIONS_PER_SECOND = 2_500;
+// A SYN and the ACK that completes its handshake lie a round trip apart; whoever goes on probing brings the next chance.
+const HANDSHAKE_MS = 2;
 
 const TRIPWIRE = 1;
 const EXCLUDED = 2;
@@ -81,6 +75,7 @@ export class Engine {
     ofScanners: 0,
     answers: 0,
     inUse: 0,
+    visits: 0,
     notOurs: 0,
     ignored: 0,
     sent: 0,
@@ -94,10 +89,13 @@ export class Engine {
   readonly #scoreToReach: number;
   readonly #scanners = new Scanners();
   readonly #conversations: Conversations;
+  readonly #visits: Visits;
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
   readonly #packet: Packet = emptyPacket();
-  readonly #ephemeralFirst: number;
+  readonly #ephemeralFirst = ephemeralPorts()[0];
+  #asked = 0;
+  #askedInSecond = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -105,8 +103,8 @@ export class Engine {
     this.#scoreToReach = scoreToReach(this.#thresholds);
     this.suspects = new Suspects(options.maxStateBytes, options.seed);
     this.#conversations = new Conversations(options.seed);
+    this.#visits = new Visits(options.seed);
     this.#ignore = new PrefixMatcher(options.ignore);
-    this.#ephemeralFirst = options.listeners.ordinary().ephemeral[0];
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
     for (const port of options.excludePorts ?? []) this.#portMarks[port]! |= EXCLUDED;
   }
@@ -154,27 +152,31 @@ export class Engine {
 
   #observeScanner(entry: number, kind: number): void {
     const packet = this.#packet;
-    this.counters.ofScanners++;
-    this.counters.probes++;
-    this.suspects.touch(entry, packet.atMs);
+    const { counters, suspects } = this;
+    counters.ofScanners++;
+    suspects.touch(entry, packet.atMs);
     const record = this.#scanners.get(entry);
     if (record === undefined) return;
-    record.probes++;
-    const isNew = mark(record, this.#contactHash());
-    if (packet.atMs - record.toldAtMs > this.#thresholds.repeatMs) {
-      const again = record.toldAtMs === Number.NEGATIVE_INFINITY ? "" : ", still at it";
-      if (!this.#isOrdinary(kind)) this.#tell(entry, record, `${this.#known(record)}${again}`);
+    const target = this.#targetOf();
+    if (target < 0 || (!isImpossible(kind) && this.#isInUse(kind, target))) {
+      if (kind === KIND.syn && target >= 0) record.visitAtMs = packet.atMs;
       return;
     }
-    if (!isNew) return;
-    const level = levelOf(estimate(record), this.#thresholds);
-    if (level > record.level && !this.#isOrdinary(kind)) {
-      if (this.#tell(entry, record, this.#known(record))) record.level = level;
+    counters.probes++;
+    record.probes++;
+    if (mark(record, contactHash(target, packet.targetPort, packet.protocol))) {
+      const level = levelOf(estimate(record), this.#thresholds);
+      if (level > record.level && this.#tell(entry, record, knownBy(record))) record.level = level;
     }
-  }
-
-  #known(record: Record): string {
-    return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
+    if (packet.atMs - record.toldAtMs > this.#thresholds.repeatMs) {
+      const again = record.toldAtMs === Number.NEGATIVE_INFINITY ? "" : ", still at it";
+      this.#tell(entry, record, `${knownBy(record)}${again}`);
+    }
+    if (!record.proven && record.visitAtMs > 0 && packet.atMs - record.visitAtMs > HANDSHAKE_MS) {
+      record.visitAtMs = 0;
+      record.proven = this.#standingOf(entry).connections > 0;
+      if (record.proven) this.#tell(entry, record, `${knownBy(record)}; it completed a handshake`);
+    }
   }
 
   #observeStranger(found: number, kind: number): void {
@@ -184,13 +186,7 @@ export class Engine {
       counters.impossibleSources++;
       return;
     }
-    const target = this.#options.locals.numberOf(
-      packet.family,
-      packet.target0,
-      packet.target1,
-      packet.target2,
-      packet.target3,
-    );
+    const target = this.#targetOf();
     if (target < 0) {
       counters.notOurs++;
       return;
@@ -233,7 +229,12 @@ export class Engine {
       this.#accuse(entry, "vertical", "probes again after its block was lifted");
     } else if (this.#isWeak(kind)) {
       const entry = found >= 0 ? found : this.#claim();
-      const bits = suspects.addWeak(entry, this.#contactHash(), packet.atMs, this.#thresholds.weakFadeMs);
+      const bits = suspects.addWeak(
+        entry,
+        contactHash(target, packet.targetPort, packet.protocol),
+        packet.atMs,
+        this.#thresholds.weakFadeMs,
+      );
       suspects.touch(entry, packet.atMs);
       if (bits < this.#thresholds.weakBits) return;
       suspects.addContact(entry, target, kind, packet);
@@ -248,52 +249,76 @@ export class Engine {
     }
   }
 
-  /** Looks again at everything held against a source, with fresh tables, and accuses it if that still is enough. */
+  /** Looks again at everything held against a source, asking the kernel, and accuses it if that still is enough. */
   #consider(entry: number): void {
-    const { listeners, locals } = this.#options;
     const { suspects } = this;
-    if (listeners.ageMs() > VERDICT_FRESH_MS) listeners.refresh();
-    if (listeners.connectionsAgeMs() > CONNECTIONS_FRESH_MS) listeners.refreshConnections();
-    const { family, words } = suspects.source(entry);
     const contacts = suspects.contacts(entry);
-    const failed = contacts.filter((contact) => {
-      const [t0, t1, t2, t3] = locals.wordsOf(contact.target);
-      if (listeners.inUse(family, contact.protocol, t0, t1, t2, t3, contact.port)) return false;
-      if (isAmbiguous(contact.kind) && listeners.isBusy(family, contact.port)) return false;
-      return !listeners.wasInUse(family, contact.protocol, contact.port);
-    });
+    const failed = contacts.filter((contact) => !this.#isServed(entry, contact));
     if (failed.length < contacts.length) {
       suspects.setContacts(entry, failed);
       this.#options.onOrdinary?.();
     }
-    const standing = listeners.standingOf(family, words[0], words[1]);
-    const judgement = judge(
-      { failed, connections: standing.connections, connectedPorts: standing.ports },
-      this.#thresholds,
-    );
-    if (judgement.scanner) this.#accuse(entry, judgement.shape, judgement.reason, judgement);
+    const { connections, ports } = this.#standingOf(entry);
+    const judgement = judge({ failed, connections, connectedPorts: ports }, this.#thresholds);
+    if (judgement.scanner) this.#accuse(entry, judgement.shape, judgement.reason, connections > 0);
     // Successes count against the score only while they last: the next failure asks again.
     else suspects.setScore(entry, failed.length < contacts.length ? judgement.score : this.#scoreToReach);
   }
 
-  #accuse(entry: number, shape: Scan["shape"], reason: string, judgement?: Judgement): void {
-    const { suspects } = this;
-    let proven = judgement?.grade === "proven";
-    if (judgement === undefined) {
-      const { listeners } = this.#options;
-      if (listeners.connectionsAgeMs() > CONNECTIONS_FRESH_MS) listeners.refreshConnections();
-      const { family, words } = suspects.source(entry);
-      proven = listeners.standingOf(family, words[0], words[1]).connections > 0;
+  #isServed(entry: number, { target, port, protocol }: Contact): boolean {
+    const { listeners, locals } = this.#options;
+    const { family, words } = this.suspects.source(entry);
+    const local = locals.wordsOf(target);
+    const isOpen = this.#mayAsk()
+      ? listeners.ask(family, protocol, local, port, words, 0, this.suspects.interfaceIndex(entry)) !== 0
+      : listeners.inUse(family, protocol, ...local, port);
+    return isOpen || listeners.wasInUse(family, protocol, port);
+  }
+
+  /** The connections to ports in use that the source holds right now, and how many ports that are. */
+  #standingOf(entry: number): { connections: number; ports: number } {
+    const { listeners, locals } = this.#options;
+    const { family, words } = this.suspects.source(entry);
+    const ports = new Set<number>();
+    let connections = 0;
+    for (const visit of this.#visits.of(family, words[0], words[1])) {
+      if (!this.#mayAsk()) break;
+      const { port, source, sourcePort, interfaceIndex } = visit;
+      const local = locals.wordsOf(visit.target);
+      const state = listeners.ask(family, PROTOCOL.tcp, local, port, source, sourcePort, interfaceIndex);
+      if (!isConnected(state)) continue;
+      connections++;
+      ports.add(port);
     }
-    const contacts = suspects.contacts(entry);
+    return { connections, ports: ports.size };
+  }
+
+  /** A flood must not buy a question to the kernel with every packet. */
+  #mayAsk(): boolean {
+    const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
+    if (second !== this.#askedInSecond) {
+      this.#askedInSecond = second;
+      this.#asked = 0;
+    }
+    return this.#asked++ < QUESTIONS_PER_SECOND;
+  }
+
+  #accuse(
+    entry: number,
+    shape: Scan["shape"],
+    reason: string,
+    proven = this.#standingOf(entry).connections > 0,
+  ): void {
+    const contacts = this.suspects.contacts(entry);
     const record = this.#scanners.add(entry, {
       probes: contacts.length,
       level: 0,
       toldAtMs: Number.NEGATIVE_INFINITY,
+      visitAtMs: 0,
       proven,
       shape,
     });
-    suspects.setState(entry, SCANNER);
+    this.suspects.setState(entry, SCANNER);
     for (const contact of contacts) mark(record, contactHash(contact.target, contact.port, contact.protocol));
     this.#tell(entry, record, reason);
   }
@@ -356,27 +381,41 @@ export class Engine {
     return entry;
   }
 
-  /** Whether a packet of a known scanner is no probe after all: a port in use, or not ours. */
-  #isOrdinary(kind: number): boolean {
+  #targetOf(): number {
     const p = this.#packet;
-    const target = this.#options.locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
-    return target < 0 || (!isImpossible(kind) && this.#isInUse(kind, target));
+    return this.#options.locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
   }
 
   #isInUse(kind: number, target: number): boolean {
     const { listeners } = this.#options;
     const p = this.#packet;
-    const used = (): boolean =>
-      listeners.inUse(p.family, p.protocol, p.target0, p.target1, p.target2, p.target3, p.targetPort) ||
-      (isAmbiguous(kind) && listeners.isBusy(p.family, p.targetPort));
-    if (target < 0 || !hasPorts(p)) return false;
-    const isStale = listeners.ageMs() > FRESH_MS;
-    if (isStale) listeners.refresh();
-    if (used()) {
-      if (isStale) this.#options.onOrdinary?.();
+    if (!hasPorts(p)) return false;
+    // Whoever runs the engine renews the picture more often than this; recordings and tests do not.
+    if (listeners.ageMs() > STALE_MS) listeners.refresh();
+    if (listeners.inUse(p.family, p.protocol, p.target0, p.target1, p.target2, p.target3, p.targetPort)) {
+      if (kind === KIND.syn) {
+        this.counters.visits++;
+        this.#visits.remember(p, target);
+      }
       return true;
     }
-    return listeners.wasInUse(p.family, p.protocol, p.targetPort);
+    if (!isAmbiguous(kind)) return listeners.wasInUse(p.family, p.protocol, p.targetPort);
+    if (listeners.isBusy(p.family, p.targetPort)) return true;
+    if (!this.#mayAsk()) return false;
+    // A connection of this host's own from a port below the ephemeral ones: NFS and rsh like them.
+    const local = [p.target0, p.target1, p.target2, p.target3] as const;
+    const remote = [p.source0, p.source1, p.source2, p.source3] as const;
+    const state = listeners.ask(
+      p.family,
+      p.protocol,
+      local,
+      p.targetPort,
+      remote,
+      p.sourcePort,
+      p.interfaceIndex,
+    );
+    if (state !== 0) this.#options.onOrdinary?.();
+    return state !== 0;
   }
 
   /** Echo requests, and datagrams that look like a late answer to one of ours. */
@@ -385,12 +424,17 @@ export class Engine {
     if (kind === KIND.ping) return true;
     return kind === KIND.udp && packet.sourcePort < 1_024 && packet.targetPort >= this.#ephemeralFirst;
   }
+}
 
-  #contactHash(): number {
-    const p = this.#packet;
-    const target = this.#options.locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
-    return contactHash(target, p.targetPort, p.protocol);
-  }
+function knownBy(record: Record): string {
+  return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
+}
+
+/** Established, closing or in TIME_WAIT: whoever got there has answered our SYN|ACK (net/tcp_states.h). */
+function isConnected(state: number): boolean {
+  return (
+    state === 1 || state === 4 || state === 5 || state === 6 || state === 8 || state === 9 || state === 11
+  );
 }
 
 function contactHash(target: number, port: number, protocol: number): number {

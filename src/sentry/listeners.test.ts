@@ -8,6 +8,7 @@ import test from "node:test";
 import { Listeners } from "./listeners.ts";
 import { addressOfWords } from "./local.ts";
 import { LISTEN, parseSockets } from "./parse.ts";
+import { openTables, TextTables } from "./tables.ts";
 
 const LOCAL4 = [0x7f00_0001, 0, 0, 0] as const;
 const LOCAL6 = [0, 0, 0, 1] as const;
@@ -21,7 +22,7 @@ test("finds real sockets by family, protocol, address and port, and notices when
   const port4 = (four.address() as AddressInfo).port;
   const port6 = (six.address() as AddressInfo).port;
   const portU = datagrams.address().port;
-  const listeners = new Listeners();
+  const listeners = new Listeners(openTables());
   listeners.refresh();
   assert.ok(listeners.inUse(4, 6, ...LOCAL4, port4));
   assert.ok(listeners.inUse(6, 6, ...LOCAL6, port6));
@@ -43,11 +44,11 @@ test("a listener on every address of both families counts for both, and the filt
   const server = createServer().listen(0, "::");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const listeners = new Listeners();
+  const listeners = new Listeners(openTables());
   listeners.refresh();
   assert.ok(listeners.inUse(4, 6, 0xc000_0201, 0, 0, 0, port));
   assert.ok(listeners.inUse(6, 6, 0x2001_0db8, 0, 0, 1, port));
-  const { open, busy, ephemeral } = listeners.ordinary();
+  const { open, busy, ephemeral } = listeners.ordinary(1);
   for (const list of [open.tcp4, open.tcp6, busy.tcp4, busy.tcp6])
     assert.ok(list.some(([first, last]) => port >= first && port <= last));
   assert.ok(!open.udp4.some(([first, last]) => port >= first && port <= last));
@@ -55,20 +56,38 @@ test("a listener on every address of both families counts for both, and the filt
   server.close();
 });
 
-test("knows who holds a connection to a port in use", async () => {
+test("asked directly, the kernel tells listening, connected and absent sockets apart", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const clients = [connect(port, "127.0.0.1"), connect(port, "127.0.0.1")];
-  await Promise.all(clients.map((client) => once(client, "connect")));
-  const listeners = new Listeners();
+  const client = connect(port, "127.0.0.1");
+  await once(client, "connect");
+  const clientPort = (client.address() as AddressInfo).port;
+  for (const tables of [openTables(), new TextTables("/proc/self/net")]) {
+    const listeners = new Listeners(tables);
+    const ask = (local: number, remote: number): number =>
+      listeners.ask(4, 6, LOCAL4, local, LOCAL4, remote, 1);
+    assert.equal(ask(port, 0), LISTEN);
+    assert.equal(ask(port, clientPort), 1);
+    assert.equal(ask(clientPort, port), 1);
+    assert.equal(ask(clientPort, 1), 0);
+    assert.ok(listeners.isBusy(4, clientPort), "learned by asking");
+    assert.equal(listeners.ask(4, 132, LOCAL4, port, LOCAL4, 0, 1), 0);
+    assert.equal(listeners.unreadable, null);
+    listeners.close();
+  }
+  client.destroy();
+  server.close();
+});
+
+test("a listener on :: that wants IPv6 only does not make the IPv4 port look open", async () => {
+  const server = createServer().listen({ port: 0, host: "::", ipv6Only: true });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const listeners = new Listeners(openTables());
   listeners.refresh();
-  listeners.refreshConnections();
-  const standing = listeners.standingOf(4, LOCAL4[0], 0);
-  assert.ok(standing.connections >= 2 && standing.ports >= 1);
-  assert.deepEqual(listeners.standingOf(4, 0xc633_6407, 0), { connections: 0, ports: 0 });
-  assert.ok(listeners.isBusy(4, (clients[0]!.address() as AddressInfo).port), "our own end");
-  for (const client of clients) client.destroy();
+  assert.ok(listeners.inUse(6, 6, ...LOCAL6, port));
+  assert.ok(!listeners.inUse(4, 6, ...LOCAL4, port));
   server.close();
 });
 
@@ -135,7 +154,7 @@ test("lines that make no sense are skipped and counted, the others are read", ()
 });
 
 test("tables that cannot be read are named", () => {
-  const listeners = new Listeners({ root: "/nonexistent" });
+  const listeners = new Listeners(new TextTables("/nonexistent"));
   listeners.refresh();
-  assert.match(listeners.unreadable ?? "", /\/nonexistent\/udp: ENOENT/);
+  assert.match(listeners.unreadable ?? "", /ENOENT.*\/nonexistent\/tcp/);
 });

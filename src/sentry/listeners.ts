@@ -1,30 +1,31 @@
-// Which ports of this host are in use, per address, from the kernel's own tables: never by binding, which would steal
-// the port from the service that is about to start.
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+// Which ports of this host are in use, per address: a picture that is renewed every few seconds and costs nothing to
+// ask, and the kernel itself for the questions that decide something.
+import { readFileSync } from "node:fs";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { ALL_STATES, dumpSockets } from "../sys/sock-diag.ts";
-import { ESTABLISHED, LISTEN, parseSockets, type SocketRow } from "./parse.ts";
+import { LISTEN } from "./parse.ts";
+import type { OpenSocket, SocketTables } from "./tables.ts";
 import { PROTOCOL } from "./types.ts";
 
 type PortRange = readonly [first: number, last: number];
+type Words = readonly [number, number, number, number];
 
 /** What is ordinary on this host, for the kernel's filter. */
 export type Ordinary = {
   readonly open: Readonly<Record<"tcp4" | "tcp6" | "udp4" | "udp6", readonly PortRange[]>>;
   readonly busy: Readonly<Record<"tcp4" | "tcp6", readonly PortRange[]>>;
   readonly ephemeral: PortRange;
+  /** Of the SYNs to open ports, one in so many is wanted: a power of two. */
+  readonly openOneIn: number;
 };
-
-/** Connections that a source holds to ports in use here, at this moment. */
-export type Standing = { readonly connections: number; readonly ports: number };
 
 // A port whose service restarts is closed for seconds; one that served within this time is no evidence against anybody.
 const GRACE_MS = 600_000;
-// Specific addresses per table; a host with more listeners than this has its rest watched as if closed, and told so.
+// Specific addresses per table; a host with more listeners than this has the rest asked for one by one.
 const MAX_SPECIFIC = 16_384;
-const CHUNK_BYTES = 1 << 16;
-// More connections than this are not needed to know that a source is no stranger.
-const MAX_CONNECTIONS = 65_536;
+const MAX_ADDRESSES_PER_PORT = 256;
+
+// 192.0.2.1, which is nobody's (RFC 5737): whoever takes packets for it takes them for every address.
+const ANY_IPV4 = [0xc000_0201, 0, 0, 0] as const;
 
 const WILDCARD = 1;
 const SPECIFIC = 2;
@@ -33,75 +34,68 @@ type TableName = (typeof TABLES)[number];
 
 class PortTable {
   /** Per port: bits WILDCARD and SPECIFIC. */
-  kinds = new Uint8Array(65_536);
+  readonly kinds = new Uint8Array(65_536);
   /** Ports with listeners on single addresses, as [w0, w1, w2, w3, …]. */
-  specific = new Map<number, number[]>();
+  readonly specific = new Map<number, number[]>();
   /** Monotonic second, plus one, at which the port was last seen in use; 0 for never. */
   readonly lastSeen = new Uint32Array(65_536);
-  count = 0;
+  /** Ports with a bit in `kinds`. */
+  ports: number[] = [];
 
   clear(): void {
-    this.kinds.fill(0);
+    for (const port of this.ports) this.kinds[port] = 0;
     this.specific.clear();
-    this.count = 0;
+    this.ports = [];
   }
 
-  add(row: SocketRow, nowS: number): void {
-    const port = row.localPort;
+  add(socket: OpenSocket, nowS: number): void {
+    const port = socket.localPort;
     this.lastSeen[port] = nowS + 1;
-    if (row.local0 === 0 && row.local1 === 0 && row.local2 === 0 && row.local3 === 0) {
-      if ((this.kinds[port]! & WILDCARD) === 0) this.count++;
+    if (this.kinds[port] === 0) this.ports.push(port);
+    if (isWildcard(socket)) {
       this.kinds[port]! |= WILDCARD;
       return;
     }
+    this.kinds[port]! |= SPECIFIC;
     let words = this.specific.get(port);
     if (words === undefined) {
       if (this.specific.size >= MAX_SPECIFIC) return;
       this.specific.set(port, (words = []));
-      this.kinds[port]! |= SPECIFIC;
-      this.count++;
     }
-    if (words.length < 4 * 256) words.push(row.local0, row.local1, row.local2, row.local3);
+    if (words.length < 4 * MAX_ADDRESSES_PER_PORT)
+      words.push(socket.local0, socket.local1, socket.local2, socket.local3);
   }
 
   has(t0: number, t1: number, t2: number, t3: number, port: number): boolean {
     const kinds = this.kinds[port]!;
     if (kinds === 0) return false;
     if ((kinds & WILDCARD) !== 0) return true;
-    const words = this.specific.get(port)!;
+    const words = this.specific.get(port) ?? [];
     for (let i = 0; i < words.length; i += 4) {
       if (words[i] === t0 && words[i + 1] === t1 && words[i + 2] === t2 && words[i + 3] === t3) return true;
     }
     return false;
   }
-
-  /** Ports that are open whatever address they are reached at. */
-  ranges(): PortRange[] {
-    return toRanges((port) => (this.kinds[port]! & WILDCARD) !== 0);
-  }
 }
 
 /** The socket tables as of the last reading. */
 export class Listeners {
-  /** Where the tables are as text; null to ask the kernel. */
-  readonly #root: string | null;
+  readonly #tables: SocketTables;
   readonly #clock: Clock;
-  readonly #tables: Record<TableName, PortTable> = {
+  readonly #ports: Record<TableName, PortTable> = {
     tcp4: new PortTable(),
     tcp6: new PortTable(),
     udp4: new PortTable(),
     udp6: new PortTable(),
   };
+  /** Local ports of this host's own connections that packets gave away, with the second of the last one. */
+  readonly #learned = { tcp4: new Uint32Array(65_536), tcp6: new Uint32Array(65_536) };
   #readAtMs = Number.NEGATIVE_INFINITY;
-  #connectionsReadAtMs = Number.NEGATIVE_INFINITY;
-  #connections: { words: number[]; ports: Uint16Array } = { words: [], ports: new Uint16Array(0) };
-  #connected = { tcp4: new Uint8Array(65_536), tcp6: new Uint8Array(65_536) };
   #unreadable: string | null = null;
 
-  /** @param root where tables are as text, for a kernel that has nothing better, or for tests */
-  constructor(options: { root?: string; clock?: Clock } = {}) {
-    this.#root = options.root ?? null;
-    this.#clock = options.clock ?? systemClock;
+  constructor(tables: SocketTables, clock: Clock = systemClock) {
+    this.#tables = tables;
+    this.#clock = clock;
   }
 
   /** Milliseconds since the tables were read. */
@@ -109,61 +103,39 @@ export class Listeners {
     return this.#clock.monotonicMs() - this.#readAtMs;
   }
 
-  /** The table that could not be read, with the reason, or null. */
+  /** Why the sockets could not be read at the last attempt, or null. */
   get unreadable(): string | null {
     return this.#unreadable;
   }
 
-  /** Listening ports, all tables: each port once per family and protocol. */
-  get count(): number {
-    return TABLES.reduce((sum, name) => sum + this.#tables[name].count, 0);
+  /** Ports in use: each once, whatever the families. */
+  count(protocol: number): number {
+    const names: TableName[] = protocol === PROTOCOL.tcp ? ["tcp4", "tcp6"] : ["udp4", "udp6"];
+    return new Set(names.flatMap((name) => this.#ports[name].ports)).size;
   }
 
-  /** Reads listening TCP sockets and all UDP sockets anew: about 0.1 ms on a host with a hundred of them. */
+  /** Reads listening TCP sockets and all UDP sockets anew: about 0.1 ms with sock_diag. */
   refresh(): void {
     const nowMs = this.#clock.monotonicMs();
     const nowS = Math.floor(nowMs / 1_000);
-    this.#unreadable = null;
-    for (const name of TABLES) this.#tables[name].clear();
-    const listening = 1 << LISTEN;
-    // As text, listening sockets come first; what follows may be a hundred thousand connections.
-    this.#read("tcp", false, listening, (row) => row.state === LISTEN && this.#take("tcp", row, false, nowS));
-    this.#read("tcp", true, listening, (row) => row.state === LISTEN && this.#take("tcp", row, true, nowS));
-    this.#read("udp", false, ALL_STATES, (row) => this.#take("udp", row, false, nowS));
-    this.#read("udp", true, ALL_STATES, (row) => this.#take("udp", row, true, nowS));
+    for (const name of TABLES) this.#ports[name].clear();
     this.#readAtMs = nowMs;
+    try {
+      for (const protocol of [PROTOCOL.tcp, PROTOCOL.udp]) {
+        const prefix = protocol === PROTOCOL.tcp ? "tcp" : "udp";
+        this.#tables.open(protocol, (socket) => {
+          this.#ports[`${prefix}${socket.family}`].add(socket, nowS);
+          if (socket.family === 6 && isWildcard(socket) && this.#takesIpv4(protocol, socket.localPort))
+            this.#ports[`${prefix}4`].add(socket, nowS);
+        });
+      }
+      this.#unreadable = null;
+    } catch (error) {
+      this.#unreadable = (error as Error).message;
+    }
   }
 
-  /** Reads the connections too: 0.3 ms and a little for each, so not more often than needed. */
-  refreshConnections(): void {
-    const words: number[] = [];
-    const ports: number[] = [];
-    const busy = { tcp4: new Uint8Array(65_536), tcp6: new Uint8Array(65_536) };
-    const take = (row: SocketRow): boolean => {
-      busy[row.family === 4 ? "tcp4" : "tcp6"][row.localPort] = 1;
-      if (row.state === LISTEN && isWildcard(row)) busy.tcp4[row.localPort] = 1;
-      if (row.state !== ESTABLISHED || ports.length >= MAX_CONNECTIONS) return true;
-      if (
-        !this.inUse(row.family, PROTOCOL.tcp, row.local0, row.local1, row.local2, row.local3, row.localPort)
-      )
-        return true;
-      words.push(row.remote0, row.remote1, row.remote2, row.remote3);
-      ports.push(row.localPort);
-      return true;
-    };
-    this.#read("tcp", false, ALL_STATES, take);
-    this.#read("tcp", true, ALL_STATES, take);
-    this.#connections = { words, ports: Uint16Array.from(ports) };
-    this.#connected = busy;
-    this.#connectionsReadAtMs = this.#clock.monotonicMs();
-  }
-
-  /** Milliseconds since the connections were read. */
-  connectionsAgeMs(): number {
-    return this.#clock.monotonicMs() - this.#connectionsReadAtMs;
-  }
-
-  /** Whether something here takes packets for that address and port. */
+  /** Whether something here takes packets for that address and port, as of the last reading. */
   inUse(
     family: 4 | 6,
     protocol: number,
@@ -180,125 +152,114 @@ export class Listeners {
   /** Whether the port was in use, on any address, within the last ten minutes: a service that restarts. */
   wasInUse(family: 4 | 6, protocol: number, port: number): boolean {
     const seen = this.#tableOf(family, protocol)?.lastSeen[port] ?? 0;
-    return seen > 0 && this.#clock.monotonicMs() - (seen - 1) * 1_000 < GRACE_MS;
+    return this.#isRecent(seen);
   }
 
-  /** Whether some TCP socket, listening or connected, has that local port; as of the last reading of connections. */
+  /** Whether a TCP socket here, listening or connected, was seen with that local port within the last ten minutes. */
   isBusy(family: 4 | 6, port: number): boolean {
     const name = family === 4 ? "tcp4" : "tcp6";
-    return this.#connected[name][port] === 1 || this.#tables[name].kinds[port] !== 0;
+    return this.#isRecent(this.#learned[name][port]!) || this.#isRecent(this.#ports[name].lastSeen[port]!);
   }
 
-  /** What the source holds open here, as of the last reading of connections. For IPv6, its whole /64. */
-  standingOf(family: 4 | 6, s0: number, s1: number): Standing {
-    const { words, ports } = this.#connections;
-    const distinct = new Set<number>();
-    let connections = 0;
-    for (let i = 0; i < ports.length; i++) {
-      const isSame = words[i * 4] === s0 && (family === 4 || words[i * 4 + 1] === s1);
-      const isFamily = (words[i * 4 + 2] === 0 && words[i * 4 + 3] === 0) === (family === 4);
-      if (!isSame || !isFamily) continue;
-      connections++;
-      distinct.add(ports[i]!);
+  /** Asks the kernel, now, which state the socket has that such a packet would go to; 0 for none. */
+  ask(
+    family: 4 | 6,
+    protocol: number,
+    local: Words,
+    localPort: number,
+    remote: Words,
+    remotePort: number,
+    interfaceIndex: number,
+  ): number {
+    if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp) return 0;
+    try {
+      const state = this.#tables.find(
+        family,
+        protocol,
+        [...local, localPort],
+        [...remote, remotePort],
+        interfaceIndex,
+      );
+      this.#unreadable = null;
+      if (state !== 0) this.#learn(family, protocol, localPort, state);
+      return state;
+    } catch (error) {
+      // Told by whoever looks after us; meanwhile the last picture has to do.
+      this.#unreadable = (error as Error).message;
+      return this.inUse(family, protocol, ...local, localPort) ? LISTEN : 0;
     }
-    return { connections, ports: distinct.size };
   }
 
   /** What the kernel's filter may keep to itself. */
-  ordinary(): Ordinary {
+  ordinary(openOneIn: number): Ordinary {
+    const open = (name: TableName): PortRange[] => {
+      const { ports, kinds } = this.#ports[name];
+      return toRanges(ports.filter((port) => (kinds[port]! & WILDCARD) !== 0));
+    };
+    const busy = (name: "tcp4" | "tcp6"): PortRange[] => {
+      const ports = [...this.#ports[name].ports];
+      for (let port = 0; port < 65_536; port++) {
+        const seen = this.#learned[name][port]!;
+        if (seen !== 0 && this.#isRecent(seen)) ports.push(port);
+      }
+      return toRanges(ports);
+    };
     return {
-      open: {
-        tcp4: this.#tables.tcp4.ranges(),
-        tcp6: this.#tables.tcp6.ranges(),
-        udp4: this.#tables.udp4.ranges(),
-        udp6: this.#tables.udp6.ranges(),
-      },
-      busy: { tcp4: this.#busy("tcp4"), tcp6: this.#busy("tcp6") },
-      ephemeral: this.#ephemeral(),
+      open: { tcp4: open("tcp4"), tcp6: open("tcp6"), udp4: open("udp4"), udp6: open("udp6") },
+      busy: { tcp4: busy("tcp4"), tcp6: busy("tcp6") },
+      ephemeral: ephemeralPorts(),
+      openOneIn,
     };
   }
 
+  close(): void {
+    this.#tables.close();
+  }
+
+  /** A socket on :: takes IPv4 as well, unless it asked not to (IPV6_V6ONLY). */
+  #takesIpv4(protocol: number, port: number): boolean {
+    return this.#tables.find(4, protocol, [...ANY_IPV4, port], [...ANY_IPV4, 0], 0) !== 0;
+  }
+
+  #isRecent(second: number): boolean {
+    return second > 0 && this.#clock.monotonicMs() - (second - 1) * 1_000 < GRACE_MS;
+  }
+
+  #learn(family: 4 | 6, protocol: number, port: number, state: number): void {
+    const second = Math.floor(this.#clock.monotonicMs() / 1_000) + 1;
+    if (protocol === PROTOCOL.tcp && state !== LISTEN)
+      this.#learned[family === 4 ? "tcp4" : "tcp6"][port] = second;
+    else this.#tableOf(family, protocol)!.lastSeen[port] = second;
+  }
+
   #tableOf(family: 4 | 6, protocol: number): PortTable | null {
-    if (protocol === PROTOCOL.tcp) return family === 4 ? this.#tables.tcp4 : this.#tables.tcp6;
-    if (protocol === PROTOCOL.udp) return family === 4 ? this.#tables.udp4 : this.#tables.udp6;
+    if (protocol === PROTOCOL.tcp) return family === 4 ? this.#ports.tcp4 : this.#ports.tcp6;
+    if (protocol === PROTOCOL.udp) return family === 4 ? this.#ports.udp4 : this.#ports.udp6;
     return null;
   }
-
-  #take(protocol: "tcp" | "udp", row: SocketRow, wide: boolean, nowS: number): true {
-    this.#tables[`${protocol}${row.family}`].add(row, nowS);
-    // A socket on :: takes IPv4 as well, unless it asked not to; the table does not tell, so it counts for both.
-    if (wide && row.family === 6 && isWildcard(row)) this.#tables[`${protocol}4`].add(row, nowS);
-    return true;
-  }
-
-  #read(protocol: "tcp" | "udp", wide: boolean, states: number, take: (row: SocketRow) => boolean): void {
-    if (this.#root === null) {
-      try {
-        dumpSockets({ protocol, wide, states }, take);
-        return;
-      } catch {
-        // A kernel without sock_diag for this protocol: it tells the same as text, some milliseconds slower.
-      }
-    }
-    const path = `${this.#root ?? "/proc/self/net"}/${protocol}${wide ? "6" : ""}`;
-    try {
-      readTable(path, wide, take);
-    } catch (error) {
-      // A kernel without IPv6 has no tcp6; anything else means that ports in use look closed, which must be told.
-      if ((error as NodeJS.ErrnoException).code === "ENOENT" && wide) return;
-      this.#unreadable = `${path}: ${(error as Error).message}`;
-    }
-  }
-
-  #busy(name: "tcp4" | "tcp6"): PortRange[] {
-    const connected = this.#connected[name];
-    const { kinds } = this.#tables[name];
-    return toRanges((port) => connected[port] === 1 || kinds[port] !== 0);
-  }
-
-  #ephemeral(): PortRange {
-    try {
-      const text = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "latin1");
-      const [first, last] = text.trim().split(/\s+/).map(Number);
-      if (first! > 0 && last! >= first! && last! <= 65_535) return [first!, last!];
-    } catch {
-      // Not mounted, as in some containers: the kernel's default serves.
-    }
-    return [32_768, 60_999];
-  }
 }
 
-function isWildcard(row: SocketRow): boolean {
-  return row.local0 === 0 && row.local1 === 0 && row.local2 === 0 && row.local3 === 0;
-}
-
-/** Reads a table in chunks of whole lines until it ends or `take` has enough. */
-function readTable(path: string, wide: boolean, take: (row: SocketRow) => boolean): void {
-  const file = openSync(path, "r");
+/** Ports this host takes for its own connections. */
+export function ephemeralPorts(): PortRange {
   try {
-    const buffer = new Uint8Array(CHUNK_BYTES);
-    let kept = 0;
-    let goOn = true;
-    while (goOn) {
-      const count = readSync(file, buffer, kept, buffer.length - kept, null);
-      if (count === 0) break;
-      const end = kept + count;
-      const whole = buffer.lastIndexOf(10, end - 1) + 1;
-      parseSockets(buffer.subarray(0, whole), wide, (row) => (goOn = take(row)));
-      buffer.copyWithin(0, whole, end);
-      kept = end - whole;
-    }
-  } finally {
-    closeSync(file);
+    const text = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "latin1");
+    const [first, last] = text.trim().split(/\s+/).map(Number);
+    if (first! > 0 && last! >= first! && last! <= 65_535) return [first!, last!];
+  } catch {
+    // Not mounted, as in some containers: the kernel's default serves.
   }
+  return [32_768, 60_999];
 }
 
-function toRanges(holds: (port: number) => boolean): PortRange[] {
+function isWildcard(socket: OpenSocket): boolean {
+  return socket.local0 === 0 && socket.local1 === 0 && socket.local2 === 0 && socket.local3 === 0;
+}
+
+function toRanges(ports: readonly number[]): PortRange[] {
   const out: [number, number][] = [];
-  for (let port = 0; port < 65_536; port++) {
-    if (!holds(port)) continue;
+  for (const port of Uint16Array.from(ports).sort()) {
     const before = out.at(-1);
-    if (before !== undefined && before[1] === port - 1) before[1] = port;
+    if (before !== undefined && port <= before[1] + 1) before[1] = port;
     else out.push([port, port]);
   }
   return out;

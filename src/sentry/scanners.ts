@@ -12,6 +12,8 @@ export type Record = {
   level: number;
   /** Wall time at which this scanner was last told; negative infinity when it was withheld. */
   toldAtMs: number;
+  /** Wall time of a SYN to a port in use that was not looked after yet; 0 for none. */
+  visitAtMs: number;
   proven: boolean;
   shape: "vertical" | "horizontal" | "tripwire" | "flags" | "sweep";
 };

@@ -8,7 +8,9 @@ import type { Thresholds } from "./detect.ts";
 import { type Counters, Engine } from "./engine.ts";
 import { Listeners, type Ordinary } from "./listeners.ts";
 import { LocalAddresses, wordsOf } from "./local.ts";
-import type { Frame } from "./types.ts";
+import { rehearse } from "./rehearse.ts";
+import { openTables } from "./tables.ts";
+import { type Frame, PROTOCOL } from "./types.ts";
 
 /** The packet source, as far as the sentry uses it. */
 export interface PacketSource {
@@ -47,7 +49,7 @@ export interface Sentry extends Disposable {
   readonly counters: Readonly<Counters>;
   /** Packets that passed the kernel's filter, and those of them that were lost. */
   stats(): { readonly received: number; readonly dropped: number };
-  /** `all interfaces, loopback off: 12 ports in use, all others watched`. */
+  /** `all interfaces, loopback off: 3 TCP and 5 UDP ports in use, all others watched`. */
   describe(): string;
   /** Takes a packet as if it had been captured. */
   observe(frame: Frame): void;
@@ -59,9 +61,9 @@ export interface Sentry extends Disposable {
 // Enough for 262,144 sources; memory is touched only as sources come.
 const MAX_STATE_BYTES = 32 << 20;
 const REFRESH_MS = 2_000;
-// Reading the connections of a busy host takes a tenth of a second; never more than one part in 200 of the time.
-const CONNECTIONS_SHARE = 200;
-const CONNECTIONS_MS = 10_000;
+// SYNs to open ports are looked at up to this rate, a sample of them above: half a microsecond each.
+const VISITS_PER_SECOND = 2_000;
+const LEAST_SAMPLE = 1 << 16;
 // Bursts of forged scanners must not drown the store and the report in events.
 const SCANS_BURST = 256;
 const SCANS_PER_SECOND = 32;
@@ -84,7 +86,9 @@ class LiveSentry implements Sentry {
   readonly #timers: NodeJS.Timeout[] = [];
   #filterTimer: NodeJS.Timeout | null = null;
   #filterKey = "";
-  #nextConnectionsMs = 0;
+  #openOneIn = 1;
+  #visitsSeen = 0;
+  #visitsSeenAtMs = 0;
   #tokens = SCANS_BURST;
   #tokensAtMs: number;
   #withheld = 0;
@@ -95,7 +99,7 @@ class LiveSentry implements Sentry {
     this.#emit = emit;
     this.#clock = options.clock ?? systemClock;
     this.#tokensAtMs = this.#clock.monotonicMs();
-    this.#listeners = new Listeners({ clock: this.#clock });
+    this.#listeners = new Listeners(openTables(), this.#clock);
     this.#listeners.refresh();
     this.#locals.refresh();
     this.#engine = new Engine({
@@ -119,6 +123,7 @@ class LiveSentry implements Sentry {
       emit,
     });
     this.#refresh();
+    rehearse(this.#listeners);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
   }
@@ -132,7 +137,8 @@ class LiveSentry implements Sentry {
   }
 
   describe(): string {
-    return `${this.#source.describe()}: ${this.#listeners.count} ports in use, all others watched`;
+    const [tcp, udp] = [this.#listeners.count(PROTOCOL.tcp), this.#listeners.count(PROTOCOL.udp)];
+    return `${this.#source.describe()}: ${tcp} TCP and ${udp} UDP ports in use, all others watched`;
   }
 
   observe(frame: Frame): void {
@@ -150,6 +156,7 @@ class LiveSentry implements Sentry {
     for (const timer of this.#timers) clearInterval(timer);
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     this.#source.close();
+    this.#listeners.close();
     this.#summarise();
   }
 
@@ -160,14 +167,23 @@ class LiveSentry implements Sentry {
   #refresh(): void {
     this.#listeners.refresh();
     this.#locals.refresh();
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs >= this.#nextConnectionsMs) {
-      this.#listeners.refreshConnections();
-      const tookMs = this.#clock.monotonicMs() - nowMs;
-      this.#nextConnectionsMs = nowMs + Math.max(CONNECTIONS_MS, tookMs * CONNECTIONS_SHARE);
-    }
+    this.#adaptSample();
     this.#tellUnreadable();
     this.#writeFilter();
+  }
+
+  /** Of the SYNs to open ports, lets through so many that their rate stays bearable. */
+  #adaptSample(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { visits } = this.#engine.counters;
+    const passedS = Math.max(0.1, (nowMs - this.#visitsSeenAtMs) / 1_000);
+    const perSecond = ((visits - this.#visitsSeen) / passedS) * this.#openOneIn;
+    this.#visitsSeen = visits;
+    this.#visitsSeenAtMs = nowMs;
+    this.#openOneIn = 1;
+    while (perSecond / this.#openOneIn > VISITS_PER_SECOND && this.#openOneIn < LEAST_SAMPLE) {
+      this.#openOneIn *= 2;
+    }
   }
 
   #writeFilterSoon(): void {
@@ -177,7 +193,7 @@ class LiveSentry implements Sentry {
   #writeFilter(): void {
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     this.#filterTimer = null;
-    const ordinary = this.#listeners.ordinary();
+    const ordinary = this.#listeners.ordinary(this.#openOneIn);
     const key = JSON.stringify(ordinary);
     if (key === this.#filterKey) return;
     this.#filterKey = key;

@@ -89,6 +89,7 @@ test("the number of different contacts is estimated within ten percent up to ten
     probes: 0,
     level: 0,
     toldAtMs: 0,
+    visitAtMs: 0,
     proven: false,
     shape: "vertical",
   });

@@ -108,6 +108,7 @@ test("the kernel takes the largest filter that is ever written, and a new one wh
     open: { tcp4: many, tcp6: many, udp4: many, udp6: many },
     busy: { tcp4: many, tcp6: many },
     ephemeral: [32_768, 60_999],
+    openOneIn: 16,
   };
   const program = packetFilter({
     ordinary,

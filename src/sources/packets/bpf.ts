@@ -26,6 +26,7 @@ export const ANCILLARY = {
   packetType: 0xffff_f004,
   interfaceIndex: 0xffff_f008,
   hardware: 0xffff_f01c,
+  random: 0xffff_f038,
 } as const;
 
 type Line =

@@ -68,6 +68,8 @@ class RingCapture implements Capture {
     } catch (error) {
       throw describeRefusal(error);
     }
+    // The first foreign call of a kind takes a millisecond; better now than in front of the first scan.
+    this.nameOf(1);
     if (this.#missing.length > 0) this.#tellMissing(this.#missing);
     if (this.#wanted !== null) this.#every(FOLLOW_MS, () => this.#follow());
     this.#every(STATISTICS_MS, () => this.#tellLoss());

@@ -6,7 +6,7 @@ import { classify, isAmbiguous, isImpossible } from "../../sentry/classify.ts";
 import { craft } from "../../sentry/craft.ts";
 import { decode, emptyPacket } from "../../sentry/decode.ts";
 import { type Frame, KIND } from "../../sentry/types.ts";
-import { BpfProgram } from "./bpf.ts";
+import { ANCILLARY, BpfProgram } from "./bpf.ts";
 import { type FilterOptions, mergeRanges, packetFilter } from "./filter.ts";
 import { NOTHING_ORDINARY, type Ordinary, type PortRange } from "./types.ts";
 
@@ -85,7 +85,7 @@ function run(program: Uint8Array, packet: Uint8Array, ancillary: Record<number, 
   }
 }
 
-function passes(options: Partial<FilterOptions>, frame: Frame, hardware = 1): boolean {
+function passes(options: Partial<FilterOptions>, frame: Frame, hardware = 1, chance = 1): boolean {
   const program = packetFilter({
     ordinary: NOTHING_ORDINARY,
     interfaces: null,
@@ -94,10 +94,11 @@ function passes(options: Partial<FilterOptions>, frame: Frame, hardware = 1): bo
   });
   return (
     run(program, frame.bytes, {
-      4294963200: frame.etherType,
-      4294963204: frame.direction,
-      4294963208: frame.interfaceIndex,
-      4294963228: hardware,
+      [ANCILLARY.protocol]: frame.etherType,
+      [ANCILLARY.packetType]: frame.direction,
+      [ANCILLARY.interfaceIndex]: frame.interfaceIndex,
+      [ANCILLARY.hardware]: hardware,
+      [ANCILLARY.random]: chance,
     }) > 0
   );
 }
@@ -111,6 +112,7 @@ const ordinary: fc.Arbitrary<Ordinary> = fc.record({
   open: fc.record({ tcp4: ranges, tcp6: ranges, udp4: ranges, udp6: ranges }),
   busy: fc.record({ tcp4: ranges, tcp6: ranges }),
   ephemeral: fc.constant<PortRange>([32_768, 60_999]),
+  openOneIn: fc.constantFrom(1, 2, 1024),
 });
 const isIn = (list: readonly PortRange[], p: number): boolean =>
   list.some(([first, last]) => p >= first && p <= last);
@@ -155,6 +157,7 @@ test("keeps ordinary traffic back", () => {
     ...NOTHING_ORDINARY,
     open: { tcp4: [[80, 80]], tcp6: [[80, 80]], udp4: [[53, 53]], udp6: [[53, 53]] },
     busy: { tcp4: [[80, 80]], tcp6: [[80, 80]] },
+    openOneIn: 8,
   };
   for (const [source, target] of [
     ["198.51.100.1", OUR4],
@@ -166,6 +169,7 @@ test("keeps ordinary traffic back", () => {
       const isProbe = ![0x12, 4, 0x14].includes(flags);
       assert.equal(passes({ ordinary: known }, craft({ ...from, port: 81, flags })), isProbe);
     }
+    assert.ok(passes({ ordinary: known }, craft({ ...from, port: 80 }), 1, 16), "one SYN in eight");
     assert.ok(!passes({ ordinary: known }, craft({ ...from, port: 40_000, flags: 0x10 })), "own connections");
     assert.ok(!passes({ ordinary: known }, craft({ ...from, port: 53, protocol: 17 })));
     assert.ok(passes({ ordinary: known }, craft({ ...from, port: 54, protocol: 17 })));

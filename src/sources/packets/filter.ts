@@ -72,6 +72,11 @@ export function packetFilter(options: FilterOptions): Uint8Array {
   writeIpv6(p, "tagged6", 4, null);
   writeSent(p, ordinary);
 
+  // Successes matter too, but of a busy service a sample tells enough.
+  p.label("open");
+  p.loadWord(ANCILLARY.random);
+  p.and(ordinary.openOneIn - 1);
+  p.ifEqual(0, "keep", null);
   p.label("drop");
   p.accept(0);
   p.label("keep");
@@ -184,7 +189,7 @@ function writeFlags(p: BpfProgram, loadFlags: () => void, questions: TcpQuestion
 
   p.label(syn);
   questions.port();
-  writeRanges(p, questions.open ?? [], "drop", "keep");
+  writeRanges(p, questions.open ?? [], "open", "keep");
 
   p.label(established);
   if (questions.busy === null || questions.ephemeral === null) p.jump("drop");

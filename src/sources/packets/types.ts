@@ -20,6 +20,8 @@ export type Ordinary = {
   readonly busy: { readonly tcp4: readonly PortRange[]; readonly tcp6: readonly PortRange[] };
   /** Ports this host takes for its own connections (net.ipv4.ip_local_port_range). */
   readonly ephemeral: PortRange;
+  /** Of the SYNs to open ports, one in so many is handed over: a power of two, 1 for all. */
+  readonly openOneIn: number;
 };
 
 /** Nothing known to be ordinary: every SYN and every datagram is handed over. */
@@ -27,4 +29,5 @@ export const NOTHING_ORDINARY: Ordinary = {
   open: { tcp4: [], tcp6: [], udp4: [], udp6: [] },
   busy: { tcp4: [], tcp6: [] },
   ephemeral: [32_768, 60_999],
+  openOneIn: 1,
 };
