@@ -5,7 +5,6 @@ import { HOSTILE } from "./fixtures/events.ts";
 import { foldLines, lineProgram, lineShape, MAX_LINE, MAX_SHAPES, shownLine } from "./fold.ts";
 
 process.env["TZ"] = "UTC";
-const RUNS = { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 200) };
 const AT = "2026-11-22T19:51:02.000Z";
 const found = (line: string, at = AT) => ({ at, line });
 
@@ -90,7 +89,6 @@ test("loses no line: what is shown and what is counted make the whole", () => {
       assert.ok(entries.length <= max);
       assert.equal(entries.reduce((sum, entry) => sum + entry.count, 0) + leftOut.events, lines.length);
     }),
-    RUNS,
   );
 });
 
@@ -100,7 +98,6 @@ test("shows any text as one line that is neither a heading's rule nor a note", (
       const shown = shownLine(text);
       assert.doesNotMatch(shown, /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]|^=-=|^\s/);
     }),
-    RUNS,
   );
 });
 

@@ -172,6 +172,21 @@ test("drops the oldest when full, and says so", async () => {
   assert.equal(drops.length, 2);
 });
 
+test("gives up attachments before reports", async () => {
+  using place = scratch();
+  const { spool, said, dir } = bench(place.dir, { maxBytes: 100_000 });
+  using _ = spool;
+  const content = new Uint8Array(30_000);
+  const attachments = [{ name: "a", type: "application/gzip", content }];
+  for (let serial = 1; serial <= 8; serial++)
+    await spool.send({ ...numbered(serial), html: "<p>", attachments });
+  assert.equal(spool.waiting().reports, 8);
+  assert.ok(!said.some((each) => each.type === "report.failed" && each.route === "spool"));
+  const oldest = readFileSync(join(dir, "id-0001.json"), "utf8");
+  assert.match(oldest, /report 1.*attachments were dropped/);
+  assert.ok(readFileSync(join(dir, "id-0008.json")).length > 30_000);
+});
+
 test("bounds the bytes it keeps", async () => {
   using place = scratch();
   const { spool } = bench(place.dir, { maxBytes: 50_000 });

@@ -115,8 +115,9 @@ export class Spool {
     this.#arm(1_000);
   }
 
+  /** What waits now. */
   waiting(): SpoolState {
-    const files = listReports(this.#options.dir);
+    const files = this.#files();
     return { reports: files.length, sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) };
   }
 
@@ -200,10 +201,17 @@ export class Spool {
     }
   }
 
+  // The oldest reports give up what is attached first, and only then go altogether.
   #makeRoom(incoming: string): void {
     const { dir, maxReports = MAX_REPORTS, maxBytes = MAX_BYTES } = this.#options;
     const files = listReports(dir).filter((file) => file.name !== incoming);
     let sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    for (const [index, file] of files.entries()) {
+      if (sizeBytes <= maxBytes) break;
+      const slimBytes = this.#slim(file);
+      sizeBytes += slimBytes - file.sizeBytes;
+      files[index] = { ...file, sizeBytes: slimBytes };
+    }
     let dropped = 0;
     while (files.length > 0 && (files.length >= maxReports || sizeBytes > maxBytes)) {
       const oldest = files.shift()!;
@@ -218,6 +226,15 @@ export class Spool {
     }
   }
 
+  #slim(file: SpoolFile): number {
+    const waiting = this.#read(file);
+    if (waiting === null) return 0;
+    const { html, attachments, text, ...rest } = waiting.message;
+    if (html === undefined && attachments === undefined) return file.sizeBytes;
+    const message = { ...rest, text: `${text}\n(HTML and attachments were dropped: the spool was full.)\n` };
+    return writeReport(this.#options.dir, { message, owed: waiting.owed });
+  }
+
   #read(file: SpoolFile): Waiting | null {
     try {
       return readReport(this.#options.dir, file.name);
@@ -227,6 +244,14 @@ export class Spool {
       );
       setAside(this.#options.dir, file.name);
       return null;
+    }
+  }
+
+  #files(): SpoolFile[] {
+    try {
+      return listReports(this.#options.dir);
+    } catch {
+      return []; // The next report that must be kept says what is wrong with the directory.
     }
   }
 

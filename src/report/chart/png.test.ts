@@ -86,6 +86,5 @@ test("paints any figures inside its bounds", () => {
       assert.equal(picture.pixels.length, CHART_SIZE.width * 2 * CHART_SIZE.height * 2);
       assert.ok(picture.pixels.every((pixel) => pixel < picture.palette.length));
     }),
-    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 30) },
   );
 });

@@ -55,8 +55,8 @@ export function figuresOf(totals: Totals): string[] {
 export function leftOutText(section: Section): string {
   const { entries, events } = section.leftOut;
   if (events === 0) return "";
-  const more = entries === 0 ? "" : ` in ${counted(entries, "other form")}`;
-  return `${grouped(events)} more${more}, not shown here`;
+  const where = entries === 0 ? "" : ` in ${counted(entries, "further entry", "further entries")}`;
+  return `${counted(events, "more event")}${where}, not shown here`;
 }
 
 function sectionText(section: Section, width: number): string[] {
