@@ -25,12 +25,21 @@ test("only one holds it, and it is gone afterwards", (t) => {
 
 test("a lock that nobody touched for five minutes is taken over", (t) => {
   const name = join(scratch(t), "logcheck");
-  writeFileSync(`${name}.lock`, "1\n");
+  writeFileSync(`${name}.lock`, "0\n");
   const minutesAgo = (minutes: number) => Date.now() / 1000 - minutes * 60;
   utimesSync(`${name}.lock`, minutesAgo(4), minutesAgo(4));
   assert.throws(() => takeLock(name), LockBusyError);
   utimesSync(`${name}.lock`, minutesAgo(6), minutesAgo(6));
   takeLock(name)[Symbol.dispose]();
+});
+
+test("the lock of a run that was killed is taken over at once", (t) => {
+  const name = join(scratch(t), "logcheck");
+  const dead = spawnSync("true").pid;
+  writeFileSync(`${name}.lock`, `${dead}\n`);
+  takeLock(name)[Symbol.dispose]();
+  writeFileSync(`${name}.lock`, `${process.pid}\n`);
+  assert.throws(() => takeLock(name), LockBusyError);
 });
 
 test("lockfile-create and we keep each other out", (t) => {

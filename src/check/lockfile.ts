@@ -1,6 +1,15 @@
 // The lock that keeps two runs apart, and a run of ours apart from one of logcheck's: the file that lockfile-create(1)
 // makes, with its rule that a lock nobody touches for five minutes is stale.
-import { closeSync, mkdirSync, openSync, statSync, unlinkSync, utimesSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /** lockfile_create(3): a lock of another host or a dead process is known by its age alone. */
@@ -57,7 +66,20 @@ function createExclusive(path: string): number | null {
   }
 }
 
+// lockfile-create(1) writes 0 into the lock, as it ends at once itself. We write who we are, so that a run that was
+// killed does not keep the next one out.
 function isStale(path: string, nowMs: number): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
-  return stats === undefined || nowMs - stats.mtimeMs > STALE_AFTER_MS;
+  if (stats === undefined || nowMs - stats.mtimeMs > STALE_AFTER_MS) return true;
+  const pid = Number(/^(\d{1,10})\s*$/.exec(readFileSync(path, "latin1"))?.[1] ?? "0");
+  return pid > 0 && !isAlive(pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
 }

@@ -12,6 +12,8 @@ export type LogcheckMail = {
   readonly at: Date;
   /** MAILASATTACH. */
   readonly attach: 0 | 1 | 2;
+  /** The mailer; the host's sendmail when not given. */
+  readonly command?: string;
 };
 
 /** The mail was not taken; nothing may be marked as read. */
@@ -34,7 +36,11 @@ export async function deliverLogcheckReport(report: Uint8Array, mail: LogcheckMa
     subject: mail.subject,
     ...content(report, mail.attach),
   };
-  const result = await attempt(message, { via: "sendmail", to: mail.to });
+  const result = await attempt(message, {
+    via: "sendmail",
+    to: mail.to,
+    ...(mail.command === undefined ? {} : { command: mail.command }),
+  });
   if (result.delivered) return;
   throw new MailRefusedError(`${result.why}${result.mend === "" ? "" : `\n    mend: ${result.mend}`}`);
 }

@@ -5,143 +5,19 @@ import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
-  chownSync,
   existsSync,
-  mkdirSync,
-  mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
+import { accountOfLogcheck, IGNORES, LAYERS, Playground } from "./logcheck.playground.ts";
 import { runLogcheck } from "./logcheck.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 3);
-const LAYERS = ["cracking.d", "violations.d", "violations.ignore.d", "cracking.ignore.d"];
-const IGNORES = ["ignore.d.paranoid", "ignore.d.server", "ignore.d.workstation"];
-
-type Outcome = { readonly status: number; readonly report: string; readonly errors: string };
-
-// One directory that the user logcheck may read and write, with everything that a run needs.
-class Playground {
-  readonly dir = mkdtempSync(join(tmpdir(), "telltale-logcheck-"));
-  readonly rules = join(this.dir, "rules");
-  readonly logs = join(this.dir, "logs");
-
-  constructor(t: test.TestContext | null) {
-    t?.after(() => this.remove());
-    for (const name of ["rules", "logs", "tmp", "lists.d", "real", "ours"]) mkdirSync(join(this.dir, name));
-    for (const layer of [...LAYERS, ...IGNORES]) mkdirSync(join(this.rules, layer));
-    this.write("list", `${this.logs}/*\n`);
-    this.configure({});
-    chmodSync(this.dir, 0o755);
-  }
-
-  write(path: string, text: string | Uint8Array): void {
-    mkdirSync(dirname(join(this.dir, path)), { recursive: true });
-    writeFileSync(join(this.dir, path), text);
-  }
-
-  configure(settings: Record<string, string>): void {
-    const all = {
-      LOCKDIR: this.dir,
-      LOCKFILE: join(this.dir, "lock"),
-      TMP: join(this.dir, "tmp"),
-      ...settings,
-    };
-    this.write(
-      "conf",
-      Object.entries(all)
-        .map(([name, value]) => `${name}='${value}'\n`)
-        .join(""),
-    );
-  }
-
-  arguments(state: "real" | "ours", extra: readonly string[]): string[] {
-    const at = (name: string) => join(this.dir, name);
-    return [
-      "-o",
-      "-c",
-      at("conf"),
-      "-L",
-      at("list"),
-      "-D",
-      at("lists.d"),
-      "-r",
-      this.rules,
-      "-S",
-      at(state),
-      ...extra,
-    ];
-  }
-
-  runReal(locale: string, extra: readonly string[] = [], path = process.env["PATH"]!): Outcome {
-    const { uid, gid } = accountOfLogcheck()!;
-    handOver(this.dir, uid, gid);
-    const ended = spawnSync("/usr/sbin/logcheck", this.arguments("real", extra), {
-      uid,
-      gid,
-      env: { PATH: path, LC_ALL: locale },
-      input: "",
-      maxBuffer: 64 << 20,
-    });
-    return {
-      status: ended.status ?? -1,
-      report: ended.stdout.toString("latin1"),
-      errors: ended.stderr.toString("utf8"),
-    };
-  }
-
-  async runOurs(
-    locale: string,
-    extra: readonly string[] = [],
-    path = process.env["PATH"]!,
-  ): Promise<Outcome> {
-    const report: Buffer[] = [];
-    let errors = "";
-    const status = await runLogcheck(
-      this.arguments("ours", extra),
-      {
-        out: (bytes) => report.push(Buffer.from(bytes)),
-        err: (text) => {
-          errors += text;
-        },
-      },
-      { uid: 1, env: { PATH: path, LC_ALL: locale } },
-    );
-    return { status, report: Buffer.concat(report).toString("latin1"), errors };
-  }
-
-  offsets(state: "real" | "ours"): Record<string, string> {
-    const dir = join(this.dir, state);
-    return Object.fromEntries(
-      readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), "latin1")]),
-    );
-  }
-
-  remove(): void {
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-}
-
-function handOver(dir: string, uid: number, gid: number): void {
-  chownSync(dir, uid, gid);
-  for (const name of readdirSync(dir, { recursive: true }) as string[]) chownSync(join(dir, name), uid, gid);
-}
-
-function accountOfLogcheck(): { uid: number; gid: number } | null {
-  const line = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .find((entry) => entry.startsWith("logcheck:"));
-  const [, , uid, gid] = line?.split(":") ?? [];
-  return uid === undefined ? null : { uid: Number(uid), gid: Number(gid) };
-}
 
 function needs(t: test.TestContext): boolean {
   if (!existsSync("/usr/sbin/logcheck") || accountOfLogcheck() === null) {
@@ -355,6 +231,23 @@ test("reads the journal as logcheck does, first-time notice included", async (t)
   assert.equal(again.report, "");
 });
 
+test("runs syslog-summary over each section as logcheck does", async (t) => {
+  if (!needs(t)) return;
+  const place = new Playground(t);
+  place.write("summary", "#!/bin/sh\necho Summarizing $1\nsed s/^/sum:/ $1\necho Summarizing is done\n");
+  chmodSync(join(place.dir, "summary"), 0o755);
+  place.configure({ SYSLOG_SUMMARY: join(place.dir, "summary"), SYSLOGSUMMARY: "1" });
+  place.write("rules/violations.d/x", "bad\n");
+  place.write(
+    "logs/syslog",
+    "Nov 22 19:51:03 host bad \nNov 22 19:51:02 host odd\nNov 22 19:51:01 host odd\n",
+  );
+  const real = place.runReal("C");
+  const ours = await place.runOurs("C");
+  assert.equal(ours.report, real.report);
+  assert.match(ours.report, /sum:Nov 22 19:51:03 host bad\n/);
+});
+
 test("a rule that does not compile costs itself, not every line, and the report says so", async (t) => {
   const place = new Playground(t);
   place.write("rules/ignore.d.server/x", "quiet\nbroken (\n");
@@ -395,7 +288,7 @@ test("-t reads everything and marks nothing; two runs never overlap", async (t) 
   assert.deepEqual(place.offsets("ours"), {});
   assert.match((await place.runOurs("C")).report, /host here/);
   assert.equal((await place.runOurs("C")).report, "");
-  place.write("lock.lock", "1\n");
+  place.write("lock.lock", "0\n");
   const second = await place.runOurs("C");
   assert.equal(second.status, 1);
   assert.match(second.errors, /still running/);
@@ -409,4 +302,35 @@ test("root is refused, and told how to run it instead", async () => {
   assert.match(errors, /setpriv --reuid=logcheck .* -o/);
   assert.equal(await runLogcheck(["-x"], output, { uid: 1, env: {} }), 1);
   assert.match(errors, /illegal option -- x/);
+});
+
+test("lines that are meant to hurt cost linear time and come through unharmed", async (t) => {
+  const place = new Playground(t);
+  place.write("rules/ignore.d.server/x", "^(a+)+$\n(.*)*b(.*)*c$\n");
+  const long = Buffer.alloc(10 << 20, "a");
+  place.write("logs/long", Buffer.concat([long, Buffer.from("!\n"), long, Buffer.from("\n")]));
+  place.write("logs/odd", Buffer.from("Nov 22 19:51:02 h \0\x1b[2J\xff\xc3\n\0\n", "latin1"));
+  const ours = await place.runOurs("C.UTF-8");
+  const reported = ours.report.split("\n");
+  assert.deepEqual(
+    reported.map((text) => text.length),
+    ["System Events".length, 13, 1, 25, (10 << 20) + 1, 0, 0],
+  );
+  assert.equal(reported[3], "Nov 22 19:51:02 h \0\x1b[2J\xff\xc3");
+});
+
+test("a flood of reported lines goes through the disk, and nothing of it stays there", async (t) => {
+  const place = new Playground(t);
+  const lines = Array.from(
+    { length: 60_000 },
+    (_, i) => `Nov 22 19:${String((i * 7) % 60).padStart(2, "0")}:00 host flood: ${i} ${"x".repeat(900)}`,
+  );
+  place.write("logs/syslog", `${lines.join("\n")}\n`);
+  const ours = await place.runOurs("C");
+  const reported = ours.report.split("\n").slice(2, -2);
+  assert.equal(reported.length, lines.length);
+  const minuteOf = (text: string) => text.slice(0, 12);
+  const wanted = lines.sort((a, b) => (minuteOf(a) < minuteOf(b) ? -1 : minuteOf(a) > minuteOf(b) ? 1 : 0));
+  assert.deepEqual(reported.slice(0, 20_000), wanted.slice(0, 20_000));
+  assert.deepEqual(readdirSync(join(place.dir, "tmp")), []);
 });

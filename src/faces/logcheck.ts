@@ -2,13 +2,22 @@
 // It differs where logcheck loses something: a rule that does not compile costs itself and not every line, a log that
 // cannot be read is named and the others are read, and no line counts as read before the report is delivered.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { trimmedEnd } from "../check/blanks/match.ts";
 import { type Collected, collectUnseen } from "../check/collect.ts";
 import { formatDate } from "../check/datetext.ts";
-import { Gatherer } from "../check/gather.ts";
+import { type GatheredSection, Gatherer } from "../check/gather.ts";
 import { FIRST_LOOK_HOURS } from "../check/journal.ts";
 import { localeOf } from "../check/locale.ts";
 import { takeLock } from "../check/lockfile.ts";
@@ -25,7 +34,7 @@ import type { Settings } from "../check/settings.ts";
 import type { Locale } from "../check/types.ts";
 import { type ConfigFault, describeError, formatFault } from "../core/errors.ts";
 import type { Layer } from "../core/events.ts";
-import { deliverLogcheckReport } from "./logcheck-mail.ts";
+import type { LogcheckMail } from "./logcheck-mail.ts";
 import { LOGCHECK_USAGE, type LogcheckRequest, readLogcheckOptions } from "./logcheck-options.ts";
 import { BlockWriter, type FaceOutput, standardOutput } from "./output.ts";
 
@@ -131,7 +140,7 @@ class LogcheckRun {
 
     using gatherer = new Gatherer(book, {
       sortUniq: settings.sortUniq,
-      spillDir: () => (this.#temporary ??= makeTemporary(settings.tmp)),
+      spillDir: () => this.#temporaryDir(),
     });
     const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, this.#env);
     this.#debug(`${gatherer.lineCount} lines read`);
@@ -190,22 +199,51 @@ class LogcheckRun {
     const sections = gatherer.sections();
     for (const section of sections) {
       parts.add(sectionHeading(sectionTitle(subjects[section.layer], section.name), this.#locale));
-      gatherer.visit(section, (bytes, start, end) => {
-        parts.addLine(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
-      });
+      const lines =
+        settings.syslogSummary && isExecutable(settings.syslogSummaryCommand)
+          ? this.#summary(gatherer, section)
+          : null;
+      if (lines !== null) parts.add(lines);
+      else this.#addLines(gatherer, section, parts);
       parts.addLine(NOTHING, 0, 0);
     }
     parts.add(this.#warnings());
     if (settings.intro) parts.add(readText(join(settings.ruleDir, "footer.txt")));
     parts.flush();
     if (this.#request.toStdout) return;
-    await deliverLogcheckReport(Buffer.concat(mail), {
+    await sendMail(Buffer.concat(mail), {
       to: settings.sendmailto,
       subject: this.#subject(subjects[sections[0]!.layer]),
       host: this.#hostName(),
       at: this.#startedAt,
       attach: settings.mailAsAttach,
     });
+  }
+
+  #addLines(gatherer: Gatherer, section: GatheredSection, to: BlockWriter): void {
+    gatherer.visit(section, (bytes, start, end) => {
+      to.addLine(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+    });
+  }
+
+  // What syslog-summary makes of the section, or null when it cannot be run: then the lines themselves are better.
+  #summary(gatherer: Gatherer, section: GatheredSection): Uint8Array | null {
+    const command = this.#settings.syslogSummaryCommand;
+    const path = join(this.#temporaryDir(), "section");
+    const fd = openSync(path, "w", 0o600);
+    try {
+      const file = new BlockWriter((block) => writeFileSync(fd, block));
+      this.#addLines(gatherer, section, file);
+      file.flush();
+    } finally {
+      closeSync(fd);
+    }
+    const said = spawnSync(command, [path], { maxBuffer: SUMMARY_MAX_BYTES, timeout: SUMMARY_TIMEOUT_MS });
+    if (said.status !== 0) {
+      this.#output.err(`${command} ended with status ${said.status}: the lines themselves are reported\n`);
+      return null;
+    }
+    return Buffer.from(said.stdout.toString("latin1").replace(/^Summarizing .*\n/gm, ""), "latin1");
   }
 
   // logcheck has this section, too, and never fills it.
@@ -244,7 +282,7 @@ class LogcheckRun {
       `telltale's logcheck could not finish; log lines may not have been checked.\n\n${message}\n\n` +
       "They count as unread, and the next run takes them up.\n";
     try {
-      await deliverLogcheckReport(Buffer.from(text), {
+      await sendMail(Buffer.from(text), {
         to: this.#settings.sendmailto,
         subject: `Logcheck: ${this.#subject("exiting due to errors")}`,
         host: this.#hostName(),
@@ -260,6 +298,10 @@ class LogcheckRun {
     if (this.#request.debug) this.#output.err(`DEBUG: [${new Date().toISOString()}] ${text}\n`);
   }
 
+  #temporaryDir(): string {
+    return (this.#temporary ??= makeTemporary(this.#settings.tmp));
+  }
+
   #removeTemporary(): void {
     if (this.#temporary === null || this.#request.keepTemporary) return;
     rmSync(this.#temporary, { recursive: true, force: true });
@@ -267,6 +309,15 @@ class LogcheckRun {
 }
 
 const NOTHING = new Uint8Array(0);
+// A summary is shorter than what it sums up; a program that hangs must not hold up the report.
+const SUMMARY_MAX_BYTES = 64 << 20;
+const SUMMARY_TIMEOUT_MS = 60_000;
+
+// Loaded when there is something to send: most runs find nothing, and need not pay for reading a mail library.
+async function sendMail(report: Uint8Array, mail: LogcheckMail): Promise<void> {
+  const { deliverLogcheckReport } = await import("./logcheck-mail.ts");
+  await deliverLogcheckReport(report, mail);
+}
 // header.txt and footer.txt are welcome, not needed.
 function readText(path: string): Uint8Array {
   return isReadable(path) ? readFileSync(path) : NOTHING;
@@ -278,6 +329,15 @@ function isReadable(path: string): boolean {
     return true;
   } catch {
     return false; // the caller says what it means that it is not
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false; // syslog-summary is an extra that need not be installed
   }
 }
 
