@@ -104,6 +104,7 @@ export type EventBody =
   | { type: "lines.skipped"; source: string; count: number; because: string }
   | { type: "log.unreadable"; path: string; why: string; mend: string }
   | { type: "log.shrank"; path: string; fromBytes: number; toBytes: number }
+  | { type: "log.silent"; path: string; lastAt: string; quietMs: number; usualLongestMs: number }
   | { type: "verdict.reached"; verdict: Verdict }
   // `via` names the backend that confirmed it: `nftables`.
   | { type: "block.applied"; target: string; until: string; because: string; findingId: string; via?: string }

@@ -101,6 +101,16 @@ export function blindSpot(event: Event): BlindSpot | null {
           `${event.path} shrank from ${bytes(event.fromBytes)} to ${bytes(event.toBytes)} ` +
           "without being rotated: somebody truncated or replaced it",
       };
+    case "log.silent":
+      return {
+        ...base,
+        rank: 3,
+        key: `silent ${event.path}`,
+        text:
+          `${event.path} has been silent for ${formatDuration(event.quietMs)}, since ${syslogStamp(event.lastAt)}; ` +
+          `it never was for longer than ${formatDuration(event.usualLongestMs)}`,
+        mend: "see whether its writer still runs and still writes there",
+      };
     case "config.rejected":
       return {
         ...base,

@@ -196,6 +196,7 @@ test("finds a sentence for every event of loss", () => {
     "lines.skipped",
     "log.unreadable",
     "log.shrank",
+    "log.silent",
     "report.failed",
     "config.rejected",
     "config.faulty",

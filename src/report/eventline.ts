@@ -87,6 +87,12 @@ function said(event: EventBody): Said {
         "alarm",
         `${event.path} shrank from ${bytes(event.fromBytes)} to ${bytes(event.toBytes)} without being rotated`,
       );
+    case "log.silent":
+      return say(
+        "log",
+        "warn",
+        `${event.path} silent for ${formatDuration(event.quietMs)}, at most ${formatDuration(event.usualLongestMs)} before`,
+      );
     case "verdict.reached":
       return verdictSaid(event.verdict);
     case "block.applied": {

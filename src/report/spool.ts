@@ -59,6 +59,8 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #clock: Clock;
   readonly #chance: () => number;
+  // When each waiting report is due, so that looking does not mean reading them all; at most one a file.
+  readonly #nextAt = new Map<string, string>();
   #timer: NodeJS.Timeout | null = null;
   #retrying: Promise<number> | null = null;
   #closed = false;
@@ -134,8 +136,13 @@ export class Spool {
 
   async #retry(): Promise<number> {
     let left = 0;
-    for (const file of listReports(this.#options.dir)) {
+    const files = listReports(this.#options.dir);
+    const names = new Set(files.map((file) => file.name));
+    for (const name of this.#nextAt.keys()) if (!names.has(name)) this.#nextAt.delete(name);
+    for (const file of files) {
       if (this.#closed) break;
+      const nextAt = this.#nextAt.get(file.name);
+      if (nextAt !== undefined && !isDue({ nextAt }, this.#clock.now())) continue;
       const waiting = this.#read(file);
       if (waiting !== null && (await this.#retryOne(waiting))) left++;
     }
@@ -147,6 +154,7 @@ export class Spool {
     const now = this.#clock.now();
     const routes = this.#options.routes();
     const due = owed.filter((each) => isDue(each, now));
+    this.#nextAt.set(nameOf(message.id), earliest(owed));
     if (due.length === 0 || routes.length === 0) return false;
     const leased = new Date(now.getTime() + LEASE_MS).toISOString();
     this.#keep({
@@ -181,6 +189,7 @@ export class Spool {
     try {
       this.#makeRoom(nameOf(waiting.message.id));
       writeReport(this.#options.dir, waiting);
+      this.#nextAt.set(nameOf(waiting.message.id), earliest(waiting.owed));
       return true;
     } catch (error) {
       this.#tellSpool(`a report could not be kept in ${this.#options.dir}: ${describeError(error)}`);
@@ -284,3 +293,7 @@ export class Spool {
 
 // The first delay is a minute, so looking once a minute is as exact as the back-off needs.
 const FIRST_WAKE_MS = 60_000;
+
+function earliest(owed: readonly Owed[]): string {
+  return owed.map((each) => each.nextAt).sort()[0] ?? "";
+}

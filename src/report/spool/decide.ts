@@ -32,7 +32,7 @@ export function delayMs(attempts: number, worthRetrying: boolean, chance: number
 }
 
 /** True when it is time; also when the next try lies further off than any delay, because somebody set the clock back. */
-export function isDue(owed: Owed, now: Date): boolean {
+export function isDue(owed: Pick<Owed, "nextAt">, now: Date): boolean {
   const inMs = Date.parse(owed.nextAt) - now.getTime();
   return !(inMs > 0 && inMs <= LONGEST_DELAY_MS * 1.1);
 }
