@@ -201,17 +201,17 @@ class Parser {
       max = number();
       if (min < 0) min = 0;
     }
-    if (this.#symbols[at] !== 0x7d) return null;
-    if (min < 0) {
-      if (this.#reading !== "matcher" || at !== open + 1) return null;
+    const isMatcher = this.#reading === "matcher";
+    if (isMatcher && (at === open + 1 ? this.#symbols[at] === 0x7d : this.#symbols[at] === 0x2c)) {
       throw new PatternError(
         open,
         "Invalid content of \\{\\}",
-        'write "\\{\\}" for the characters themselves',
+        'write {MIN,MAX}, or "\\{" for the character itself',
       );
     }
+    if (min < 0 || this.#symbols[at] !== 0x7d) return null;
     if (max >= 0 && min > max) {
-      if (this.#reading !== "matcher") return null;
+      if (!isMatcher) return null;
       throw new PatternError(
         open,
         "Invalid content of \\{\\}",

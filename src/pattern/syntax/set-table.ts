@@ -56,7 +56,7 @@ export class SetTable {
 
   /** `.`, which never matches an invalid byte. */
   any(): number {
-    return this.named(".", () => [0, this.locale === "C" ? 0xff : BEYOND_UNICODE - 1]);
+    return this.named(".", () => [0, Math.min(this.top, BEYOND_UNICODE - 1)]);
   }
 
   /** Every symbol, invalid bytes included. */

@@ -34,6 +34,6 @@ export type Parsed = {
   readonly hasBackReference: boolean;
   /** The pattern uses something that makes grep leave its own automaton for the matcher. */
   readonly wantsMatcher: boolean;
-  /** The two readings may differ. */
+  /** The two readings may differ in what they repeat or in a range. */
   readonly readingMatters: boolean;
 };
