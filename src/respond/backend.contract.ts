@@ -1,12 +1,13 @@
 // What every backend must do, shown with real packets: a host and a stranger in network namespaces of their own.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import test, { type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ChangeResult } from "./backend.ts";
 import type { HeldBlock } from "./plan.ts";
 import { cannotLab, type Lab, makeLab } from "./testing/netns.ts";
+import { Remote } from "./testing/remote.ts";
+
+const PROBE = fileURLToPath(new URL("./testing/probe.ts", import.meta.url));
 
 export type Contract = {
   /** A name that testing/backend-child.ts knows. */
@@ -23,66 +24,30 @@ export type Contract = {
   readonly skip?: () => string | null;
 };
 
-const HERE = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-
 /** A backend at work in the host's namespace. */
 export class RemoteBackend {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<
-    number,
-    { resolve: (value: unknown) => void; reject: (error: Error) => void }
-  >();
-  #next = 1;
+  readonly #remote: Remote;
 
   constructor(t: TestContext, lab: Lab, backend: string) {
-    this.#child = spawn(
-      "ip",
-      ["netns", "exec", lab.host, process.execPath, HERE("./testing/backend-child.ts"), backend],
-      { stdio: ["pipe", "pipe", "inherit"] },
-    );
-    t.after(() => this.#child.kill("SIGKILL"));
-    createInterface({ input: this.#child.stdout! }).on("line", (line) => {
-      const { id, value, error } = JSON.parse(line) as { id: number; value: unknown; error?: string };
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(value);
-      else waiting?.reject(new Error(error));
-    });
-    this.#child.on("exit", () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error("the backend's process ended"));
-    });
+    this.#remote = new Remote(t, lab, "./backend-child.ts", backend);
   }
 
-  async #ask(call: string, more: object = {}): Promise<unknown> {
-    const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#child.stdin!.write(`${JSON.stringify({ id, call, ...more })}\n`);
-    });
-  }
-
-  open = () => this.#ask("open");
-  allow = (...targets: string[]) => this.#ask("allow", { targets });
+  open = () => this.#remote.ask("open");
+  allow = (...targets: string[]) => this.#remote.ask("allow", { targets });
   block = (forMs: number, ...targets: string[]) =>
-    this.#ask("block", { targets, forMs }) as Promise<ChangeResult[]>;
-  lift = (...targets: string[]) => this.#ask("lift", { targets }) as Promise<ChangeResult[]>;
-  held = () => this.#ask("held") as Promise<HeldBlock[]>;
+    this.#remote.ask("block", { targets, forMs }) as Promise<ChangeResult[]>;
+  lift = (...targets: string[]) => this.#remote.ask("lift", { targets }) as Promise<ChangeResult[]>;
+  held = () => this.#remote.ask("held") as Promise<HeldBlock[]>;
   packets = async (...targets: string[]) =>
-    new Map((await this.#ask("packets", { targets })) as [string, number][]);
-  clear = () => this.#ask("clear");
-
-  /** Dies as the guard would under `kill -9`. */
-  async die(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.kill("SIGKILL");
-    await gone;
-  }
+    new Map((await this.#remote.ask("packets", { targets })) as [string, number][]);
+  clear = () => this.#remote.ask("clear");
+  die = () => this.#remote.die();
 }
 
 /** One knock from this address of the stranger: `answered` or `silent`. */
 export async function knock(lab: Lab, from: string): Promise<string> {
   const to = from.includes(":") ? "fd77::1" : "10.77.0.1";
-  return lab.start(lab.stranger, process.execPath, HERE("./testing/probe.ts"), from, to, "400");
+  return lab.start(lab.stranger, process.execPath, PROBE, from, to, "400");
 }
 
 /** Check that the host stays silent to this address. */

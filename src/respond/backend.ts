@@ -32,6 +32,14 @@ export interface Backend {
   held(): Promise<HeldBlock[]>;
   /** Packets stopped so far, by target (`formatPrefix`); targets that are not blocked are left out. */
   packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>>;
+  /** Is what carries the blocks still whole? Blocks themselves may be missing: somebody lifted them by hand. */
+  intact?(): Promise<boolean>;
+  /**
+   * Tells when somebody takes apart what carries the blocks (`disturbed`: look with `intact`), or when telltale
+   * itself lifts everything from another process (`lifted-by-order`).
+   * @throws SystemCallError when this machine does not tell
+   */
+  watch?(onEvent: (event: "disturbed" | "lifted-by-order") => void): Disposable;
   /** Removes every block and everything else this backend has put on the host. */
   clear(): Promise<void>;
   /** Lets go of handles; blocks stay in force. */

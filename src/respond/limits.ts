@@ -18,3 +18,11 @@ export const DEFAULT_LIMITS: BlockLimits = {
   // About 10 MB of kernel memory.
   maxInForce: 100_000,
 };
+
+/** The defaults with what somebody set instead; other keys are passed over. */
+export function limitsOf(given: Partial<BlockLimits>): BlockLimits {
+  const limits: { -readonly [K in keyof BlockLimits]: number } = { ...DEFAULT_LIMITS };
+  for (const key of Object.keys(DEFAULT_LIMITS) as (keyof BlockLimits)[])
+    limits[key] = given[key] ?? limits[key];
+  return limits;
+}

@@ -1,8 +1,8 @@
 // The steps from the blocks a firewall holds to the blocks it should hold. Pure: what is printed as a plan is
 // what a backend is given.
-import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
+import { formatPrefix, type Prefix } from "../core/address.ts";
 import { formatDuration } from "../core/duration.ts";
-import type { BlockRow, FirewallChange } from "./types.ts";
+import type { FirewallChange } from "./types.ts";
 
 /** One block as a firewall holds it. */
 export type HeldBlock = {
@@ -12,28 +12,32 @@ export type HeldBlock = {
   readonly packetsStopped: number;
 };
 
+/** One block as it should be. */
+export type WantedBlock = {
+  readonly target: Prefix;
+  /** Time until it should end, in milliseconds; one whose time is over is not wanted. */
+  readonly leftMs: number;
+  readonly packetsStopped: number;
+};
+
 // A firewall counts in its own ticks, and a moment passes between reading it and writing to it.
 const SAME_TIME_WITHIN_MS = 15_000;
 
 /**
- * Blocks that are missing or would end too early are set, blocks that nothing asks for are lifted, the rest stays
+ * Blocks that are missing or would end at another time are set, blocks that nobody wants are lifted, the rest stays
  * untouched and keeps its counters.
- * @param wanted rows of the history; those whose time is over count as not wanted
- * @param graceMs how much longer than the history the firewall shall hold a block
+ * @param graceMs how much longer than wanted the firewall shall hold a block
  */
 export function planChanges(
-  wanted: Iterable<BlockRow>,
+  wanted: Iterable<WantedBlock>,
   held: Iterable<HeldBlock>,
-  now: Date,
   graceMs: number,
 ): FirewallChange[] {
   const standing = new Map<string, HeldBlock>();
   for (const block of held) standing.set(formatPrefix(block.target), block);
   const changes: FirewallChange[] = [];
-  for (const row of wanted) {
-    const target = parsePrefix(row.target);
-    const leftMs = Date.parse(row.until) - now.getTime();
-    if (target === null || !(leftMs > 0)) continue;
+  for (const { target, leftMs, packetsStopped } of wanted) {
+    if (!(leftMs > 0)) continue;
     const key = formatPrefix(target);
     const block = standing.get(key);
     standing.delete(key);
@@ -41,13 +45,15 @@ export function planChanges(
     if (
       block !== undefined &&
       (block.leftMs === null || Math.abs(block.leftMs - forMs) <= SAME_TIME_WITHIN_MS)
-    )
+    ) {
       continue;
+    }
     changes.push({
       do: "block",
       target,
       forMs,
-      packetsStopped: Math.max(row.packetsStopped, block?.packetsStopped ?? 0),
+      packetsStopped: Math.max(packetsStopped, block?.packetsStopped ?? 0),
+      fresh: block === undefined,
     });
   }
   for (const block of standing.values()) changes.push({ do: "lift", target: block.target });

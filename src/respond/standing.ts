@@ -1,6 +1,6 @@
 // The blocks this guard believes in force, with the moment each ends. Bounded by the circuit breaker; ends are kept by
 // second so that a tick touches only what is due.
-import { familyOf, formatPrefix, type Prefix, parsePrefix, prefixOf } from "../core/address.ts";
+import { familyOf, formatPrefix, type Prefix, prefixOf } from "../core/address.ts";
 import type { BlockRow } from "./types.ts";
 
 export type StandingBlock = {
@@ -25,9 +25,8 @@ export class StandingBlocks {
     return this.#byTarget.values();
   }
 
-  set(row: BlockRow, endMs: number): void {
-    const target = parsePrefix(row.target);
-    if (target === null) return;
+  /** @param target what `row.target` says, read already */
+  set(row: BlockRow, target: Prefix, endMs: number): void {
     const key = formatPrefix(target);
     this.delete(key);
     this.#byTarget.set(key, { row, target, endMs });

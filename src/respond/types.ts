@@ -37,6 +37,8 @@ export type FirewallChange =
       readonly forMs: number;
       /** Where the counter starts: packets stopped before a restart. */
       readonly packetsStopped?: number;
+      /** The firewall is known not to hold this target yet, which saves taking it out first. */
+      readonly fresh?: boolean;
     }
   | { readonly do: "lift"; readonly target: Prefix };
 

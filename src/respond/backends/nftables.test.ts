@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { backendContract, eventually, isShut, RemoteBackend } from "../backend.contract.ts";
 import { cannotLab, makeLab } from "../testing/netns.ts";
-import { changesScript, parseHeld, tableScript, USUAL_SETS } from "./ruleset.ts";
+import { changesScript, heldIn, tableScript, USUAL_SETS } from "./ruleset.ts";
+
+const parse = (listing: string) => [...heldIn(listing)];
 
 for (const backend of ["nftables", "nft-program"]) {
   backendContract({
@@ -44,9 +46,9 @@ test("the last word on a target is the one that counts within one transaction", 
 });
 
 test("a listing that is cut short or odd gives what can be read of it", () => {
-  assert.deepEqual(parseHeld(""), []);
-  assert.deepEqual(parseHeld("table inet telltale {\n\tset blocked4_32 {\n\t\telements = {"), []);
-  const [block] = parseHeld(
+  assert.deepEqual(parse(""), []);
+  assert.deepEqual(parse("table inet telltale {\n\tset blocked4_32 {\n\t\telements = {"), []);
+  const [block] = parse(
     "\tset blocked6_64 {\n\t\telements = { 2001:db8:: counter packets 3 bytes 1 timeout 1d2h expires 1d1h59m58s120ms,\n fffff }",
   );
   assert.deepEqual(block, {

@@ -72,7 +72,7 @@ export function allowScript(prefixes: readonly Prefix[]): string {
 }
 
 /**
- * One transaction for all changes. Each element is added, deleted and added again: the first makes the deletion
+ * One transaction for all changes. An element that may be there is added, deleted and added again: the first makes the deletion
  * succeed, and older kernels keep the old timeout when an element is merely added twice.
  */
 export function changesScript(changes: readonly FirewallChange[]): string {
@@ -84,7 +84,7 @@ export function changesScript(changes: readonly FirewallChange[]): string {
     const name = setName(setKeyOf(change.target));
     let group = bySet.get(name);
     if (group === undefined) bySet.set(name, (group = { drop: [], add: [] }));
-    group.drop.push(change.target.base);
+    if (change.do === "lift" || change.fresh !== true) group.drop.push(change.target.base);
     if (change.do === "block") {
       const counter = change.packetsStopped ? ` counter packets ${change.packetsStopped} bytes 0` : "";
       group.add.push(`${change.target.base}${counter} timeout ${timeout(change.forMs)}`);
@@ -93,7 +93,9 @@ export function changesScript(changes: readonly FirewallChange[]): string {
   let script = "";
   for (const [name, { drop, add }] of bySet) {
     const all = drop.join(", ");
-    script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
+    if (drop.length > 0) {
+      script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
+    }
     if (add.length > 0) script += `add element ${TABLE} ${name} { ${add.join(", ")} }\n`;
   }
   return script;
@@ -103,26 +105,35 @@ export function getScript(key: SetKey, addresses: readonly Address[]): string {
   return `get element ${TABLE} ${setName(key)} { ${addresses.join(", ")} }\n`;
 }
 
-/** Reads `list table` or `get element`: every element of a `blocked…` set. */
-export function parseHeld(listing: string): HeldBlock[] {
-  const out: HeldBlock[] = [];
-  const sets = listing.split(/^\s*set (?=blocked[46]_\d+ \{)/m).slice(1);
-  for (const set of sets) {
-    const bits = Number(/^blocked[46]_(\d+)/.exec(set)![1]);
-    const from = set.indexOf("elements = {");
-    if (from < 0) continue;
-    const to = set.indexOf("}", from);
-    for (const element of set.slice(from + 12, to).split(",")) {
-      const fields = element.trim().split(/\s+/);
-      const base = parseAddress(fields[0]!);
-      if (base === null) continue;
-      const after = (word: string) => fields[fields.indexOf(word) + 1];
-      const packets = fields.includes("packets") ? Number(after("packets")) : 0;
-      const expires = fields.includes("expires") ? parseTimeout(after("expires")!) : null;
-      out.push({ target: { base, bits }, leftMs: expires, packetsStopped: packets });
+/** Reads `list table` or `get element`: every element of a `blocked…` set, one by one, since there may be many. */
+export function* heldIn(listing: string): Generator<HeldBlock> {
+  for (const set of listing.matchAll(/^\s*set blocked[46]_(\d+) \{/gm)) {
+    const from = listing.indexOf("elements = {", set.index);
+    const nextSet = listing.indexOf("\tset ", set.index + set[0].length);
+    if (from < 0 || (nextSet >= 0 && from > nextSet)) continue;
+    const to = listing.indexOf("}", from);
+    const bits = Number(set[1]);
+    for (let at = from + 12; at < to; ) {
+      const comma = listing.indexOf(",", at);
+      const end = comma < 0 || comma > to ? to : comma;
+      const block = heldBlock(listing.slice(at, end).trim(), bits);
+      if (block !== null) yield block;
+      at = end + 1;
     }
   }
-  return out;
+}
+
+const ELEMENT = /^([0-9a-f.:]+)(?: counter packets (\d+) bytes \d+)?(?: timeout \S+)?(?: expires (\S+))?$/;
+
+function heldBlock(element: string, bits: number): HeldBlock | null {
+  const [, base, packets, expires] = ELEMENT.exec(element) ?? [];
+  if (base === undefined) return null;
+  return {
+    // The kernel's own spelling is the canonical one (RFC 5952), so it is not parsed again.
+    target: { base: base as Address, bits },
+    leftMs: expires === undefined ? null : parseTimeout(expires),
+    packetsStopped: Number(packets ?? 0),
+  };
 }
 
 /** The sets of blocks that a listing shows, so that lengths met by an earlier run are kept. */

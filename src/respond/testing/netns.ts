@@ -1,6 +1,6 @@
 // Two network namespaces joined by a veth pair, for tests that need a real kernel and must not touch the host's own
 // network. Everything is removed when the test ends, however it ends.
-import { execFile, execFileSync, type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { execFile, execFileSync, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { TestContext } from "node:test";
 
@@ -13,7 +13,9 @@ export type Lab = {
   run(namespace: string, command: string, ...args: string[]): string;
   /** The same without throwing. */
   attempt(namespace: string, command: string, ...args: string[]): SpawnSyncReturns<string>;
-  /** The same without blocking this process, which must answer meanwhile. */
+  /** Starts a program that lives until the test ends. */
+  keep(namespace: string, command: string, ...args: string[]): void;
+  /** The same as `run` without blocking this process, which must answer meanwhile. */
   start(namespace: string, command: string, ...args: string[]): Promise<string>;
 };
 
@@ -67,6 +69,10 @@ export function makeLab(t: TestContext): Lab {
     run,
     attempt: (namespace, command, ...args) =>
       spawnSync("ip", ["netns", "exec", namespace, command, ...args], { encoding: "utf8", timeout: 20_000 }),
+    keep: (namespace, command, ...args) => {
+      const child = spawn("ip", ["netns", "exec", namespace, command, ...args], { stdio: "ignore" });
+      t.after(() => child.kill("SIGKILL"));
+    },
     start: (namespace, command, ...args) =>
       new Promise((resolve, reject) => {
         execFile(

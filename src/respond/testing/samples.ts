@@ -48,11 +48,12 @@ export function recorder(): {
 /** What the store promises, in memory. */
 export class MemoryHistory implements BlockHistory {
   readonly rows: (BlockRow & { liftedAt?: string; cause?: string })[] = [];
+  readonly #open = new Map<string, number>();
 
   put(row: BlockRow): void {
-    const open = this.rows.findIndex((each) => each.target === row.target && each.liftedAt === undefined);
-    if (open >= 0) this.rows[open] = { ...row, since: this.rows[open]!.since };
-    else this.rows.push(row);
+    const open = this.#open.get(row.target);
+    if (open !== undefined) this.rows[open] = { ...row, since: this.rows[open]!.since };
+    else this.#open.set(row.target, this.rows.push(row) - 1);
   }
 
   inForce(now: Date): BlockRow[] {
@@ -60,8 +61,9 @@ export class MemoryHistory implements BlockHistory {
   }
 
   lift(target: string, at: Date, cause: string, packetsStopped = 0): boolean {
-    const index = this.rows.findIndex((row) => row.target === target && row.liftedAt === undefined);
-    if (index < 0) return false;
+    const index = this.#open.get(target);
+    if (index === undefined) return false;
+    this.#open.delete(target);
     this.rows[index] = { ...this.rows[index]!, liftedAt: at.toISOString(), cause, packetsStopped };
     return true;
   }

@@ -1,0 +1,120 @@
+// Notices when somebody takes telltale's part of the firewall apart and puts it back; unless it was the
+// administrator's own order to lift everything, from another process.
+import type { Clock } from "../core/clock.ts";
+import { formatDuration } from "../core/duration.ts";
+import { describeError } from "../core/errors.ts";
+import type { Backend } from "./backend.ts";
+import type { Voice } from "./voice.ts";
+
+export type HealingOptions = {
+  readonly backend: Backend;
+  readonly clock: Clock;
+  readonly voice: Voice;
+  /** Makes the firewall hold what is believed in force; resolves to the number of blocks. */
+  readonly restore: () => Promise<number>;
+  /** Everything was lifted by order: believe in nothing any more, and make the table anew, empty. */
+  readonly lifted: () => Promise<void>;
+};
+
+// A reload takes a table apart in several steps; one look after the last is enough.
+const LOOK_AFTER_MS = 50;
+// The process that lifts by order writes the history after the firewall; what it has written need not be said twice.
+const ORDER_SETTLES_MS = 400;
+// Without notifications, or when putting back has failed, look this often.
+const LOOK_EVERY_TICKS = 5;
+
+export class Healing {
+  readonly #options: HealingOptions;
+  #watch: Disposable | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  #ordered = false;
+  #active = false;
+  #failed = false;
+  #ticks = 0;
+
+  constructor(options: HealingOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to watch; a machine that does not tell is looked at every few seconds. */
+  start(): void {
+    const { backend } = this.#options;
+    if (this.#active || backend.intact === undefined) return;
+    this.#active = true;
+    try {
+      this.#watch = backend.watch?.((event) => {
+        if (event === "lifted-by-order") this.#ordered = true;
+        this.#look(this.#ordered ? ORDER_SETTLES_MS : LOOK_AFTER_MS);
+      });
+    } catch (error) {
+      this.#options.voice.fail(
+        "table",
+        `the kernel does not tell of firewall changes: ${describeError(error)}`,
+        `a removed table is noticed within ${LOOK_EVERY_TICKS} s instead of at once`,
+      );
+    }
+  }
+
+  tick(): void {
+    if (!this.#active || (this.#watch !== undefined && !this.#failed)) return;
+    if (++this.#ticks % LOOK_EVERY_TICKS === 0) this.#look(0);
+  }
+
+  async close(): Promise<void> {
+    this.#active = false;
+    clearTimeout(this.#timer);
+    this.#watch?.[Symbol.dispose]();
+    await this.#looking;
+  }
+
+  #look(afterMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#looking !== undefined) {
+        this.#lookAgain = true;
+        return;
+      }
+      this.#looking = this.#mend().finally(() => {
+        this.#looking = undefined;
+        if (!this.#lookAgain || !this.#active) return;
+        this.#lookAgain = false;
+        this.#look(LOOK_AFTER_MS);
+      });
+    }, afterMs);
+    this.#timer.unref();
+  }
+
+  async #mend(): Promise<void> {
+    const { backend, clock, voice, restore, lifted } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    try {
+      if (!this.#active || (await backend.intact!())) return;
+      if (this.#ordered) {
+        this.#ordered = false;
+        await lifted();
+        return;
+      }
+      voice.fail(
+        "table",
+        `somebody took apart what carries the blocks (${backend.describe()})`,
+        "see who changes the firewall; telltale puts its own part back",
+      );
+      const blocks = await restore();
+      this.#failed = false;
+      const took = formatDuration(clock.monotonicMs() - sinceMs);
+      voice.recovered(
+        "table",
+        `${blocks} ${blocks === 1 ? "block is" : "blocks are"} back in the firewall after ${took}`,
+      );
+    } catch (error) {
+      this.#failed = true;
+      voice.fail(
+        "table",
+        `the blocks could not be put back: ${describeError(error)}`,
+        "see `telltale doctor`; it is tried again every few seconds",
+      );
+    }
+  }
+}

@@ -1,0 +1,129 @@
+// What is believed in force, kept in step with the history and told to whoever listens. A history that cannot be
+// written never keeps a block from being made or lifted.
+import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import type { Emit, LiftCause } from "../core/events.ts";
+import type { WantedBlock } from "./plan.ts";
+import { type StandingBlock, StandingBlocks } from "./standing.ts";
+import type { BlockHistory, BlockRow } from "./types.ts";
+import type { Voice } from "./voice.ts";
+
+const MEND = "see what the store itself reports, and `telltale doctor`";
+
+export class BlockLedger {
+  readonly standing = new StandingBlocks();
+  readonly #history: BlockHistory;
+  readonly #clock: Clock;
+  readonly #voice: Voice;
+  readonly #emit: Emit;
+  // Targets in force that the history does not know, because it could not be written.
+  readonly #unwritten = new Set<string>();
+
+  constructor(history: BlockHistory, clock: Clock, voice: Voice, emit: Emit) {
+    this.#history = history;
+    this.#clock = clock;
+    this.#voice = voice;
+    this.#emit = emit;
+  }
+
+  /** Believes a block in force for so long from now on the monotonic clock. */
+  believe(row: BlockRow, target: Prefix, forMs: number): void {
+    this.standing.set(row, target, this.#clock.monotonicMs() + forMs);
+  }
+
+  /** Takes back a belief that the firewall did not confirm. */
+  disbelieve(target: Prefix, before: StandingBlock | null): void {
+    if (before === null) this.standing.delete(formatPrefix(target));
+    else this.standing.set(before.row, before.target, before.endMs);
+  }
+
+  /** Writes down what the firewall has confirmed, and says so. */
+  confirm(row: BlockRow): void {
+    try {
+      this.#history.put(row);
+      this.#unwritten.delete(row.target);
+    } catch (error) {
+      this.#unwritten.add(row.target);
+      this.#voice.fail(
+        "history",
+        `the block of ${row.target} is in force but could not be written down, and will not outlive a reboot: ${describeError(error)}`,
+        MEND,
+      );
+    }
+    const { target, until, because, findingId } = row;
+    this.#emit({ type: "block.applied", target, until, because, findingId });
+  }
+
+  /** Ends a block and says so, unless another process has ended it before and said so itself. */
+  end(target: string, cause: LiftCause, packetsStopped: number): void {
+    const believed = this.standing.delete(target);
+    const unwritten = this.#unwritten.delete(target);
+    let known = false;
+    try {
+      known = this.#history.lift(target, this.#clock.now(), cause, packetsStopped);
+    } catch (error) {
+      known = believed;
+      this.#voice.fail(
+        "history",
+        `the lift of ${target} could not be written down: ${describeError(error)}`,
+        MEND,
+      );
+    }
+    // Believed, written, yet no longer open in the history: another process has lifted it and said so.
+    if (believed && !known && !unwritten) return;
+    this.#emit({ type: "block.lifted", target, cause, packetsStopped });
+  }
+
+  /** Forgets a block that somebody else has ended and announced. */
+  forget(target: string): void {
+    this.standing.delete(target);
+    this.#unwritten.delete(target);
+  }
+
+  /** Rows of the history in force; what is believed, when it cannot be read. */
+  rowsInForce(): readonly BlockRow[] {
+    try {
+      return this.#history.inForce(this.#clock.now());
+    } catch (error) {
+      this.#voice.fail("history", `the history cannot be read: ${describeError(error)}`, MEND);
+      return Array.from(this.standing, ({ row }) => row);
+    }
+  }
+
+  /** What the firewall should hold, by the time left on the monotonic clock. */
+  *wanted(): Iterable<WantedBlock> {
+    const nowMs = this.#clock.monotonicMs();
+    for (const { row, target, endMs } of this.standing) {
+      yield { target, leftMs: endMs - nowMs, packetsStopped: row.packetsStopped };
+    }
+  }
+
+  /** Forgets every block that the history, where it can be read, no longer counts in force. */
+  forgetLiftedElsewhere(): void {
+    const open = new Set(this.rowsInForce().map((row) => row.target));
+    const gone = Array.from(this.standing, ({ row }) => row.target).filter(
+      (target) => !open.has(target) && !this.#unwritten.has(target),
+    );
+    for (const target of gone) this.forget(target);
+  }
+
+  /** Blocks of this target since then; 0 when the history cannot tell. */
+  timesSince(target: Prefix, sinceMs: number): number {
+    try {
+      return this.#history.times(formatPrefix(target), sinceMs);
+    } catch (error) {
+      this.#voice.fail("history", `the history cannot be read: ${describeError(error)}`, MEND);
+      return 0;
+    }
+  }
+
+  /** The targets, as text, of rows that cover this prefix. */
+  covering(wanted: Prefix, covers: (other: Prefix) => boolean): string[] {
+    const block = this.standing.covering(wanted);
+    if (block !== null) return [formatPrefix(block.target)];
+    return this.rowsInForce()
+      .map((row) => row.target)
+      .filter((target) => covers(parsePrefix(target) ?? wanted));
+  }
+}
