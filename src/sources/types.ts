@@ -25,8 +25,11 @@ export interface Follower {
   start(): Promise<void>;
   /** Ends after the batch in hand; nothing is committed once this resolved. */
   stop(): Promise<void>;
-  /** Follows one more log; for a journal, nothing. */
-  add(path: string): void;
+  /**
+   * Follows one more log; for a journal, nothing.
+   * @param from where to begin when it exists and was never read; a log that just appeared wants "start"
+   */
+  add(path: string, from?: "start" | "end"): void;
   /** No longer follows a log; its cursor stays where it is. */
   remove(path: string): void;
 }

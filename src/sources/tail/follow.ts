@@ -4,7 +4,8 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
 import type { CursorShelf, Follower } from "../types.ts";
-import { CommitError, FollowedLog, type LineBatch, type LogSurroundings, newChunk } from "./followed-log.ts";
+import { CommitError, FollowedLog, type LineBatch, type LogSurroundings } from "./followed-log.ts";
+import { CHUNK_BYTES } from "./incarnation.ts";
 import { FolderWatch } from "./watch.ts";
 
 export type { Follower } from "../types.ts";
@@ -48,7 +49,8 @@ export function followFiles(options: FollowFilesOptions): Follower {
 class FileFollower implements Follower {
   readonly #options: FollowFilesOptions;
   readonly #around: LogSurroundings;
-  readonly #chunk = newChunk();
+  /** One for all logs: they are read one after another. */
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   readonly #logs = new Map<string, FollowedLog>();
   readonly #dirty = new Set<FollowedLog>();
   readonly #watch: FolderWatch;
@@ -67,7 +69,6 @@ class FileFollower implements Follower {
       commit: options.commit,
       emit: options.emit,
       clock: options.clock ?? systemClock,
-      from: options.from ?? "start",
       maxLineBytes: Math.min(Math.max(1, options.maxLineBytes ?? 64 * 1024), MAX_LINE_BYTES),
       generationFolders: options.generationFolders ?? (() => []),
       isFollowed: (path) => this.#logs.has(path),
@@ -76,9 +77,9 @@ class FileFollower implements Follower {
     for (const path of options.paths) this.add(path);
   }
 
-  add(path: string): void {
+  add(path: string, from = this.#options.from ?? "start"): void {
     if (this.#logs.has(path)) return;
-    const log = new FollowedLog(path, this.#chunk, this.#around);
+    const log = new FollowedLog(path, from, this.#chunk, this.#around);
     this.#logs.set(path, log);
     if (!this.#live) return;
     this.#dirty.add(log);
@@ -163,7 +164,7 @@ class FileFollower implements Follower {
       try {
         // Behind the others again: a log that never ends does not starve them.
         if ((await log!.look()) === "more") this.#dirty.add(log!);
-        else this.#retryMs = RETRY_FIRST_MS;
+        this.#commitsAgain();
       } catch (error) {
         if (!(error instanceof CommitError)) throw error;
         this.#dirty.add(log!);
@@ -189,6 +190,13 @@ class FileFollower implements Follower {
       void this.#inTurn(() => this.#readDirty());
     }, this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
+  }
+
+  #commitsAgain(): void {
+    if (this.#retryMs === RETRY_FIRST_MS) return;
+    this.#retryMs = RETRY_FIRST_MS;
+    const how = "lines are recorded again, from the first one that was not";
+    this.#options.emit({ type: "part.recovered", part: "check", how });
   }
 
   async #rearm(): Promise<void> {

@@ -1,16 +1,18 @@
 // One log through all its incarnations: reads the present file, notices that it was rotated, truncated or
 // replaced, reads what was written to the earlier ones first, and commits every line with the place after it.
-import { basename, dirname } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { describeError, MissingPartError } from "../../core/errors.ts";
 import type { Emit, EventBody } from "../../core/events.ts";
 import type { CursorShelf } from "../types.ts";
-import { type Archive, readArchive } from "./archive.ts";
-import { type Draining, type FileCursor, fingerprint, readCursor, type Spot } from "./cursor.ts";
-import { byAge, type Generation, newerThan } from "./generations.ts";
-import { CHUNK_BYTES, Incarnation, type Skipped } from "./incarnation.ts";
+import { type Archive, type ArchiveResult, readArchive } from "./archive.ts";
+import { type Draining, type FileCursor, readCursor, type Spot } from "./cursor.ts";
+import { type Generation, newerThan, sameFile } from "./generations.ts";
+import { Incarnation, type ReadResult, type Skipped, type Take } from "./incarnation.ts";
 import { listGenerations } from "./listing.ts";
-import { type FileFacts, factsOf, isOpen, type OpenedLog, openLog, type Unreadable } from "./open-log.ts";
+import { locate, locateDrain, type Search } from "./locate.ts";
+import { type FileFacts, factsOf, isOpen, openLog, type Unreadable } from "./open-log.ts";
 import type { SplitOptions } from "./split.ts";
 
 export type LineBatch = {
@@ -27,7 +29,6 @@ export type LogSurroundings = {
   readonly commit: (batch: LineBatch) => void;
   readonly emit: Emit;
   readonly clock: Clock;
-  readonly from: "start" | "end";
   readonly maxLineBytes: number;
   /** Further folders where generations of this log may be (logrotate's `olddir`). */
   readonly generationFolders: (path: string) => readonly string[];
@@ -52,23 +53,36 @@ const MAX_DRAINS = 4;
 // A last line without newline in a file that was rotated away is whole when nobody wrote to the file for so long.
 const SETTLED_MS = 2_000;
 
+// The kernel stamps files with the time of its last tick.
+const FILE_TIME_LAG_MS = 20;
+
+// What was told once is remembered, so that it is not told again: as much of it as a log has generations.
+const MAX_TOLD = 100;
+
 export class FollowedLog {
   readonly path: string;
   readonly #around: LogSurroundings;
   readonly #chunk: Buffer;
-  #cursor: FileCursor | null = null;
-  #current: Incarnation | null = null;
-  #drains: { incarnation: Incarnation; sinceMs: number }[] = [];
-  /** The incarnation that was read to its end last: what comes next was written after it. */
-  #last: { device: string; inode: string; mtimeMs: number } | null = null;
+  readonly #from: "start" | "end";
+  /** As it was committed last. */
+  #cursor: FileCursor | null;
   /** The cursor was turned into open files. */
   #resumed = false;
+  #current: Incarnation | null = null;
+  #drains: { incarnation: Incarnation; sinceMs: number }[] = [];
+  /** Of the cursor's drains, those that were not looked for yet. */
+  #unresumed: Draining[] = [];
+  /** The incarnation that was read to its end last: what comes next was written after it. */
+  #last: { readonly device: string; readonly inode: string; readonly mtimeMs: number } | null = null;
+  /** Where the path leads: another one when it is a link. */
   #realPath: string;
-  #told = new Set<string>();
+  /** What the next batch has to tell. */
   #pending: EventBody[] = [];
+  readonly #told = new Set<string>();
 
-  constructor(path: string, chunk: Buffer, around: LogSurroundings) {
+  constructor(path: string, from: "start" | "end", chunk: Buffer, around: LogSurroundings) {
     this.path = path;
+    this.#from = from;
     this.#realPath = path;
     this.#chunk = chunk;
     this.#around = around;
@@ -92,38 +106,26 @@ export class FollowedLog {
       if (!this.#resumed) await this.#resume();
       if ((await this.#readDrains()) === "more") return "more";
       if (this.#current === null) return await this.#openNext();
-      switch (await this.#current.read(this.#chunk, this.#split(false), this.#take)) {
-        case "more":
-          return "more";
-        case "replaced":
-          await this.#release();
-          return "more";
-        case "idle":
-          return await this.#idle(this.#current);
-      }
+      const result = await this.#read(this.#current, false);
+      if (result === "idle") return await this.#atEnd(this.#current);
+      // The bytes before our place are gone: where they went is found from the cursor.
+      if (result === "replaced") await this.release();
+      return "more";
     } catch (error) {
-      await this.#release();
+      await this.release();
       if (error instanceof CommitError) throw error;
-      this.#tell({
-        path: this.path,
-        why: describeError(error),
-        mend: "look at the file system that holds the log",
-      });
+      const mend = "look at the file system that holds the log";
+      this.#tell({ path: this.path, why: describeError(error), mend });
       return "idle";
     }
   }
 
   /** Closes all files; a later look begins again from the last cursor. */
   async release(): Promise<void> {
-    await this.#release();
-  }
-
-  async #release(): Promise<void> {
-    const open = [
-      ...this.#drains.map(({ incarnation }) => incarnation),
-      ...(this.#current ? [this.#current] : []),
-    ];
+    const open = this.#drains.map(({ incarnation }) => incarnation);
+    if (this.#current !== null) open.push(this.#current);
     this.#drains = [];
+    this.#unresumed = [];
     this.#current = null;
     this.#last = null;
     this.#resumed = false;
@@ -131,37 +133,35 @@ export class FollowedLog {
     for (const incarnation of open) await incarnation.close();
   }
 
-  // --- the present file -------------------------------------------------------------------------------------
+  // --- the incarnation in hand ------------------------------------------------------------------------------
 
-  async #idle(current: Incarnation): Promise<"more" | "idle"> {
-    const here = await factsOf(this.#realPath).catch(() => null); // Renamed away: rotated, as far as we are concerned.
-    if (here !== null && current.isFile(here)) return "idle";
+  async #atEnd(current: Incarnation): Promise<"more" | "idle"> {
+    const here = await this.#here();
+    if (here !== null && sameFile(here, current)) return "idle";
+    // Rotated away. Once more: it may have been written to between our last read and its being renamed.
     const moved = here !== null && here.sizeBytes > 0;
-    // Once more: it may have been written to between our last read and its being renamed.
-    const result = await current.read(this.#chunk, this.#split(moved || this.#settled(current)), this.#take);
+    const result = await this.#read(current, moved || this.#settled(current));
     if (result === "more") return "more";
     if (result === "replaced") {
-      await this.#release();
+      await this.release();
       return "more";
     }
     this.#last = current;
-    this.#drains.push({ incarnation: current, sinceMs: this.#nowMs() });
     this.#current = null;
-    if (this.#drains.length > MAX_DRAINS) await this.#drains.shift()!.incarnation.close();
+    this.#drains.push({ incarnation: current, sinceMs: this.#nowMs() });
     return "more";
   }
 
   /** Opens what was written after the last incarnation: an earlier generation we never saw, or the log itself. */
   async #openNext(): Promise<"more" | "idle"> {
-    if (this.#last !== null) {
-      const last = this.#last;
-      const all = await this.#generations();
-      const found = all.find((one) => sameFile(one, last)) ?? null;
-      const next = newerThan(all, found, last.mtimeMs)[0];
-      if (next !== undefined) return this.#openGeneration(next);
+    const next = await this.#nextGeneration();
+    if (next !== undefined) {
+      await this.#openGeneration(next);
+      return "more";
     }
     const opened = await openLog(this.path);
     if (opened === null) {
+      // Said once, so that whatever appears later is known to be new from its first byte.
       if (this.#cursor === null) this.#deliver([], null);
       return "idle";
     }
@@ -171,201 +171,168 @@ export class FollowedLog {
     }
     this.#told.clear();
     this.#realPath = opened.path;
-    const fresh = this.#cursor === null && this.#around.from === "end";
-    await this.#begin(opened, fresh);
+    const skip = this.#cursor === null && this.#from === "end";
+    this.#current = await (skip ? Incarnation.beginAtEnd(opened) : Incarnation.begin(opened));
+    this.#deliver([], this.#current.spot);
     return "more";
   }
 
-  async #openGeneration(next: Generation): Promise<"more" | "idle"> {
+  async #nextGeneration(): Promise<Generation | undefined> {
+    if (this.#last === null) return undefined;
+    const last = this.#last;
+    const all = await this.#generations();
+    const found = all.find((one) => sameFile(one, last)) ?? null;
+    return newerThan(all, found, last.mtimeMs)[0];
+  }
+
+  async #openGeneration(next: Generation): Promise<void> {
     if (next.compression !== null) {
-      await this.#readArchive(next as Archive, null);
-      return "more";
+      const take: Take = (lines, after, skipped) => this.#deliver(lines, after, skipped);
+      const result = await this.#readArchive(next as Archive, null, take);
+      if (result === "unreadable") this.#lost(`${next.path} cannot be read to its end`);
+      if (result !== "gone") this.#last = next;
+      return;
     }
     const opened = await openLog(next.path);
     if (isOpen(opened)) {
-      if (sameFile(opened, next)) await this.#begin(opened, false);
-      else await opened.handle.close();
+      // Another file than the one listed: rotated again in between, so look again.
+      if (!sameFile(opened, next)) return await opened.handle.close();
+      this.#current = await Incarnation.begin(opened);
+      this.#deliver([], this.#current.spot);
     } else if (opened !== null) {
       this.#tell(opened);
       this.#lost(`${next.path} cannot be read`);
       this.#last = next;
     }
-    return "more";
   }
 
-  async #begin(opened: OpenedLog, atEnd: boolean): Promise<void> {
-    this.#current = await mustClose(opened, () =>
-      atEnd ? Incarnation.beginAtEnd(opened) : Incarnation.begin(opened),
-    );
-    this.#deliver([], this.#current.spot);
-  }
-
-  // --- earlier generations ----------------------------------------------------------------------------------
+  // --- files that were rotated away -------------------------------------------------------------------------
 
   async #readDrains(): Promise<"more" | "idle"> {
     const moved = this.#current !== null && this.#current.sizeBytes > 0;
     let dropped = false;
     for (const drain of [...this.#drains]) {
       const { incarnation, sinceMs } = drain;
-      const final = moved || this.#settled(incarnation);
-      const result = await incarnation.read(this.#chunk, this.#split(final), this.#take);
+      const crowded = this.#drains.length > MAX_DRAINS;
+      const result = await this.#read(incarnation, moved || crowded || this.#settled(incarnation));
       if (result === "more") return "more";
-      const over = incarnation.finished && this.#nowMs() - sinceMs >= DRAIN_MS;
+      const over = incarnation.finished && (crowded || this.#nowMs() - sinceMs >= DRAIN_MS);
       if (result === "idle" && !over) continue;
       this.#drains = this.#drains.filter((other) => other !== drain);
-      dropped = true;
       await incarnation.close();
+      dropped = true;
     }
-    if (dropped && this.#cursor !== null) this.#deliver([], this.#current?.spot ?? this.#cursor.spot);
+    if (dropped) this.#deliver([], this.#spotNow());
     return "idle";
   }
 
-  /** Reads an archive after `spot`; what cannot be read is told and passed over. False when it is another file's. */
-  async #readArchive(
-    archive: Archive,
-    spot: Spot | null,
-    draining = false,
-  ): Promise<ReturnType<typeof readArchive>> {
-    const take = draining
-      ? (lines: Uint8Array[], _: Spot, skipped: Skipped) => this.#deliver(lines, this.#spotNow(), skipped)
-      : (lines: Uint8Array[], after: Spot, skipped: Skipped) => this.#deliver(lines, after, skipped);
-    try {
-      const result = await readArchive(archive, spot, this.#split(true), take);
-      if (result === "read" && !draining) this.#last = archive;
-      return result;
-    } catch (error) {
-      if (error instanceof CommitError) throw error;
-      const mend =
-        error instanceof MissingPartError ? error.mend : "look whether the file is whole: `gzip -t`, `xz -t`";
-      this.#tell({ path: archive.path, why: describeError(error), mend });
-      if (spot !== null) return "other";
-      this.#lost(`${archive.path} cannot be read to its end`);
-      this.#last = archive;
-      return "read";
-    }
-  }
+  // --- after a restart --------------------------------------------------------------------------------------
 
   async #resume(): Promise<void> {
-    const cursor = this.#cursor;
     this.#resumed = true;
+    const cursor = this.#cursor;
     if (cursor === null) return;
     if (cursor.spot === null) {
-      if (cursor.absentMs !== undefined) this.#last = { device: "", inode: "", mtimeMs: cursor.absentMs };
+      this.#last = { device: "", inode: "", mtimeMs: cursor.absentMs ?? 0 };
       return;
     }
-    await this.#locate(cursor.spot);
-    for (const draining of cursor.draining) await this.#resumeDrain(draining);
+    this.#realPath = await realpath(this.path).catch(() => this.path); // No log at present.
+    for (const { spot, sinceMs } of cursor.draining) {
+      const search = await this.#search((lines, _, skipped) =>
+        this.#deliver(lines, this.#spotNow(), skipped),
+      );
+      const incarnation = await locateDrain(spot, search);
+      if (incarnation !== null) this.#drains.push({ incarnation, sinceMs });
+    }
+    const search = await this.#search((lines, after, skipped) => this.#deliver(lines, after, skipped));
+    const place = await locate(cursor.spot, search);
+    switch (place.in) {
+      case "file":
+        this.#current = place.incarnation;
+        return;
+      case "archive":
+        this.#last = place.archive;
+        return;
+      case "copy":
+        this.#last = place.generation;
+        return;
+      case "nowhere":
+        this.#last = cursor.spot;
+        this.#notFound(cursor.spot, place.inPlace, search.here?.sizeBytes ?? 0);
+    }
   }
 
-  async #resumeDrain({ spot, sinceMs }: Draining): Promise<void> {
-    const all = await this.#generations();
-    for (const generation of all.filter((one) => one.compression === null && sameFile(one, spot))) {
-      const incarnation = await this.#resumeFile(generation.path, spot);
-      if (incarnation !== null) {
-        this.#drains.push({ incarnation, sinceMs });
-        return;
-      }
-    }
-    for (const archive of archivesSince(all, spot)) {
-      if ((await this.#readArchive(archive, spot, true)) !== "other") return;
-    }
-  }
-
-  /** Finds the file that holds the place, wherever it went, and goes on there. */
-  async #locate(spot: Spot): Promise<void> {
-    const all = await this.#generations();
-    const here = await factsOf(this.#realPath).catch(() => null); // No log at present: one of its generations, then.
-    const inPlace = here !== null && sameFile(here, spot);
-
-    const plain = all.filter(({ compression }) => compression === null).sort(byAge);
-    const same = plain.filter((one) => sameFile(one, spot)).map(({ path }) => path);
-    if (inPlace) same.unshift(this.path);
-    // A copy, or the same file on a disk that was given another number, is told by its content; the oldest first:
-    // should two fit, nothing is lost.
-    const alike =
-      spot.head.bytes === 0 ? [] : [...plain.filter(since(spot)).map(({ path }) => path), this.path];
-    for (const path of [...same, ...alike]) {
-      const incarnation = await this.#resumeFile(path, spot);
-      if (incarnation === null) continue;
-      this.#current = incarnation;
-      return;
-    }
-    if (spot.head.bytes > 0) {
-      let shorter: Generation | undefined;
-      for (const archive of archivesSince(all, spot)) {
-        const result = await this.#readArchive(archive, spot);
-        if (result === "read") return;
-        if (result === "shorter") shorter = archive;
-      }
-      shorter ??= inPlace ? await this.#shorterCopy(plain.filter(since(spot)), spot) : undefined;
-      // copytruncate copied less than we had read by then: nothing of the copy is new.
-      if (shorter !== undefined) {
-        this.#last = shorter;
-        return;
-      }
-    }
-    this.#last = spot;
+  #notFound(spot: Spot, inPlace: boolean, toBytes: number): void {
     if (spot.offset === 0) return;
     if (inPlace) {
-      this.#pending.push({
-        type: "log.shrank",
-        path: this.path,
-        fromBytes: spot.offset,
-        toBytes: here.sizeBytes,
-      });
+      this.#pending.push({ type: "log.shrank", path: this.path, fromBytes: spot.offset, toBytes });
     } else {
-      this.#lost("the file read last is gone: what was written to it after that was not seen");
+      this.#lost("the file that was read last is gone: what was written to it after that was not seen");
     }
   }
 
-  async #shorterCopy(plain: readonly Generation[], spot: Spot): Promise<Generation | undefined> {
-    for (const generation of [...plain].reverse()) {
-      if (generation.sizeBytes >= spot.offset || generation.sizeBytes < spot.head.bytes) continue;
-      const beginning = { ...spot, offset: 0, near: fingerprint(new Uint8Array()) };
-      const incarnation = await this.#resumeFile(generation.path, beginning);
-      await incarnation?.close();
-      if (incarnation !== null) return generation;
-    }
-    return undefined;
+  async #search(take: Take): Promise<Search> {
+    return {
+      log: this.path,
+      here: await this.#here(),
+      generations: await this.#generations(),
+      tell: (unreadable) => this.#tell(unreadable),
+      readArchive: async (archive, spot) => {
+        const result = await this.#readArchive(archive, spot, take);
+        return result === "unreadable" ? "other" : result;
+      },
+    };
   }
 
-  async #resumeFile(path: string, spot: Spot): Promise<Incarnation | null> {
-    const opened = await openLog(path);
-    if (!isOpen(opened)) {
-      if (opened !== null) this.#tell(opened);
-      return null;
+  /** What stands at the log's path now; null when there is nothing, or a link that leads elsewhere than before. */
+  async #here(): Promise<FileFacts | null> {
+    try {
+      if (this.#realPath !== this.path && (await realpath(this.path)) !== this.#realPath) return null;
+      return await factsOf(this.#realPath);
+    } catch {
+      return null; // Renamed away, or its folder closed to us: then openLog says why.
     }
-    const incarnation = await mustClose(opened, () => Incarnation.resume(opened, spot));
-    if (incarnation === null) await opened.handle.close();
-    return incarnation;
   }
 
   async #generations(): Promise<Generation[]> {
     const isOther = (path: string) => path !== this.path && this.#around.isFollowed(path);
-    const places = new Map(
-      [this.path, this.#realPath].map((path) => [dirname(path), basename(path)] as const),
-    );
-    for (const folder of this.#around.generationFolders(this.path)) places.set(folder, basename(this.path));
-    const lists = [...places].map(([folder, name]) => listGenerations(folder, name, isOther));
+    const old = this.#around.generationFolders(this.path).map((folder) => join(folder, basename(this.path)));
+    const places = new Set([this.#realPath, this.path, ...old]);
+    const lists = [...places].map((place) => listGenerations(dirname(place), basename(place), isOther));
     return (await Promise.all(lists)).flat();
   }
 
-  // --- handing out ------------------------------------------------------------------------------------------
+  // --- reading and handing out ------------------------------------------------------------------------------
 
-  readonly #take = (lines: Uint8Array[], _spot: Spot, skipped: Skipped): void => {
-    this.#deliver(lines, this.#spotNow(), skipped);
-  };
+  #read(incarnation: Incarnation, final: boolean): Promise<ReadResult> {
+    return incarnation.read(this.#chunk, this.#split(final), (lines, _, skipped) =>
+      this.#deliver(lines, this.#spotNow(), skipped),
+    );
+  }
+
+  async #readArchive(archive: Archive, spot: Spot | null, take: Take): Promise<ArchiveResult | "unreadable"> {
+    try {
+      return await readArchive(archive, spot, this.#split(true), take);
+    } catch (error) {
+      if (error instanceof CommitError) throw error;
+      const mend =
+        error instanceof MissingPartError ? error.mend : "look with `gzip -t` or its like if it is whole";
+      this.#tell({ path: archive.path, why: describeError(error), mend });
+      return "unreadable";
+    }
+  }
 
   #spotNow(): Spot | null {
     return this.#current?.spot ?? this.#cursor?.spot ?? null;
   }
 
   #deliver(lines: Uint8Array[], spot: Spot | null, skipped?: Skipped): void {
+    const drains = this.#drains.map(({ incarnation, sinceMs }) => ({ spot: incarnation.spot, sinceMs }));
     const cursor: FileCursor = {
       v: 1,
       spot,
-      draining: this.#drains.map(({ incarnation, sinceMs }) => ({ spot: incarnation.spot, sinceMs })),
-      ...(spot === null ? { absentMs: this.#nowMs() } : {}),
+      draining: [...drains, ...this.#unresumed],
+      ...(spot === null ? { absentMs: this.#nowMs() - FILE_TIME_LAG_MS } : {}),
     };
     const notices = [...this.#pending, ...this.#noticesOf(skipped)];
     try {
@@ -397,7 +364,7 @@ export class FollowedLog {
 
   #tell({ path, why, mend }: Unreadable): void {
     if (this.#told.has(`${path}: ${why}`)) return;
-    if (this.#told.size > 100) this.#told.clear();
+    if (this.#told.size >= MAX_TOLD) this.#told.clear();
     this.#told.add(`${path}: ${why}`);
     this.#around.emit({ type: "log.unreadable", path, why, mend });
   }
@@ -412,33 +379,5 @@ export class FollowedLog {
 
   #nowMs(): number {
     return this.#around.clock.now().getTime();
-  }
-}
-
-/** The buffer that logs read one after another share. */
-export function newChunk(): Buffer {
-  return Buffer.allocUnsafeSlow(CHUNK_BYTES);
-}
-
-function sameFile(a: { device: string; inode: string }, b: { device: string; inode: string }): boolean {
-  return a.device === b.device && a.inode === b.inode;
-}
-
-// Compressors keep the time of the file, some only whole seconds of it.
-function since(spot: Spot): (facts: FileFacts) => boolean {
-  const second = Math.floor(spot.mtimeMs / 1_000) * 1_000;
-  return ({ mtimeMs }) => mtimeMs >= second;
-}
-
-function archivesSince(all: readonly Generation[], spot: Spot): Archive[] {
-  return all.filter((one): one is Archive => one.compression !== null && since(spot)(one)).sort(byAge);
-}
-
-async function mustClose<T>(opened: OpenedLog, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    await opened.handle.close();
-    throw error;
   }
 }

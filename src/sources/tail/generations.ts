@@ -100,3 +100,11 @@ function withoutTwins(all: readonly Generation[]): Generation[] {
   const plain = new Set(all.filter(({ compression }) => compression === null).map(({ stem }) => stem));
   return all.filter(({ compression, stem }) => compression === null || !plain.has(stem));
 }
+
+/** Whether both are the same file. */
+export function sameFile(
+  a: { readonly device: string; readonly inode: string },
+  b: { readonly device: string; readonly inode: string },
+): boolean {
+  return a.device === b.device && a.inode === b.inode;
+}

@@ -20,6 +20,9 @@ export type ReadResult = "idle" | "more" | "replaced";
 // Bytes of one read: large enough that the call does not count, small enough that a batch takes a few milliseconds.
 export const CHUNK_BYTES = 1024 * 1024;
 
+// Where the unfinished last line of a file that was never read is looked for.
+const LAST_LINE_BYTES = 64 * 1024;
+
 // Chunks before another log gets its turn.
 const CHUNKS_A_TURN = 8;
 
@@ -35,6 +38,7 @@ export class Incarnation {
   #headPrint: Fingerprint;
   #mtimeMs: number;
   #sizeBytes: number;
+  #spot: Spot | null = null;
 
   private constructor(opened: OpenedLog, offset: number, cut: boolean, head: Buffer, near: Buffer) {
     this.path = opened.path;
@@ -51,31 +55,38 @@ export class Incarnation {
   }
 
   /** The file from its first byte. */
-  static async begin(opened: OpenedLog): Promise<Incarnation> {
-    return new Incarnation(opened, 0, false, await readAt(opened.handle, 0, HEAD_BYTES), Buffer.alloc(0));
+  static begin(opened: OpenedLog): Promise<Incarnation> {
+    return orClose(opened, async () => {
+      const head = await readAt(opened.handle, 0, HEAD_BYTES);
+      return new Incarnation(opened, 0, false, head, Buffer.alloc(0));
+    });
   }
 
   /** The file from the start of its last, unfinished line; what is there already is not news. */
-  static async beginAtEnd(opened: OpenedLog): Promise<Incarnation> {
-    const head = await readAt(opened.handle, 0, HEAD_BYTES);
-    const from = Math.max(0, opened.sizeBytes - 64 * 1024);
-    const tail = await readAt(opened.handle, from, opened.sizeBytes - from);
-    // Without a newline near the end we are in the middle of a long line: its rest is skipped.
-    const newline = tail.lastIndexOf(10);
-    const cut = newline < 0 && from > 0;
-    const used = newline < 0 && !cut ? 0 : cut ? tail.length : newline + 1;
-    const near = Buffer.from(tail.subarray(Math.max(0, used - NEAR_BYTES), used));
-    return new Incarnation(opened, from + used, cut, head, near);
+  static beginAtEnd(opened: OpenedLog): Promise<Incarnation> {
+    return orClose(opened, async () => {
+      const head = await readAt(opened.handle, 0, HEAD_BYTES);
+      const from = Math.max(0, opened.sizeBytes - LAST_LINE_BYTES);
+      const tail = await readAt(opened.handle, from, opened.sizeBytes - from);
+      const newline = tail.lastIndexOf(10);
+      // Without a newline near the end we are in the middle of a long line: its rest is skipped.
+      const cut = newline < 0 && from > 0;
+      const used = cut ? tail.length : newline + 1;
+      const near = lastBytes(Buffer.alloc(0), tail.subarray(0, used));
+      return new Incarnation(opened, from + used, cut, head, near);
+    });
   }
 
-  /** The file from a place, if it still holds the bytes that led to that place; else null. */
-  static async resume(opened: OpenedLog, spot: Spot): Promise<Incarnation | null> {
-    if (opened.sizeBytes < spot.offset) return null;
-    const head = await readAt(opened.handle, 0, HEAD_BYTES);
-    if (!beginsWith(head, spot.head)) return null;
-    const near = await readAt(opened.handle, spot.offset - spot.near.bytes, spot.near.bytes);
-    if (!beginsWith(near, spot.near)) return null;
-    return new Incarnation(opened, spot.offset, spot.cut === true, head, near);
+  /** The file from a place, if it still holds the bytes that led to that place; else null, and the file is closed. */
+  static resume(opened: OpenedLog, spot: Spot): Promise<Incarnation | null> {
+    return orClose(opened, async () => {
+      if (opened.sizeBytes < spot.offset) return null;
+      const head = await readAt(opened.handle, 0, HEAD_BYTES);
+      if (!beginsWith(head, spot.head)) return null;
+      const near = await readAt(opened.handle, spot.offset - spot.near.bytes, spot.near.bytes);
+      if (!beginsWith(near, spot.near)) return null;
+      return new Incarnation(opened, spot.offset, spot.cut === true, head, near);
+    });
   }
 
   /** Whether everything in it was handed out, the unfinished last line included. */
@@ -96,7 +107,7 @@ export class Incarnation {
   }
 
   get spot(): Spot {
-    return {
+    this.#spot ??= {
       device: this.device,
       inode: this.inode,
       offset: this.#offset,
@@ -105,10 +116,7 @@ export class Incarnation {
       mtimeMs: this.#mtimeMs,
       ...(this.#cut ? { cut: true } : {}),
     };
-  }
-
-  isFile(facts: { device: string; inode: string }): boolean {
-    return facts.device === this.device && facts.inode === this.inode;
+    return this.#spot;
   }
 
   /**
@@ -125,6 +133,7 @@ export class Incarnation {
       const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK_BYTES, this.#offset);
       // After the read, so that a truncation during it is seen as well.
       if (!(await this.#stillHere())) return "replaced";
+      this.#spot = null;
       this.#mtimeMs = facts.mtimeMs;
       this.#sizeBytes = Math.max(facts.sizeBytes, this.#offset + bytesRead);
       if (!this.#handOut(chunk.subarray(0, bytesRead), options, take)) return "idle";
@@ -145,12 +154,14 @@ export class Incarnation {
       const split = splitLines(rest, { cut: this.#cut }, options);
       if (split.consumed === 0) return at > 0;
       const before = { offset: this.#offset, cut: this.#cut, near: this.#near };
+      this.#spot = null;
       this.#offset += split.consumed;
       this.#cut = split.cut;
       this.#near = lastBytes(this.#near, rest.subarray(0, split.consumed));
       try {
         take(split.lines, this.spot, split);
       } catch (error) {
+        this.#spot = null;
         this.#offset = before.offset;
         this.#cut = before.cut;
         this.#near = before.near;
@@ -189,4 +200,14 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
     filled += bytesRead;
   }
   return bytes.subarray(0, filled);
+}
+
+/** What `work` makes of the open file; when that is nothing, or fails, the file is closed. */
+async function orClose<T>(opened: OpenedLog, work: () => Promise<T>): Promise<T> {
+  let made: T | null = null;
+  try {
+    return (made = await work());
+  } finally {
+    if (made === null) await opened.handle.close();
+  }
 }
