@@ -170,7 +170,9 @@ await waitFor("the stranger to be blocked", () =>
   new RegExp(`block.*${stranger.v4.replaceAll(".", "\\.")}`, "i").test(said),
 );
 await waitFor("nmap to end", () => scan.exitCode !== null, 30_000);
-say(`   nmap: ${(/^Not shown.*$|^All .*$/m.exec(scanSaid)?.[0] ?? "gave up: the host no longer answers").trim()}`);
+say(
+  `   nmap: ${(/^Not shown.*$|^All .*$/m.exec(scanSaid)?.[0] ?? "gave up: the host no longer answers").trim()}`,
+);
 say(
   `   nft list table inet telltale says: ${lab
     .run("host", ["nft", "list", "table", "inet", "telltale"])

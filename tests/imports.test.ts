@@ -22,7 +22,7 @@ const RANK: Record<string, number> = {
   fleet: 3,
   console: 3,
   faces: 4,
-  app: 4,
+  app: 5,
 };
 const PURE = new Set([
   "parse.ts",

@@ -263,6 +263,19 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
     assert.match(ruleset(lab), new RegExp(stranger.v4.replaceAll(".", "\\.")));
   });
 
+  await t.test("a guard that starts again takes the blocks over, with the time that is left", async () => {
+    const before = telltale("blocks", "--json").stdout;
+    assert.match(before, new RegExp(`"target":"${stranger.v4}"`));
+    const again = await startGuard(lab, ["--block", "--config", config]);
+    const respond = again.events
+      .find((event) => event.type === "guard.started")!
+      .parts!.find((part) => part.part === "respond")!;
+    assert.match(respond.what, /2 blocks in force/);
+    assert.equal(telltale("blocks", "--json").stdout.split("\n").length, before.split("\n").length);
+    assert.equal(isServed("stranger", stranger.host4), false);
+    await again.stop("SIGINT");
+  });
+
   await t.test("telltale unblock --all removes the table, guard down or not", () => {
     assert.match(telltale("unblock", "--all").stdout, /Everybody is let in again/);
     assert.equal(ruleset(lab), "");
