@@ -7,7 +7,7 @@ import { compareRanges, sortKeyEnd } from "./order/match.ts";
 export type SortedLinesOptions = {
   /** Order by the whole line and drop repeats (`sort -u`), instead of by the first three fields. */
   readonly wholeLines: boolean;
-  /** Bytes of lines held in memory before a run is written to disk. Default 48 MiB, so that a merge fits beside it. */
+  /** Bytes of lines held in memory before a run is written to disk. Default 32 MiB, so that a whole run stays far below 200 MB. */
   readonly budgetBytes?: number;
   /** A directory of our own for runs; asked for when the first one is written. */
   readonly spillDir: () => string;
@@ -16,7 +16,7 @@ export type SortedLinesOptions = {
 /** Gets one line: `bytes[start, end)`, valid until the call returns, and the mark it was added with. */
 export type LineVisitor = (bytes: Uint8Array, start: number, end: number, mark: number) => void;
 
-const DEFAULT_BUDGET_BYTES = 48 << 20;
+const DEFAULT_BUDGET_BYTES = 32 << 20;
 const FIRST_ARENA_BYTES = 1 << 20;
 const NEWLINE = 0x0a;
 

@@ -34,6 +34,7 @@ import type { Settings } from "../check/settings.ts";
 import type { Locale } from "../check/types.ts";
 import { type ConfigFault, describeError, formatFault } from "../core/errors.ts";
 import type { Layer } from "../core/events.ts";
+import { showableBytes } from "../core/hostile.ts";
 import type { LogcheckMail } from "./logcheck-mail.ts";
 import { LOGCHECK_USAGE, type LogcheckRequest, readLogcheckOptions } from "./logcheck-options.ts";
 import { BlockWriter, type FaceOutput, standardOutput } from "./output.ts";
@@ -221,8 +222,11 @@ class LogcheckRun {
   }
 
   #addLines(gatherer: Gatherer, section: GatheredSection, to: BlockWriter): void {
+    const onScreen = this.#request.toStdout && this.#output.terminal === true;
     gatherer.visit(section, (bytes, start, end) => {
-      to.addLine(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+      const trimmed = trimmedEnd(bytes, start, end, this.#locale);
+      if (!onScreen) to.addLine(bytes, start, trimmed);
+      else to.add(Buffer.from(`${showableBytes(bytes.subarray(start, trimmed))}\n`));
     });
   }
 

@@ -1,11 +1,14 @@
 // Where a face writes: bytes as they are, at once, because an offset may only move after what was read has left.
 import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
 
 /** Tests give their own. */
 export type FaceOutput = {
   /** Must be done with the bytes when it returns. */
   readonly out: (bytes: Uint8Array) => void;
   readonly err: (text: string) => void;
+  /** A person looks at it: what strangers wrote must not move their cursor. */
+  readonly terminal?: boolean;
 };
 
 // A reader slower than we are, on a pipe that some other part of the process made non-blocking.
@@ -14,6 +17,7 @@ const RETRY_MS = 2;
 export const standardOutput: FaceOutput = {
   out: (bytes) => writeAll(1, bytes),
   err: (text) => writeAll(2, Buffer.from(text)),
+  terminal: isatty(1),
 };
 
 function writeAll(fd: number, bytes: Uint8Array): void {
