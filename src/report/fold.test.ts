@@ -35,27 +35,57 @@ test("reads the program from lines with either time stamp", () => {
   assert.equal(lineProgram("no tag at all"), "");
 });
 
-test("tells a folded line's count and first and last time", () => {
-  const { entries, abridged } = foldLines(
-    [
-      found("Nov 22 19:50:58 web1 sshd[1]: bad 1", "2026-11-22T19:50:58.000Z"),
-      found("Nov 22 19:58:40 web1 sshd[2]: bad 2", "2026-11-22T19:58:40.000Z"),
-    ],
-    10,
+test("keeps apart what is named with a number, and a zero", () => {
+  const pairs = [
+    ["Accepted password for web01", "Accepted password for web02"],
+    ["I/O error on sda1", "I/O error on sda2"],
+    ["session opened for user x(uid=0)", "session opened for user x(uid=1000)"],
+    ["exited, status 0", "exited, status 1"],
+  ] as const;
+  for (const [one, other] of pairs) assert.notEqual(lineShape(one, false), lineShape(other, false), one);
+  const alike = [
+    ["took 12ms", "took 7ms"],
+    ["session-1234.scope: done", "session-999.scope: done"],
+    ["id 3f2a9c11d0", "id 00aa9c1eff"],
+    ["at 12:30:01", "at 7:01:59"],
+  ] as const;
+  for (const [one, other] of alike) assert.equal(lineShape(one, false), lineShape(other, false), one);
+});
+
+test("shows up to three different lines as they are", () => {
+  const three = [1, 2, 3].map((pid) => found(`web1 sshd[${pid}]: bad ${pid}`));
+  const { entries, abridged } = foldLines(three, 10);
+  assert.deepEqual(
+    entries.map((entry) => [entry.lines, entry.notes]),
+    [[three.map(({ line }) => line), []]],
   );
+  assert.ok(!abridged);
+});
+
+test("of more it shows the first and the last, and tells how many and when", () => {
+  const lines = [10, 20, 30, 40].map((second) =>
+    found(`Nov 22 19:50:${second} web1 sshd[${second}]: bad ${second}`, `2026-11-22T19:50:${second}.000Z`),
+  );
+  const { entries, abridged } = foldLines(lines, 10);
   assert.equal(entries.length, 1);
-  assert.deepEqual(entries[0]!.lines, ["Nov 22 19:50:58 web1 sshd[1]: bad 1"]);
-  assert.deepEqual(entries[0]!.notes, ["2 times lines like this, 19:50:58 to 19:58:40"]);
+  assert.deepEqual(entries[0]!.lines, [lines[0]!.line, lines[3]!.line]);
+  assert.deepEqual(entries[0]!.notes, ["4 lines like these, 19:50:10 to 19:50:40"]);
   assert.ok(abridged);
+});
+
+test("counts a line that repeats", () => {
+  const { entries, abridged } = foldLines([found("x"), found("x"), found("x"), found("x")], 10);
+  assert.deepEqual([entries[0]!.lines, entries[0]!.notes], [["x"], ["4 times this line, at 19:51:02"]]);
+  assert.ok(!abridged);
 });
 
 test("folds over addresses when a botnet would fill the report", () => {
   const lines = Array.from({ length: 500 }, (_, i) =>
-    found(`web1 sshd[1]: guess from 10.0.${i >> 8}.${i & 255} port ${i}`),
+    found(`web1 sshd[1]: guess from 10.0.${i >> 8}.${i & 255} port ${i + 1}`),
   );
   const { entries, leftOut } = foldLines(lines, 50);
   assert.equal(entries.length, 1);
-  assert.match(entries[0]!.notes[0]!, /^500 times lines like this from 500 addresses/);
+  assert.match(entries[0]!.notes[0]!, /^500 lines like these from 500 addresses/);
   assert.deepEqual(leftOut, { entries: 0, events: 0 });
 });
 

@@ -76,12 +76,16 @@ function withoutHeader(line: string): string {
   return head.slice(HEADER.exec(head)?.[0].length ?? 0);
 }
 
+// What merely counts or measures is masked; what names something stays: `web01` is not `web02`, `sda1` not `sda2`, and
+// a user or an exit status of 0 is not like any other.
 function tokenShape(token: string, maskAddresses: boolean): string {
   const bare = /[.:]$/.test(token) ? token.replace(/[.:]{1,9}$/, "") : token;
   // Of all tokens only those with two of these marks can be an address, and asking costs more than counting.
   if (/[.:][^.:]*[.:]/.test(bare) && parseAddress(bare) !== null) return maskAddresses ? "ADDRESS" : token;
   if (bare.length >= 8 && /^[0-9a-f-]+$/i.test(bare)) return "#";
-  return token.replace(/\d+/g, "#");
+  if (bare === "0") return token;
+  const first = token.charCodeAt(0);
+  return first >= 48 && first <= 57 ? token.replace(/\d+/g, "#") : token.replace(/\d{3,}/g, "#");
 }
 
 /** The program that wrote a line, as syslog tags it; "" when the line has no such tag. */
@@ -89,10 +93,16 @@ export function lineProgram(line: string): string {
   return TAG.exec(withoutHeader(line))?.[1] ?? "";
 }
 
+// As many different lines of one shape are shown as they are; folding starts above.
+const MAX_SAMPLES = 3;
+
 type Heap = {
-  sample: string;
+  /** The first different lines, at most MAX_SAMPLES. */
+  samples: string[];
+  /** True when there were more different lines than samples. */
+  more: boolean;
+  last: string;
   count: number;
-  exact: boolean;
   firstAt: string;
   lastAt: string;
   addresses: Set<string> | null;
@@ -114,7 +124,9 @@ export function foldLines(lines: readonly FoundLine[], max: number): Folding {
   return {
     entries: kept.map(entryOf),
     leftOut,
-    abridged: leftOut.events > 0 || kept.some((each) => !each.exact || each.sample.length > MAX_LINE),
+    abridged:
+      leftOut.events > 0 ||
+      kept.some((each) => each.more || each.samples.some((line) => line.length > MAX_LINE)),
   };
 }
 
@@ -123,7 +135,7 @@ function heapsOf(lines: readonly FoundLine[], max: number): { heaps: Heap[]; spi
   const coarse = new Map<string, Heap>();
   let spilt = 0;
   const addCoarse = (one: Heap) => {
-    const shape = lineShape(one.sample, true);
+    const shape = lineShape(one.samples[0]!, true);
     const known = coarse.get(shape);
     if (known === undefined && coarse.size >= MAX_SHAPES) spilt += one.count;
     else if (known === undefined) coarse.set(shape, withAddresses(one));
@@ -134,12 +146,23 @@ function heapsOf(lines: readonly FoundLine[], max: number): { heaps: Heap[]; spi
     const known = fine.get(shape);
     if (known !== undefined) {
       known.count++;
-      if (known.exact && known.sample !== line) known.exact = false;
+      keepSample(known, line);
       if (at < known.firstAt) known.firstAt = at;
-      if (at > known.lastAt) known.lastAt = at;
+      if (at >= known.lastAt) {
+        known.lastAt = at;
+        known.last = line;
+      }
       continue;
     }
-    const one: Heap = { sample: line, count: 1, exact: true, firstAt: at, lastAt: at, addresses: null };
+    const one: Heap = {
+      samples: [line],
+      more: false,
+      last: line,
+      count: 1,
+      firstAt: at,
+      lastAt: at,
+      addresses: null,
+    };
     if (fine.size < MAX_SHAPES) fine.set(shape, one);
     else addCoarse(one);
   }
@@ -148,21 +171,35 @@ function heapsOf(lines: readonly FoundLine[], max: number): { heaps: Heap[]; spi
   return { heaps: [...coarse.values()], spilt };
 }
 
+function keepSample(into: Heap, line: string): void {
+  if (into.more || into.samples.includes(line)) return;
+  if (into.samples.length < MAX_SAMPLES) into.samples.push(line);
+  else into.more = true;
+}
+
 function withAddresses(one: Heap): Heap {
   const addresses = new Set<string>();
-  rememberAddresses(one.sample, addresses);
+  rememberAddresses(one.samples[0]!, addresses);
   return { ...one, addresses };
 }
 
 function merge(into: Heap, one: Heap): void {
   into.count += one.count;
-  into.exact = into.exact && one.exact && into.sample === one.sample;
   if (one.firstAt < into.firstAt) {
     into.firstAt = one.firstAt;
-    into.sample = one.sample;
+    into.samples.unshift(one.samples[0]!);
+    if (into.samples.length > MAX_SAMPLES) {
+      into.samples.pop();
+      into.more = true;
+    }
   }
-  if (one.lastAt > into.lastAt) into.lastAt = one.lastAt;
-  if (into.addresses !== null) rememberAddresses(one.sample, into.addresses);
+  for (const line of one.samples) keepSample(into, line);
+  into.more = into.more || one.more;
+  if (one.lastAt >= into.lastAt) {
+    into.lastAt = one.lastAt;
+    into.last = one.last;
+  }
+  if (into.addresses !== null) rememberAddresses(one.samples[0]!, into.addresses);
 }
 
 function rememberAddresses(line: string, into: Set<string>): void {
@@ -180,7 +217,7 @@ function fairShare(heaps: readonly Heap[], max: number): Heap[] {
   if (ordered.length <= max) return ordered;
   const byProgram = new Map<string, Heap[]>();
   for (const each of ordered) {
-    const program = lineProgram(each.sample);
+    const program = lineProgram(each.samples[0]!);
     const queue = byProgram.get(program);
     if (queue === undefined) byProgram.set(program, [each]);
     else queue.push(each);
@@ -200,22 +237,20 @@ function byWeight(a: Heap, b: Heap): number {
 }
 
 function entryOf(each: Heap): Entry {
+  const { samples, more, last, count } = each;
+  const lines = more ? [samples[0]!, last] : samples;
   const notes: string[] = [];
-  if (each.count > 1) {
-    const alike = each.exact ? "this line" : "lines like this";
-    const from =
-      each.addresses === null || each.addresses.size < 2
-        ? ""
-        : ` from ${each.addresses.size >= MAX_ADDRESSES ? "at least " : ""}${grouped(each.addresses.size)} addresses`;
-    notes.push(`${grouped(each.count)} times ${alike}${from}, ${span(each.firstAt, each.lastAt)}`);
+  if (more || count > samples.length) {
+    const what = more ? "lines like these" : samples.length === 1 ? "times this line" : "times one of these";
+    notes.push(`${grouped(count)} ${what}${fromAddresses(each)}, ${span(each.firstAt, each.lastAt)}`);
   }
-  return {
-    lines: [shownLine(each.sample)],
-    notes,
-    count: each.count,
-    firstAt: each.firstAt,
-    lastAt: each.lastAt,
-  };
+  return { lines: lines.map(shownLine), notes, count, firstAt: each.firstAt, lastAt: each.lastAt };
+}
+
+function fromAddresses({ addresses }: Heap): string {
+  if (addresses === null || addresses.size < 2) return "";
+  const least = addresses.size >= MAX_ADDRESSES ? "at least " : "";
+  return ` from ${least}${grouped(addresses.size)} addresses`;
 }
 
 /**
