@@ -12,8 +12,10 @@ const SIZE_LOOK_MS = 1_000;
 const SIZE_LOOK_SHARE = 100;
 // A log that is still too large after its rotation (minage, a failing script) is left alone this long.
 const SIZE_RETRY_MS = 600_000;
-// Looking through /proc costs some milliseconds per hundred processes.
-const UNCOVERED_LOOK_MS = 600_000;
+// Looking through /proc costs some milliseconds per hundred processes: well below a thousandth of the time.
+const UNCOVERED_LOOK_MS = 60_000;
+// A smaller log is no danger to a disk; it is named once it has grown to this. `rotate --uncovered` lists them all.
+const UNCOVERED_TOLD_BYTES = 8_192;
 
 export const rotatePart: PartDefinition = {
   name: "rotate",
@@ -71,15 +73,19 @@ export const rotatePart: PartDefinition = {
     };
 
     const told = new Set(JSON.parse(store.marks.get("uncovered") ?? "[]") as string[]);
+    let stored = "";
     const lookForUncovered = async (): Promise<void> => {
       const found = await uncoveredLogs(rotation, config.rotate.roots, options);
       for (const { path, sizeBytes, writer } of found) {
-        if (told.has(path)) continue;
+        if (told.has(path) || sizeBytes < UNCOVERED_TOLD_BYTES) continue;
         told.add(path);
         const mend = `put into /etc/logrotate.d: "${path}" { weekly rotate 4 compress missingok notifempty copytruncate }`;
         bus.emit({ type: "log.uncovered", path, sizeBytes, writer, mend });
       }
-      const still = found.map(({ path }) => path);
+      const still = found.map(({ path }) => path).filter((path) => told.has(path));
+      for (const path of told) if (!still.includes(path)) told.delete(path);
+      if (still.join("\0") === stored) return;
+      stored = still.join("\0");
       try {
         store.marks.set("uncovered", JSON.stringify(still));
       } catch (error) {
