@@ -135,6 +135,12 @@ export class Engine {
     else this.#observeStranger(entry, kind);
   }
 
+  /** Notes a datagram as one that was sent, for recordings that do not say who recorded them. */
+  overhear(frame: Frame): void {
+    const packet = this.#packet;
+    if (decode(frame, packet) === 0 && packet.protocol === PROTOCOL.udp) this.#conversations.remember(packet);
+  }
+
   /**
    * Ends what is held against a source, or a prefix, whose block was lifted: after `parole` one more probe is enough for
    * a scan; without, it is a stranger again.
@@ -459,7 +465,7 @@ function isImpossibleSource(p: Packet, locals: LocalAddresses): boolean {
     const first = p.source0 >>> 24;
     if (first === 0 || first >= 224) return true;
     if (first === 127) return p.target0 >>> 24 !== 127;
-    return p.source0 !== p.target0 && locals.numberOf(4, p.source0, 0, 0, 0) >= 0;
+    return !locals.any && p.source0 !== p.target0 && locals.numberOf(4, p.source0, 0, 0, 0) >= 0;
   }
   if (p.source0 >>> 24 === 0xff) return true;
   if (p.source0 === 0 && p.source1 === 0 && p.source2 === 0 && p.source3 <= 1) {

@@ -82,6 +82,7 @@ class PortTable {
 export class Listeners {
   readonly #tables: SocketTables;
   readonly #clock: Clock;
+  readonly #graceMs: number;
   readonly #ports: Record<TableName, PortTable> = {
     tcp4: new PortTable(),
     tcp6: new PortTable(),
@@ -93,9 +94,11 @@ export class Listeners {
   #readAtMs = Number.NEGATIVE_INFINITY;
   #unreadable: string | null = null;
 
-  constructor(tables: SocketTables, clock: Clock = systemClock) {
+  /** @param graceMs how long a port that was in use is no evidence */
+  constructor(tables: SocketTables, clock: Clock = systemClock, graceMs = GRACE_MS) {
     this.#tables = tables;
     this.#clock = clock;
+    this.#graceMs = graceMs;
   }
 
   /** Milliseconds since the tables were read. */
@@ -222,7 +225,7 @@ export class Listeners {
   }
 
   #isRecent(second: number): boolean {
-    return second > 0 && this.#clock.monotonicMs() - (second - 1) * 1_000 < GRACE_MS;
+    return second > 0 && this.#clock.monotonicMs() - (second - 1) * 1_000 < this.#graceMs;
   }
 
   #learn(family: 4 | 6, protocol: number, port: number, state: number): void {

@@ -12,11 +12,12 @@ export class LocalAddresses {
   readonly #addresses: Address[] = [];
   readonly #words: number[] = [];
   #present = new Uint8Array(64);
-  readonly #any: boolean;
+  /** Every address is one of ours. */
+  readonly any: boolean;
 
   /** @param any number every target that comes by, for recordings from elsewhere */
   constructor(options: { any?: boolean } = {}) {
-    this.#any = options.any ?? false;
+    this.any = options.any ?? false;
   }
 
   /** Reads the interfaces' addresses anew. */
@@ -42,7 +43,7 @@ export class LocalAddresses {
   numberOf(family: 4 | 6, w0: number, w1: number, w2: number, w3: number): number {
     const number = this.#find(w0, w1, w2, w3, family);
     if (number >= 0) return this.#present[number] === 1 ? number : -1;
-    if (!this.#any) return -1;
+    if (!this.any) return -1;
     const address = addressOfWords(family, w0, w1, w2, w3);
     const appended = this.#append(address, w0, w1, w2, w3);
     if (appended >= 0) this.#present[appended] = 1;

@@ -58,8 +58,8 @@ export interface Sentry extends Disposable {
   close(): void;
 }
 
-// Enough for 262,144 sources; memory is touched only as sources come.
-const MAX_STATE_BYTES = 32 << 20;
+// Enough for 131,072 sources; memory is touched only as sources come.
+const MAX_STATE_BYTES = 16 << 20;
 const REFRESH_MS = 2_000;
 // SYNs to open ports are looked at up to this rate, a sample of them above: half a microsecond each.
 const VISITS_PER_SECOND = 2_000;
