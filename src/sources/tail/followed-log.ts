@@ -70,6 +70,8 @@ export class FollowedLog {
   #resumed = false;
   #current: Incarnation | null = null;
   #drains: { incarnation: Incarnation; sinceMs: number }[] = [];
+  /** Archives of files that were drained. */
+  #drainedArchives: { readonly device: string; readonly inode: string }[] = [];
   /** Of the cursor's drains, those that were not looked for yet. */
   #unresumed: Draining[] = [];
   /** The incarnation that was read to its end last: what comes next was written after it. */
@@ -106,6 +108,7 @@ export class FollowedLog {
       if (!this.#resumed) await this.#resume();
       if ((await this.#readDrains()) === "more") return "more";
       if (this.#current === null) return await this.#openNext();
+      if (await this.#passedBy(this.#current)) return "more";
       const result = await this.#read(this.#current, false);
       if (result === "idle") return await this.#atEnd(this.#current);
       // The bytes before our place are gone: where they went is found from the cursor.
@@ -182,7 +185,28 @@ export class FollowedLog {
     const last = this.#last;
     const all = await this.#generations();
     const found = all.find((one) => sameFile(one, last)) ?? null;
-    return newerThan(all, found, last.mtimeMs)[0];
+    return this.#unread(newerThan(all, found, last.mtimeMs))[0];
+  }
+
+  /**
+   * A file that was empty when we saw it last shows nothing when lines were written to it, copied away and truncated:
+   * only the copies do. True when there are such; they come before what is in the file now.
+   */
+  async #passedBy(current: Incarnation): Promise<boolean> {
+    if (!current.wasEmpty) return false;
+    const here = await this.#here();
+    if (here === null || here.mtimeMs === current.mtimeMs) return false;
+    if (this.#unread(newerThan(await this.#generations(), null, current.mtimeMs)).length === 0) return false;
+    this.#last = { device: "", inode: "", mtimeMs: current.mtimeMs };
+    this.#current = null;
+    await current.close();
+    return true;
+  }
+
+  /** Without those whose late lines are being read already. */
+  #unread(generations: readonly Generation[]): Generation[] {
+    const drained = [...this.#drains.map(({ incarnation }) => incarnation), ...this.#drainedArchives];
+    return generations.filter((one) => !drained.some((other) => sameFile(one, other)));
   }
 
   async #openGeneration(next: Generation): Promise<void> {

@@ -39,6 +39,7 @@ export class Incarnation {
   #mtimeMs: number;
   #sizeBytes: number;
   #spot: Spot | null = null;
+  #wasEmpty: boolean;
 
   private constructor(opened: OpenedLog, offset: number, cut: boolean, head: Buffer, near: Buffer) {
     this.path = opened.path;
@@ -52,6 +53,7 @@ export class Incarnation {
     this.#headPrint = fingerprint(head);
     this.#mtimeMs = opened.mtimeMs;
     this.#sizeBytes = opened.sizeBytes;
+    this.#wasEmpty = head.length === 0;
   }
 
   /** The file from its first byte. */
@@ -85,7 +87,11 @@ export class Incarnation {
       if (!beginsWith(head, spot.head)) return null;
       const near = await readAt(opened.handle, spot.offset - spot.near.bytes, spot.near.bytes);
       if (!beginsWith(near, spot.near)) return null;
-      return new Incarnation(opened, spot.offset, spot.cut === true, head, near);
+      const incarnation = new Incarnation(opened, spot.offset, spot.cut === true, head, near);
+      // What it was when we left it, not what it is now: the difference says that something happened.
+      incarnation.#mtimeMs = spot.mtimeMs;
+      incarnation.#wasEmpty = spot.head.bytes === 0;
+      return incarnation;
     });
   }
 
@@ -94,8 +100,9 @@ export class Incarnation {
     return this.#offset >= this.#sizeBytes;
   }
 
-  get offset(): number {
-    return this.#offset;
+  /** Whether it held nothing when it was looked at last. */
+  get wasEmpty(): boolean {
+    return this.#wasEmpty;
   }
 
   get sizeBytes(): number {
@@ -179,6 +186,7 @@ export class Incarnation {
     if (head.length > this.#head.length) {
       this.#head = head;
       this.#headPrint = fingerprint(head);
+      this.#wasEmpty = false;
     }
     const near = await readAt(this.#handle, this.#offset - this.#near.length, this.#near.length);
     return near.equals(this.#near);
