@@ -3,15 +3,14 @@
 import { BackReferenceMatcher } from "./backref/matcher.ts";
 import { overreach } from "./backref/overreach.ts";
 import { GAVE_UP, LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
-import { decodeAt, decodeSymbols, plainLimit } from "./locale/symbols.ts";
+import { plainLimit } from "./locale/symbols.ts";
 import type { Locale } from "./locale/types.ts";
 import { AlphabetClasses } from "./nfa/classes.ts";
 import { buildProgram, countStates, type Member } from "./nfa/program.ts";
 import { Simulation } from "./nfa/simulate.ts";
 import { Stepper } from "./nfa/step.ts";
-import { parsePattern } from "./syntax/parse.ts";
+import { type PatternLine, readPattern } from "./syntax/read.ts";
 import { SetTable } from "./syntax/set-table.ts";
-import type { SyntaxFault, SyntaxNode } from "./syntax/types.ts";
 
 export type { Locale } from "./locale/types.ts";
 
@@ -48,8 +47,6 @@ const CACHE_BYTES = 16 << 20;
 // One pattern of 100,000 states is already 50 times the largest rule Debian ships; the whole set may have 40 such.
 const PATTERN_STATES_MAX = 100_000;
 const SET_STATES_MAX = 4_000_000;
-
-const NEWLINE = 0x0a;
 
 /**
  * Compiles POSIX extended regular expressions as GNU grep -E reads them. A pattern that holds newlines is several
@@ -99,51 +96,6 @@ export function escapePattern(text: string): string {
 }
 
 const encoder = new TextEncoder();
-
-// A line matches a pattern line when it matches `node` and, where there is one, `filter`.
-type PatternLine = { readonly node: SyntaxNode; readonly filter: SyntaxNode | null };
-
-type Read = { readonly lines: readonly PatternLine[]; readonly hasBackReference: boolean };
-
-function readPattern(bytes: Uint8Array, sets: SetTable): Read | { readonly fault: SyntaxFault } {
-  const lines: PatternLine[] = [];
-  let hasBackReference = false;
-  for (let start = 0; start <= bytes.length; ) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const end = newline < 0 ? bytes.length : newline;
-    const symbols = decodeSymbols(bytes, start, end, sets.locale);
-    // grep lets the matcher's reader judge every pattern, then uses its own reading where its automaton suffices,
-    // and both where it does not.
-    let parsed = parsePattern(symbols, sets, "matcher");
-    let filter: SyntaxNode | null = null;
-    if (!("fault" in parsed) && parsed.readingMatters) {
-      const automaton = parsePattern(symbols, sets, "automaton");
-      if ("fault" in automaton || !automaton.wantsMatcher) parsed = automaton;
-      else {
-        const read = parsePattern(symbols, sets, "filter");
-        if (!("fault" in read)) filter = read.node;
-      }
-    }
-    if ("fault" in parsed) {
-      return {
-        fault: { ...parsed.fault, position: byteOffset(bytes, start, parsed.fault.position, sets.locale) },
-      };
-    }
-    lines.push({ node: parsed.node, filter });
-    if (parsed.hasBackReference) hasBackReference = true;
-    start = end + 1;
-  }
-  return { lines, hasBackReference };
-}
-
-function byteOffset(bytes: Uint8Array, start: number, symbols: number, locale: Locale): number {
-  const plain = plainLimit(locale);
-  let at = start;
-  for (let i = 0; i < symbols && at < bytes.length; i++) {
-    at += bytes[at]! <= plain ? 1 : decodeAt(bytes, at, bytes.length) & 7;
-  }
-  return at;
-}
 
 function tooLarge(size: number): { reason: string; mend: string } {
   return size > PATTERN_STATES_MAX

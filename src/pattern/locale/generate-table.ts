@@ -59,19 +59,14 @@ for (const name of CLASS_NAMES) {
 }
 text += "};\n";
 
-for (const [constant, command] of [
-  ["PACKED_UPPER", "s/.*/\\U&/"],
-  ["PACKED_LOWER", "s/.*/\\L&/"],
-] as const) {
-  const mapped = run("sed", ["-e", command], lines).split("\n");
-  const out: string[] = [];
-  let previous = 0;
-  points.forEach((point, index) => {
-    const other = mapped[index]!.codePointAt(0);
-    if (other === undefined || other === point) return;
-    out.push((point - previous).toString(36), (other - point).toString(36));
-    previous = point;
-  });
-  text += `\nexport const ${constant} =\n  "${out.join(",")}";\n`;
-}
+const upper = run("sed", ["-e", "s/.*/\\U&/"], lines).split("\n");
+const pairs: string[] = [];
+let previous = 0;
+points.forEach((point, index) => {
+  const other = upper[index]!.codePointAt(0);
+  if (other === undefined || other === point) return;
+  pairs.push((point - previous).toString(36), (other - point).toString(36));
+  previous = point;
+});
+text += `\nexport const PACKED_UPPER =\n  "${pairs.join(",")}";\n`;
 writeFileSync(new URL("./table.ts", import.meta.url), text);
