@@ -8,8 +8,8 @@ import type { Thresholds } from "./detect.ts";
 import { type Counters, Engine } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
-import { LISTEN } from "./parse.ts";
-import type { OpenSocket, SocketTables } from "./tables.ts";
+import { ESTABLISHED, LISTEN } from "./parse.ts";
+import type { End, OpenSocket, SocketTables } from "./tables.ts";
 import { type Frame, PROTOCOL } from "./types.ts";
 
 export type ReplayOptions = {
@@ -25,8 +25,11 @@ export type ReplayOptions = {
   readonly onScan: (scan: Scan) => void;
 };
 
-// A recording of a whole network has many served ports; more than these and the rest looks closed.
-const MAX_SERVED = 262_144;
+// A recording of a whole network has many conversations; of more than these the rest looks like probes of closed ports.
+const MAX_HEARD = 262_144;
+const SYN = 2;
+const RST = 4;
+const ACK = 16;
 const MAX_STATE_BYTES = 16 << 20;
 // What answered anywhere in the recording counts as served throughout; the same port elsewhere does not.
 const NO_GRACE = 0;
@@ -65,37 +68,54 @@ export function replay(options: ReplayOptions): Counters {
   return engine.counters;
 }
 
-/** What answered in the recording. */
+/** What answered in the recording, and who talked with whom. */
 function learn(frames: Iterable<Frame>): SocketTables {
   const open = new Map<string, OpenSocket & { protocol: number }>();
-  const asked = new Set<string>();
+  const connected = new Set<string>();
+  const heard = new Set<string>();
   const packet = emptyPacket();
   for (const frame of frames) {
     if (decode(frame, packet) !== 0) continue;
-    const { protocol, family, source0, source1, source2, source3, sourcePort } = packet;
-    const from = `${protocol} ${family} ${source0} ${source1} ${source2} ${source3} ${sourcePort}`;
-    const to = `${packet.target0} ${packet.target1} ${packet.target2} ${packet.target3} ${packet.targetPort}`;
-    if (protocol === PROTOCOL.udp) {
-      if (asked.size < MAX_SERVED) asked.add(`${protocol} ${family} ${to} ${from}`);
-      if (!asked.has(`${from} ${protocol} ${family} ${to}`)) continue;
-    } else if (protocol !== PROTOCOL.tcp || (packet.flags & 0x17) !== 0x12) continue;
-    if (open.size >= MAX_SERVED) continue;
-    open.set(from, {
-      protocol,
-      family,
-      local0: source0,
-      local1: source1,
-      local2: source2,
-      local3: source3,
-      localPort: sourcePort,
-    });
+    const { protocol, family, flags } = packet;
+    if (protocol !== PROTOCOL.udp && protocol !== PROTOCOL.tcp) continue;
+    const isTcp = protocol === PROTOCOL.tcp;
+    if (isTcp && ((flags & RST) !== 0 || (flags & ACK) === 0)) continue;
+    const source = [
+      packet.source0,
+      packet.source1,
+      packet.source2,
+      packet.source3,
+      packet.sourcePort,
+    ] as const;
+    const target = [
+      packet.target0,
+      packet.target1,
+      packet.target2,
+      packet.target3,
+      packet.targetPort,
+    ] as const;
+    const from = keyOf(family, protocol, source);
+    const to = keyOf(family, protocol, target);
+    if (heard.size < MAX_HEARD) heard.add(`${from} ${to}`);
+    const isAnswer = heard.has(`${to} ${from}`);
+    if (isTcp && isAnswer && connected.size < MAX_HEARD) connected.add(from).add(to);
+    if ((isTcp ? (flags & SYN) === 0 : !isAnswer) || open.size >= MAX_HEARD) continue;
+    const [local0, local1, local2, local3, localPort] = source;
+    open.set(from, { protocol, family, local0, local1, local2, local3, localPort });
   }
   return {
     open: (protocol, take) => {
       for (const socket of open.values()) if (socket.protocol === protocol) take(socket);
     },
-    find: (family, protocol, [w0, w1, w2, w3, port]) =>
-      open.has(`${protocol} ${family} ${w0} ${w1} ${w2} ${w3} ${port}`) ? LISTEN : 0,
+    find: (family, protocol, local, remote) => {
+      const key = keyOf(family, protocol, local);
+      if (connected.has(key) && remote[4] !== 0) return ESTABLISHED;
+      return open.has(key) ? LISTEN : 0;
+    },
     close: () => {},
   };
+}
+
+function keyOf(family: 4 | 6, protocol: number, [w0, w1, w2, w3, port]: End): string {
+  return `${protocol} ${family} ${w0} ${w1} ${w2} ${w3} ${port}`;
 }

@@ -6,6 +6,8 @@ import { type End, SocketLookup } from "../sys/socket-lookup.ts";
 import { LISTEN, parseSockets } from "./parse.ts";
 import { PROTOCOL } from "./types.ts";
 
+export type { End } from "../sys/socket-lookup.ts";
+
 /** A socket that takes packets. Addresses are words in host order, IPv4 in the first. */
 export type OpenSocket = {
   readonly family: 4 | 6;
