@@ -322,10 +322,11 @@ sendp(frames, iface="eth0")
         home: [host4 as Address],
         onScan: (one) => replayed.push(one),
       });
+      // Where the visits' connections still stand, as they do throughout a recording, one more failure is needed.
       const brief = ({ source, shape, probes }: Scan): unknown => [
         source,
         shape,
-        probes.map((one) => one.port),
+        probes.slice(0, 4).map((one) => one.port),
       ];
       assert.deepEqual(brief(replayed[0]!), brief(watcher.scans[0]!));
       assert.equal(replayed[0]!.source, v4);
