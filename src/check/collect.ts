@@ -1,12 +1,12 @@
 // Reads the unseen part of every listed log into a report, and keeps the marks to write once the report is delivered:
 // a mark that moves earlier loses lines when the mail cannot be sent.
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { describeError } from "../core/errors.ts";
 import type { Gatherer } from "./gather.ts";
-import { type JournalMark, readJournal, readJournalMark, writeJournalMark } from "./journal.ts";
+import { JournalError, type JournalMark, readJournal, readJournalMark, writeJournalMark } from "./journal.ts";
 import { JOURNAL_ENTRY } from "./logfiles.ts";
 import {
+  LogtailError,
   offsetFileName,
   planUnseen,
   readOffsetMark,
@@ -41,30 +41,37 @@ export async function collectUnseen(
   let firstJournal = false;
   for (const group of byFileName([...new Set(entries)])) {
     for (const entry of group) {
-      if (entry === JOURNAL_ENTRY && !isFile(entry)) {
-        const path = join(stateDir, `offset.${entry}`);
-        const mark = readJournalMark(path);
-        firstJournal ||= mark.at === "beginning";
-        commits.push(await collectJournal(mark, path, gatherer, env));
-        continue;
+      try {
+        if (entry === JOURNAL_ENTRY && !isFile(entry)) {
+          const path = join(stateDir, `offset.${entry}`);
+          const mark = readJournalMark(path);
+          commits.push(await collectJournal(mark, path, gatherer, env));
+          firstJournal ||= mark.at === "beginning";
+        } else {
+          const commit = collectLog(entry, join(stateDir, offsetFileName(entry)), gatherer);
+          if (commit !== null) commits.push(commit);
+        }
+      } catch (error) {
+        if (!(error instanceof LogtailError || error instanceof JournalError)) throw error;
+        unreadable.push({ entry, why: error.message });
       }
-      const problem = unreadableBecause(entry);
-      if (problem !== null) {
-        unreadable.push({ entry, why: problem });
-        continue;
-      }
-      const commit = collectLog(entry, join(stateDir, offsetFileName(entry)), gatherer);
-      if (commit !== null) commits.push(commit);
     }
     gatherer.endOfLog();
   }
-  return {
-    unreadable,
-    firstJournal,
-    commit: () => {
-      for (const commit of commits) commit();
-    },
-  };
+  return { unreadable, firstJournal, commit: () => commitAll(commits) };
+}
+
+// A mark that cannot be written costs its own log a repetition; the others are still written.
+function commitAll(commits: readonly (() => void)[]): void {
+  const failures: unknown[] = [];
+  for (const commit of commits) {
+    try {
+      commit();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function collectLog(log: string, offsetFile: string, gatherer: Gatherer): (() => void) | null {
@@ -84,17 +91,6 @@ async function collectJournal(
   const lookedAt = new Date();
   const cursor = await readJournal(mark, (chunk) => gatherer.write(chunk), env);
   return () => writeJournalMark(path, cursor, lookedAt);
-}
-
-// A log that is not there and one that may not be read are the same to the administrator: not checked.
-function unreadableBecause(path: string): string | null {
-  try {
-    if (!statSync(path).isFile()) return "not a regular file";
-    accessSync(path, constants.R_OK);
-    return null;
-  } catch (error) {
-    return describeError(error);
-  }
 }
 
 function isFile(path: string): boolean {

@@ -269,6 +269,33 @@ test("a log that cannot be read is named, the others are read, and its mark stay
   assert.deepEqual(Object.keys(place.offsets("ours")), [`offset${place.logs.replaceAll("/", ".")}.syslog`]);
 });
 
+test("a journal that cannot be read does not keep the logs from being read", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
+  place.write("list", `journal\n${place.logs}/syslog\n`);
+  const ours = await place.runOurs("C", [], place.dir);
+  assert.equal(ours.status, 0);
+  assert.match(
+    ours.report,
+    /^\nE: File could not be read: journal\n\nSystem Events\n[=-]+\nNov 22 19:51:02 host here\n/,
+  );
+  assert.match(ours.errors, /journal is not checked: journalctl cannot be run/);
+});
+
+test("a mark that cannot be written is an error after the report, and the other marks are written", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/a", "Nov 22 19:51:02 host one\n");
+  place.write("logs/b", "Nov 22 19:51:02 host two\n");
+  const offset = (name: string) => `offset${place.logs.replaceAll("/", ".")}.${name}`;
+  place.write(`ours/${offset("a")}/in-the-way`, "");
+  const args = place.arguments("ours", []);
+  let report = "";
+  const output = { out: (bytes: Uint8Array) => void (report += Buffer.from(bytes)), err: () => {} };
+  assert.equal(await runLogcheck(args, output, { uid: 1, env: {} }), 1);
+  assert.match(report, /host one\n.*host two\n/);
+  assert.equal(existsSync(join(place.dir, "ours", offset("b"))), true);
+});
+
 test("nothing counts as read when the report could not be delivered", async (t) => {
   const place = new Playground(t);
   place.write("logs/syslog", "Nov 22 19:51:02 host here\n");

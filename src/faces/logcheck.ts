@@ -118,8 +118,8 @@ class LogcheckRun {
       await this.#check();
       return 0;
     } catch (error) {
-      const expected = error instanceof LogcheckFailure;
-      await this.#fail(expected ? error.message : describeError(error));
+      if (error instanceof Error) this.#debug(error.stack ?? error.message);
+      await this.#fail(describeError(error));
       return 1;
     } finally {
       this.#removeTemporary();
@@ -145,7 +145,10 @@ class LogcheckRun {
     });
     const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, this.#env);
     this.#debug(`${gatherer.lineCount} lines read`);
-    const errors = collected.unreadable.map(({ entry }) => `E: File could not be read: ${entry}`);
+    const errors = collected.unreadable.map(({ entry, why }) => {
+      this.#output.err(`${entry} is not checked: ${why}\n`);
+      return `E: File could not be read: ${entry}`;
+    });
     if (gatherer.lineCount === 0 && errors.length > 0) {
       this.#commit(collected);
       throw new LogcheckFailure(errors.join("\n"));
