@@ -84,7 +84,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "check",
     summary: "read logs through logcheck's rules and print what remains",
-    usage: "[--all] [--level LEVEL] [--rules DIR] [--config FILE] [LOG...]",
+    usage:
+      "[--all] [--level LEVEL] [--rules DIR] [--config FILE] [LOG... | rules [LOG...] | test RULE [LOG...]]",
     description:
       "Prints the lines that are new since the last check and that no rule ignores, most serious first. With LOG (or - for standard input), " +
       "reads those files whole instead and remembers nothing.",
@@ -98,8 +99,23 @@ export const COMMANDS: readonly CommandDefinition[] = [
     examples: [
       ["telltale check", "what is new in the configured logs"],
       ["telltale check /var/log/auth.log", "one file, whole"],
+      ["telltale check rules /var/log/syslog", "what each rule did on this log"],
     ],
     run: () => import("./commands/check.ts"),
+  },
+  {
+    name: "explain",
+    summary: "say why: the evidence about an address, or the rule that decides a line",
+    usage: "ADDRESS | LINE",
+    description:
+      "For an address: every scan from it with its probes, every verdict, every block. For a line of a log: the layer it is reported in, the " +
+      "rules that raise it and those that cancel it, each with file and line.",
+    options: [CONFIG, JSON_OUT],
+    examples: [
+      ["telltale explain 192.0.2.7", "why this address is blocked"],
+      ['telltale explain "Nov 22 12:00:00 host sshd[1]: ..."', "why this line is reported or not"],
+    ],
+    run: () => import("./commands/explain.ts"),
   },
   {
     name: "blocks",

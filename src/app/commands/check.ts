@@ -1,6 +1,4 @@
 // Logs through the rules, once: what remains is printed under logcheck's headings.
-import { createReadStream } from "node:fs";
-import type { Readable } from "node:stream";
 import type { ReportLevel, RuleBook } from "../../check/rules.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError, formatFault } from "../../core/errors.ts";
@@ -11,7 +9,10 @@ import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { findLogSources } from "../log-sources.ts";
+import { readLog } from "../read-log.ts";
 import { gatherSettings } from "../settings.ts";
+import { surveyRules } from "./check-rules.ts";
+import { testRule } from "./check-test.ts";
 
 const TITLES: Record<Layer, string> = {
   cracking: "Active System Attack Alerts",
@@ -19,8 +20,6 @@ const TITLES: Record<Layer, string> = {
   system: "Unusual System Events",
 };
 const LEVELS = ["workstation", "server", "paranoid"];
-// A line longer than this is cut, as a file without newlines would otherwise be one line of its whole size.
-const MAX_LINE_BYTES = 1024 * 1024;
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
   const level = values["level"] as ReportLevel | undefined;
@@ -30,6 +29,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     );
     return 64;
   }
+  const json = values["json"] === true;
   const settings = gatherSettings(values["config"] as string | undefined);
   const rules = values["rules"] as string | undefined;
   const sources = findLogSources(settings.config, {
@@ -44,14 +44,18 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     );
     return 1;
   }
-  const output = new Output(sources.rules, values["json"] === true, new Bus(settings.host, systemClock));
+  const [word, ...rest] = operands;
+  if (word === "rules") return await surveyRules(sources.rules, rest.length > 0 ? rest : sources.logs, json);
+  if (word === "test" && rest.length > 0) {
+    const [rule, ...logs] = rest;
+    return await testRule(rule!, logs.length > 0 ? logs : sources.logs, json);
+  }
+  const output = new Output(sources.rules, json, new Bus(settings.host, systemClock));
   let failed = faults.length > 0;
   if (operands.length > 0 || values["all"] === true) {
     for (const path of operands.length > 0 ? operands : sources.logs) {
       try {
-        await readWhole(path === "-" ? process.stdin : createReadStream(path), (line) =>
-          output.take(path, line),
-        );
+        await readLog(path, (bytes, start, end) => output.take(path, bytes.subarray(start, end)));
       } catch (error) {
         failed = true;
         process.stderr.write(`telltale check: ${showable(path)}: ${describeError(error)}\n`);
@@ -147,22 +151,4 @@ class Output {
       `${found.toLocaleString("en")} of ${this.#read.toLocaleString("en")} lines remain.\n`,
     );
   }
-}
-
-async function readWhole(stream: Readable, take: (line: Uint8Array) => void): Promise<void> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let start = 0;
-    for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
-      take(bytes.subarray(start, end));
-      start = end + 1;
-    }
-    rest = bytes.subarray(start);
-    while (rest.length > MAX_LINE_BYTES) {
-      take(rest.subarray(0, MAX_LINE_BYTES));
-      rest = rest.subarray(MAX_LINE_BYTES);
-    }
-  }
-  if (rest.length > 0) take(rest);
 }
