@@ -134,6 +134,8 @@ export type Route =
       readonly from?: string;
       /** Path of the program; `/usr/sbin/sendmail` when not given. */
       readonly command?: string;
+      /** File with the OpenPGP public key of the reader; without it the mail goes out in the clear. */
+      readonly encryptTo?: string;
       readonly timeoutMs?: number;
     }
   | {
@@ -146,6 +148,7 @@ export type Route =
       readonly from: string;
       /** PEM of the authority that signed the server's certificate, when the system does not know it. */
       readonly ca?: string;
+      readonly encryptTo?: string;
       readonly timeoutMs?: number;
     }
   | {

@@ -1,10 +1,10 @@
 // Hands a mail to the host's own mailer. It queues and retries better than anybody else could; what it must not get
 // is a shell, a recipient that reads as an option, or the chance to hang the guard.
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { showable } from "../../core/hostile.ts";
+import { describeError } from "../../core/errors.ts";
 import type { Message, Route } from "../types.ts";
 import { buildMail, mailboxes, senderOf } from "./mime.ts";
+import { type Ended, runProgram } from "./program.ts";
 import { codeOf, DeliveryError } from "./refusal.ts";
 
 const DEFAULT_COMMAND = "/usr/sbin/sendmail";
@@ -12,9 +12,6 @@ const DEFAULT_COMMAND = "/usr/sbin/sendmail";
 // A mailer that only queues answers in milliseconds; one that delivers while we wait (ssmtp, msmtp) takes a relay's
 // patience. RFC 5321 section 4.5.3.2 asks for minutes, but a report can wait in the spool instead.
 export const SENDMAIL_TIMEOUT_MS = 60_000;
-
-// What a mailer says of its failure, kept for the message.
-const MAX_STDERR = 2_000;
 
 // sysexits.h: EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_CONFIG: the same mail would fail the same way.
 const PERMANENT = new Set([64, 65, 67, 68, 78]);
@@ -30,15 +27,21 @@ export async function sendBySendmail(message: Message, route: Sendmail): Promise
   const to = mailboxes(route.to, "report.to");
   const sender =
     route.from === undefined || route.from === "" ? null : mailboxes(route.from, "report.from")[0]!;
-  const mail = await buildMail(message, { from: sender ?? senderOf(message.host), to }, "\n");
+  const mail = await buildMail(
+    message,
+    { from: sender ?? senderOf(message.host), to },
+    "\n",
+    route.encryptTo,
+  );
   // -i: a line with a lone dot is text. Bounces go to whoever runs telltale unless a sender was configured.
   const args = ["-i", ...(sender === null ? [] : ["-f", sender]), "--", ...to];
-  const ended = await run(command, args, mail, route.timeoutMs ?? SENDMAIL_TIMEOUT_MS);
+  const timeoutMs = route.timeoutMs ?? SENDMAIL_TIMEOUT_MS;
+  const ended = await run(command, args, mail, timeoutMs);
   if (ended.status === 0) return;
   const said = ended.stderr === "" ? "" : `: ${ended.stderr}`;
   if (ended.status === null) {
     throw new DeliveryError(
-      `${command} did not answer within ${(route.timeoutMs ?? SENDMAIL_TIMEOUT_MS) / 1_000} s and was ended${said}`,
+      `${command} did not answer within ${timeoutMs / 1_000} s and was ended${said}`,
       `try: echo test | ${command} -i ${to[0]}`,
       true,
     );
@@ -65,60 +68,20 @@ export function mayGainNoPrivileges(): boolean {
   }
 }
 
-type Ended = { status: number | null; stderr: string };
-
-function run(command: string, args: readonly string[], input: Buffer, timeoutMs: number): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["pipe", "ignore", "pipe"], shell: false, detached: true });
-    let stderr = "";
-    // The whole group: a script's child that holds the pipe open must not outlive the answer.
-    const timer = setTimeout(() => {
-      endGroup(child.pid);
-      finish(null);
-    }, timeoutMs);
-    const finish = (status: number | null) => {
-      clearTimeout(timer);
-      child.stderr.destroy();
-      child.stdin.destroy();
-      resolve({ status, stderr: showable(stderr.trim().replace(/\s*\n\s*/g, " | ")) });
-    };
-    child.stderr.setEncoding("utf8");
-    child.stderr.on("data", (text: string) => {
-      if (stderr.length < MAX_STDERR) stderr = (stderr + text).slice(0, MAX_STDERR);
-    });
-    child.once("error", (error) => {
-      clearTimeout(timer);
-      const missing = codeOf(error) === "ENOENT" || codeOf(error) === "EACCES";
-      const mend = missing
-        ? 'apt install a mailer (for example msmtp-mta), or set via = "smtp" under [report]'
-        : `see whether ${command} can be run`;
-      reject(
-        new DeliveryError(`${command} cannot be run: ${codeOf(error) || error.message}`, mend, true, error),
-      );
-    });
-    child.once("exit", (status, signal) => {
-      if (signal !== null && stderr === "") stderr = `ended by ${signal}`;
-      // Its last words may still be in the pipe; a grandchild that keeps the pipe open gets no say in when we go on.
-      if (child.stderr.readableEnded) finish(status ?? 128);
-      else {
-        const late = setTimeout(() => finish(status ?? 128), 200);
-        child.stderr.once("end", () => {
-          clearTimeout(late);
-          finish(status ?? 128);
-        });
-      }
-    });
-    // A mailer that refuses before it has read everything closes the pipe; its exit status tells the story.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
-}
-
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
+async function run(
+  command: string,
+  args: readonly string[],
+  mail: Buffer,
+  timeoutMs: number,
+): Promise<Ended> {
   try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // It ended between the timeout and the signal.
+    return await runProgram(command, args, mail, timeoutMs);
+  } catch (error) {
+    const code = codeOf(error);
+    const missing = code === "ENOENT" || code === "EACCES";
+    const mend = missing
+      ? 'apt install a mailer (for example msmtp-mta), or set via = "smtp" under [report]'
+      : `see whether ${command} can be run`;
+    throw new DeliveryError(`${command} cannot be run: ${code || describeError(error)}`, mend, true, error);
   }
 }

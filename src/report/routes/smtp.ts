@@ -25,7 +25,7 @@ export async function sendBySmtp(message: Message, route: Smtp): Promise<void> {
     route.from === ""
       ? (senderOf(message.host) ?? "telltale@localhost")
       : mailboxes(route.from, "report.from")[0]!;
-  const mail = await buildMail(message, { from, to }, "\r\n");
+  const mail = await buildMail(message, { from, to }, "\r\n", route.encryptTo);
   const timeoutMs = route.timeoutMs ?? SMTP_TIMEOUT_MS;
   const local = isLoopback(route.host);
   const transport = nodemailer.createTransport({
