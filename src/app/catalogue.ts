@@ -65,11 +65,15 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "rotate",
     summary: "rotate the logs that are due, as logrotate would",
-    usage: "[--plan] [--force] [--uncovered] [--config FILE] [LOG...]",
+    usage: "[--plan | --explain | --uncovered] [--force] [--config FILE] [LOG...]",
     description:
       "Reads logrotate's configuration and state, works out a plan for each log, and carries it out. With LOG, only those logs.",
     options: [
       { name: "plan", summary: "print what would be done, and why; change nothing" },
+      {
+        name: "explain",
+        summary: "name the file and line behind each setting of these logs; change nothing",
+      },
       { name: "force", short: "f", summary: "rotate also what is not due" },
       { name: "uncovered", summary: "list logs that no rotation covers; change nothing" },
       CONFIG,
@@ -77,6 +81,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     ],
     examples: [
       ["telltale rotate --plan", "what would happen now, log by log"],
+      ["telltale rotate --explain /var/log/syslog", "why it rotates as it does"],
       ["telltale rotate --force /var/log/syslog", "rotate this one now"],
     ],
     run: () => import("./commands/rotate.ts"),

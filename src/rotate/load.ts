@@ -235,6 +235,10 @@ class Loader {
       this.#fault(place, entry.key, refusal.message, refusal.mend, consequence);
       return false;
     }
+    // Of directives that change the same setting, the last one is in force.
+    for (const other of Object.keys(into.origins)) {
+      if (DIRECTIVES.get(other)?.sets === directive.sets) delete into.origins[other];
+    }
     into.origins[entry.key] = place;
     return true;
   }

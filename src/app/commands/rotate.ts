@@ -3,8 +3,16 @@ import { systemClock } from "../../core/clock.ts";
 import { formatFault } from "../../core/errors.ts";
 import type { EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
+import { settingsInForce } from "../../rotate/explain.ts";
 import { renderPlans } from "../../rotate/render.ts";
-import { loadRotation, planRotations, runRotations, uncoveredLogs } from "../../rotate/run.ts";
+import {
+  coveredBy,
+  loadRotation,
+  planRotations,
+  type Rotation,
+  runRotations,
+  uncoveredLogs,
+} from "../../rotate/run.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { gatherSettings } from "../settings.ts";
@@ -31,6 +39,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const faults = [...settings.faults, ...rotation.faults];
   for (const fault of faults) complain(formatFault(fault));
 
+  if (values["explain"] === true) return explain(rotation, operands, json);
   if (values["uncovered"] === true) {
     const found = await uncoveredLogs(rotation, settings.config.rotate.roots, options);
     if (json) for (const log of found) process.stdout.write(`${JSON.stringify(log)}\n`);
@@ -66,4 +75,40 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const summary = await runRotations(rotation, options, emit);
   if (!json && summary.rotated === 0 && summary.failed === 0) process.stdout.write("Nothing was due.\n");
   return summary.exitStatus || (faults.length > 0 ? 1 : 0);
+}
+
+// For each log: the stanza that covers it, and where every setting in force was written.
+function explain(rotation: Rotation, logs: readonly string[], json: boolean): number {
+  if (logs.length === 0) {
+    process.stderr.write(
+      "telltale rotate --explain: wants a log\n    mend: telltale rotate --explain /var/log/syslog\n",
+    );
+    return 64;
+  }
+  let status = 0;
+  for (const log of logs) {
+    const stanza = coveredBy(rotation, log);
+    if (stanza === null) {
+      status = 1;
+      process.stdout.write(
+        json ? `${JSON.stringify({ log, stanza: null })}\n` : `${showable(log)} is covered by no stanza.\n`,
+      );
+      continue;
+    }
+    const settings = settingsInForce(stanza);
+    if (json) process.stdout.write(`${JSON.stringify({ log, stanza: stanza.place, settings })}\n`);
+    else {
+      process.stdout.write(
+        `${showable(log)} is covered by the stanza at ${showable(stanza.place.file)}:${stanza.place.line}\n`,
+      );
+      const rows = settings.map(({ directive, value, place }) => [
+        `  ${directive}`,
+        value,
+        `${place.file}:${place.line}`,
+      ]);
+      process.stdout.write(table(["  SETTING", "VALUE", "WRITTEN AT"], rows));
+      process.stdout.write("Everything else is as logrotate has it by default.\n");
+    }
+  }
+  return status;
 }
