@@ -2,6 +2,7 @@
 // a mark that moves earlier loses lines when the mail cannot be sent.
 import { statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { describeError } from "../core/errors.ts";
 import type { Gatherer } from "./gather.ts";
 import { JournalError, type JournalMark, readJournal, readJournalMark, writeJournalMark } from "./journal.ts";
 import { JOURNAL_ENTRY } from "./logfiles.ts";
@@ -24,17 +25,36 @@ export type Collected = {
   readonly commit: () => void;
 };
 
+/** What is asked of a finder of lost lines. */
+export type LostLinesQuery = {
+  readonly log: string;
+  /** Bytes that were read of the file that is gone. */
+  readonly offsetBytes: number;
+  /** When the mark was made, milliseconds since the epoch. */
+  readonly markedAtMs: number;
+  /** Paths that are read anyhow. */
+  readonly known: ReadonlySet<string>;
+};
+
+/** Gives `take` what was written to a log after it was read, and is in none of its plain generations any more. */
+export type LostLines = (query: LostLinesQuery, take: (chunk: Uint8Array) => void) => Promise<void>;
+
+export type CollectOptions = {
+  /** Where the offset files are. */
+  readonly stateDir: string;
+  /** What journalctl runs in. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly lostLines: LostLines;
+};
+
 /**
  * Reads the entries (paths, and the word `journal`) in the order in which logcheck sorts them: by file name, logs
  * of one name in the order they are listed. Each log is read once, however often it is listed.
- * @param stateDir where the offset files are
- * @param env what journalctl runs in
  */
 export async function collectUnseen(
   entries: readonly string[],
-  stateDir: string,
   gatherer: Gatherer,
-  env: NodeJS.ProcessEnv,
+  { stateDir, env, lostLines }: CollectOptions,
 ): Promise<Collected> {
   const unreadable: { entry: string; why: string }[] = [];
   const commits: (() => void)[] = [];
@@ -48,7 +68,19 @@ export async function collectUnseen(
           commits.push(await collectJournal(mark, path, gatherer, env));
           firstJournal ||= mark.at === "beginning";
         } else {
-          const commit = collectLog(entry, join(stateDir, offsetFileName(entry)), gatherer);
+          const commit = await collectLog(
+            entry,
+            join(stateDir, offsetFileName(entry)),
+            gatherer,
+            async (query, take) => {
+              try {
+                await lostLines(query, take);
+              } catch (error) {
+                // What is left of the log is read all the same.
+                unreadable.push({ entry: `${entry} (an earlier generation)`, why: describeError(error) });
+              }
+            },
+          );
           if (commit !== null) commits.push(commit);
         }
       } catch (error) {
@@ -74,12 +106,24 @@ function commitAll(commits: readonly (() => void)[]): void {
   if (failures.length > 0) throw failures[0];
 }
 
-function collectLog(log: string, offsetFile: string, gatherer: Gatherer): (() => void) | null {
-  const plan = planUnseen(log, readOffsetMark(offsetFile));
+async function collectLog(
+  log: string,
+  offsetFile: string,
+  gatherer: Gatherer,
+  lostLines: LostLines,
+): Promise<(() => void) | null> {
+  const lookedAt = new Date();
+  const mark = readOffsetMark(offsetFile);
+  const plan = planUnseen(log, mark);
   if (plan === null) return null;
-  if (plan.shrank !== undefined) gatherer.write(shrinkWarning(log));
-  const mark = readUnseen(plan, (chunk) => gatherer.write(chunk));
-  return () => writeOffsetMark(offsetFile, mark);
+  const take = (chunk: Uint8Array) => gatherer.write(chunk);
+  if (plan.lost) {
+    const known = new Set(plan.parts.map(({ path }) => path));
+    await lostLines({ log, offsetBytes: mark.offsetBytes, markedAtMs: mark.markedAtMs, known }, take);
+  }
+  if (plan.shrank !== undefined) take(shrinkWarning(log));
+  const next = readUnseen(plan, take);
+  return () => writeOffsetMark(offsetFile, next, lookedAt);
 }
 
 async function collectJournal(

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -16,6 +17,9 @@ import { describeError } from "../core/errors.ts";
 
 /** Where reading stopped. */
 export type OffsetMark = { readonly inode: bigint; readonly offsetBytes: number };
+
+/** A mark as it was found; `markedAtMs` is when it was made, milliseconds since the epoch. */
+export type FoundMark = OffsetMark & { readonly markedAtMs: number };
 
 /** What happened to a log since the mark was made. */
 export type UnseenPart =
@@ -27,6 +31,8 @@ export type UnseenPlan = {
   readonly parts: readonly UnseenPart[];
   /** Set when the log is smaller than what was read of it: its size at the mark and now. */
   readonly shrank?: { readonly fromBytes: number; readonly toBytes: number };
+  /** The file that was being read is gone: what was written to it after the mark may be in a compressed or copied one. */
+  readonly lost: boolean;
 };
 
 /** Why a log or its offset file could not be used; `status` is logtail2's exit status for it. */
@@ -58,25 +64,31 @@ export function offsetFileName(log: string): string {
 }
 
 /** Reads an offset file. No file, or one that holds no numbers, is a mark at the beginning of nothing. */
-export function readOffsetMark(path: string): OffsetMark {
-  let text: string;
+export function readOffsetMark(path: string): FoundMark {
+  let text = "";
+  let markedAtMs = 0;
   try {
     text = readFileSync(path, "latin1");
+    markedAtMs = statSync(path).mtimeMs;
   } catch {
     // logtail2 takes an offset file that it cannot open for one that is not there, and reads the log whole.
-    text = "";
   }
   const [inode = "", offset = ""] = text.split("\n");
   return {
     inode: BigInt(/^\s*(\d{1,20})/.exec(inode)?.[1] ?? "0"),
     offsetBytes: Number(/^\s*(\d{1,15})/.exec(offset)?.[1] ?? "0"),
+    markedAtMs,
   };
 }
 
-/** Writes an offset file: two lines, inode and bytes. Throws LogtailError 73 when it cannot. */
-export function writeOffsetMark(path: string, mark: OffsetMark): void {
+/**
+ * Writes an offset file: two lines, inode and bytes. Throws LogtailError 73 when it cannot.
+ * @param lookedAt when the log was read: lines that came later are newer than the file
+ */
+export function writeOffsetMark(path: string, mark: OffsetMark, lookedAt: Date): void {
   try {
     writeFileSync(path, `${mark.inode}\n${mark.offsetBytes}\n`, { mode: 0o600 });
+    utimesSync(path, lookedAt, lookedAt);
   } catch (error) {
     throw new LogtailError(
       73,
@@ -90,21 +102,24 @@ export function writeOffsetMark(path: string, mark: OffsetMark): void {
  * What of the log is unseen, without reading it yet; null when nothing is.
  * Throws LogtailError 66 when there is no such regular file.
  */
-export function planUnseen(log: string, mark: OffsetMark): UnseenPlan | null {
+export function planUnseen(log: string, mark: FoundMark): UnseenPlan | null {
   const now = statLog(log);
   const size = Number(now.size);
-  if (now.ino !== mark.inode) {
+  if (now.ino !== mark.inode || isReborn(now, mark)) {
+    const rotated = rotatedParts(log, mark);
     return {
-      parts: [...rotatedParts(log, mark), { from: "log", path: log, startBytes: 0 }],
+      parts: [...rotated, { from: "log", path: log, startBytes: 0 }],
+      lost: mark.inode !== 0n && rotated.length === 0,
     };
   }
   if (mark.offsetBytes === size) return null;
   if (mark.offsetBytes < size) {
-    return { parts: [{ from: "log", path: log, startBytes: mark.offsetBytes }] };
+    return { parts: [{ from: "log", path: log, startBytes: mark.offsetBytes }], lost: false };
   }
   return {
     parts: [{ from: "log", path: log, startBytes: 0 }],
     shrank: { fromBytes: mark.offsetBytes, toBytes: size },
+    lost: true,
   };
 }
 
@@ -154,6 +169,17 @@ function statLog(log: string): BigIntStats {
   if (!found.isFile()) throw new LogtailError(66, `File ${log} cannot be read: it is not a regular file`);
   return found;
 }
+
+// A file system gives the inode of a removed file to the next one. logtail2 takes the new file for the old one, and skips
+// its beginning or cries tampering; a file that was made after the mark is not the one that was marked.
+function isReborn(now: BigIntStats, mark: FoundMark): boolean {
+  // Where the kernel does not tell the time of birth, libuv gives the time of change, or 0.
+  if (now.birthtimeNs === now.ctimeNs) return false;
+  return Number(now.birthtimeMs) > mark.markedAtMs + BIRTH_MARGIN_MS;
+}
+
+// Marks are rounded to milliseconds, and the kernel stamps files by a clock that ticks every few.
+const BIRTH_MARGIN_MS = 50;
 
 // The generation that was being read when the mark was made, from there on, and every newer generation whole: several
 // rotations between two runs lose nothing. logtail2 knows only the newest generation, and gives up when it is another.

@@ -143,7 +143,11 @@ class LogcheckRun {
       sortUniq: settings.sortUniq,
       spillDir: () => this.#temporaryDir(),
     });
-    const collected = await collectUnseen(this.#entries(), settings.stateDir, gatherer, this.#env);
+    const collected = await collectUnseen(this.#entries(), gatherer, {
+      stateDir: settings.stateDir,
+      env: this.#env,
+      lostLines: async (query, take) => (await import("./lost-lines.ts")).readLostLines(query, take),
+    });
     this.#debug(`${gatherer.lineCount} lines read`);
     const errors = collected.unreadable.map(({ entry, why }) => {
       this.#output.err(`${entry} is not checked: ${why}\n`);

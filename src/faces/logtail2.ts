@@ -21,12 +21,13 @@ export function runLogtail2(args: readonly string[], output: FaceOutput = standa
     return 66;
   }
   try {
+    const lookedAt = new Date();
     const mark = readOffsetMark(request.offsetFile);
     const plan = planUnseen(request.log, mark);
     if (plan === null) return 0;
     if (plan.shrank !== undefined) output.out(shrinkWarning(request.log));
     const next = readUnseen(plan, output.out);
-    if (!request.test) writeOffsetMark(request.offsetFile, next);
+    if (!request.test) writeOffsetMark(request.offsetFile, next, lookedAt);
     return 0;
   } catch (error) {
     if (!(error instanceof LogtailError)) throw error;
