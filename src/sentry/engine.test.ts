@@ -376,6 +376,50 @@ test("after its block expired one more probe is a scan, after a pardon it is a s
   assert.equal(b.scans.length, 3);
 });
 
+test("what was held against a source is held against it after a restart", (t) => {
+  const before = bench(t);
+  for (const port of [1, 2, 3]) {
+    before.send({ port });
+    before.send({ port, source: STRANGER6 });
+  }
+  for (const port of [1, 2, 3, 4]) before.send({ port, source: at("198.51.100.8") });
+  const saved = before.engine.save();
+  const after = bench(t);
+  assert.equal(after.engine.recall(saved), 3);
+  for (const port of [1, 2, 3]) after.send({ port });
+  assert.equal(after.scans.length, 0, "repeats");
+  after.send({ port: 4 });
+  after.send({ port: 4, source: STRANGER6 });
+  after.send({ port: 5, source: at("198.51.100.8") });
+  assert.deepEqual(
+    after.scans.map(({ source, probes }) => [source, probes.map(({ port }) => port)]),
+    [
+      [STRANGER4, [1, 2, 3, 4]],
+      [STRANGER6, [1, 2, 3, 4]],
+    ],
+    "the one that was told before is not told again",
+  );
+});
+
+test("a saved memory that is damaged is taken for none, whatever is in it", (t) => {
+  const b = bench(t);
+  for (const port of [1, 2, 3]) b.send({ port });
+  const saved = b.engine.save();
+  for (const [damaged, sources] of [
+    ["", 0],
+    ["null", 0],
+    [saved.slice(0, -5), 0],
+    [saved.replace('"version":1', '"version":2'), 0],
+    [saved.replace(STRANGER4, "nonsense"), 0],
+    [saved.replace('"port":1', '"port":65536'), 0],
+    [saved.replace('"state":0', '"state":9'), 0],
+    [saved.replace(/"atMs":[0-9.]+/, '"atMs":null'), 0],
+    [saved.replace(HOST4, "2001:db8::1"), 0],
+    [saved, 1],
+  ] as const)
+    assert.equal(bench(t).engine.recall(damaged), sources, damaged.slice(0, 80));
+});
+
 test("a scan that could not be told is told at the next probe that can", (t) => {
   const b = bench(t);
   b.accept = false;

@@ -2,19 +2,31 @@
 // recordings share it; it touches no socket, and time comes with the packets or from the clock it is given.
 import type { Address, PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Probe, Scan } from "../core/events.ts";
-import { classify, isAmbiguous, isImpossible, nameFlags } from "./classify.ts";
+import type { Scan } from "../core/events.ts";
+import { classify, isImpossible, nameFlags } from "./classify.ts";
 import { Conversations } from "./conversations.ts";
+import { newCounters } from "./counters.ts";
 import { decode, emptyPacket, REFUSALS } from "./decode.ts";
-import { DEFAULT_THRESHOLDS, judge, levelOf, scoreToReach, type Thresholds, weightOf } from "./detect.ts";
+import {
+  DEFAULT_THRESHOLDS,
+  judge,
+  levelOf,
+  scoreToReach,
+  shapeOf,
+  type Thresholds,
+  weightOf,
+} from "./detect.ts";
+import { probeOf } from "./evidence.ts";
 import { finish, mix } from "./hash.ts";
 import { ephemeralPorts, type Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
+import { numberContacts, readSuspects, saveSuspects, wordsOfSource } from "./memory.ts";
+import { isImpossibleSource } from "./plausible.ts";
 import { PrefixMatcher } from "./prefixes.ts";
 import { estimate, mark, type Record, Scanners } from "./scanners.ts";
-import { CALM, type Contact, PAROLE, SCANNER, Suspects } from "./suspects.ts";
-import { type Frame, KIND, KINDS, type Packet, PROTOCOL } from "./types.ts";
-import { Visits } from "./visits.ts";
+import { hasPorts, Served } from "./served.ts";
+import { CALM, PAROLE, SCANNER, Suspects } from "./suspects.ts";
+import { type Frame, KIND, type Packet, PROTOCOL } from "./types.ts";
 
 export type EngineOptions = {
   readonly listeners: Listeners;
@@ -37,30 +49,6 @@ export type EngineOptions = {
   readonly onOrdinary?: () => void;
 };
 
-/** What became of the packets; every one is in exactly one of these, refusals by reason. */
-export type Counters = {
-  packets: number;
-  /** Probes counted: of strangers, of known scanners, and repeated ones. */
-  probes: number;
-  repeats: number;
-  ofScanners: number;
-  /** Not probes: answers, traffic to ports in use, other hosts' traffic, ignored sources and ports. */
-  answers: number;
-  inUse: number;
-  /** SYNs to ports in use; counted in inUse too. */
-  visits: number;
-  notOurs: number;
-  ignored: number;
-  sent: number;
-  /** Sources no honest packet has: multicast, unspecified, loopback from outside, our own address. */
-  impossibleSources: number;
-  refused: { [reason: string]: number };
-  scans: number;
-};
-
-const STALE_MS = 5_000;
-// At 4 microseconds each, at most 1 % of a core.
-const QUESTIONS_PER_SECOND = 2_500;
 // A SYN and the ACK that completes its handshake lie a round trip apart; whoever goes on probing brings the next chance.
 const HANDSHAKE_MS = 2;
 
@@ -68,34 +56,18 @@ const TRIPWIRE = 1;
 const EXCLUDED = 2;
 
 export class Engine {
-  readonly counters: Counters = {
-    packets: 0,
-    probes: 0,
-    repeats: 0,
-    ofScanners: 0,
-    answers: 0,
-    inUse: 0,
-    visits: 0,
-    notOurs: 0,
-    ignored: 0,
-    sent: 0,
-    impossibleSources: 0,
-    refused: Object.fromEntries(REFUSALS.slice(1).map((reason) => [reason, 0])),
-    scans: 0,
-  };
+  readonly counters = newCounters();
   readonly suspects: Suspects;
   readonly #options: EngineOptions;
   readonly #thresholds: Thresholds;
   readonly #scoreToReach: number;
   readonly #scanners = new Scanners();
   readonly #conversations: Conversations;
-  readonly #visits: Visits;
+  readonly #served: Served;
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
   readonly #packet: Packet = emptyPacket();
   readonly #ephemeralFirst = ephemeralPorts()[0];
-  #asked = 0;
-  #askedInSecond = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -103,10 +75,15 @@ export class Engine {
     this.#scoreToReach = scoreToReach(this.#thresholds);
     this.suspects = new Suspects(options.maxStateBytes, options.seed);
     this.#conversations = new Conversations(options.seed);
-    this.#visits = new Visits(options.seed);
+    this.#served = new Served(options);
     this.#ignore = new PrefixMatcher(options.ignore);
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
     for (const port of options.excludePorts ?? []) this.#portMarks[port]! |= EXCLUDED;
+  }
+
+  /** SYNs to ports in use so far. */
+  get visited(): number {
+    return this.#served.visited;
   }
 
   /** Takes one packet; the frame may be used again afterwards. */
@@ -141,6 +118,39 @@ export class Engine {
     if (decode(frame, packet) === 0 && packet.protocol === PROTOCOL.udp) this.#conversations.remember(packet);
   }
 
+  /** What is held against sources, for `recall` after a restart. */
+  save(): string {
+    return saveSuspects(this.suspects, this.#options.locals);
+  }
+
+  /** Takes up again what was saved; returns how many sources that were. */
+  recall(saved: string): number {
+    const { sources } = readSuspects(saved);
+    for (const source of sources) {
+      const { family, words } = wordsOfSource(source);
+      const packet: Packet = { ...emptyPacket(), family, atMs: source.firstAtMs };
+      [packet.source0, packet.source1, packet.source2, packet.source3] = words;
+      if (this.suspects.find(packet) >= 0) continue;
+      const entry = this.suspects.claim(packet);
+      const contacts = numberContacts(source, this.#options.locals);
+      this.suspects.touch(entry, source.lastAtMs);
+      this.suspects.setScore(entry, source.score);
+      this.suspects.setContacts(entry, contacts);
+      this.suspects.setState(entry, source.state);
+      if (source.state !== SCANNER) continue;
+      const record = this.#scanners.add(entry, {
+        probes: contacts.length,
+        level: 0,
+        toldAtMs: source.lastAtMs,
+        visitAtMs: 0,
+        proven: false,
+        shape: shapeOf(contacts),
+      });
+      for (const { target, port, protocol } of contacts) mark(record, contactHash(target, port, protocol));
+    }
+    return sources.length;
+  }
+
   /**
    * Ends what is held against a source, or a prefix, whose block was lifted: after `parole` one more probe is enough for
    * a scan; without, it is a stranger again.
@@ -164,7 +174,7 @@ export class Engine {
     const record = this.#scanners.get(entry);
     if (record === undefined) return;
     const target = this.#targetOf();
-    if (target < 0 || (!isImpossible(kind) && this.#isInUse(kind, target))) {
+    if (target < 0 || (!isImpossible(kind) && this.#served.takes(packet, kind, target))) {
       if (kind === KIND.syn && target >= 0) record.visitAtMs = packet.atMs;
       return;
     }
@@ -180,7 +190,7 @@ export class Engine {
     }
     if (!record.proven && record.visitAtMs > 0 && packet.atMs - record.visitAtMs > HANDSHAKE_MS) {
       record.visitAtMs = 0;
-      record.proven = this.#standingOf(entry).connections > 0;
+      record.proven = this.#served.standingOf(suspects, entry).connections > 0;
       if (record.proven) this.#tell(entry, record, `${knownBy(record)}; it completed a handshake`);
     }
   }
@@ -218,7 +228,7 @@ export class Engine {
         return;
       }
     }
-    if (!isImpossible(kind) && this.#isInUse(kind, target)) {
+    if (!isImpossible(kind) && this.#served.takes(packet, kind, target)) {
       counters.inUse++;
       return;
     }
@@ -227,7 +237,7 @@ export class Engine {
       const entry = this.#note(found, kind, target);
       const what = packet.tiny ? "a first fragment too short for its flags" : nameFlags(packet.flags & 0x3f);
       this.#accuse(entry, "flags", `TCP flags no stack sends: ${what}`);
-    } else if ((marks & TRIPWIRE) !== 0 && hasPorts(packet)) {
+    } else if ((marks & TRIPWIRE) !== 0 && hasPorts(packet.protocol)) {
       const entry = this.#note(found, kind, target);
       this.#accuse(entry, "tripwire", `tripwire port ${packet.targetPort}`);
     } else if (found >= 0 && suspects.state(found) === PAROLE) {
@@ -259,61 +269,20 @@ export class Engine {
   #consider(entry: number): void {
     const { suspects } = this;
     const contacts = suspects.contacts(entry);
-    const failed = contacts.filter((contact) => !this.#isServed(entry, contact));
-    if (failed.length < contacts.length) {
-      suspects.setContacts(entry, failed);
-      this.#options.onOrdinary?.();
-    }
-    const { connections, ports } = this.#standingOf(entry);
+    const failed = this.#served.failuresOf(suspects, entry, contacts);
+    if (failed.length < contacts.length) suspects.setContacts(entry, failed);
+    const { connections, ports } = this.#served.standingOf(suspects, entry);
     const judgement = judge({ failed, connections, connectedPorts: ports }, this.#thresholds);
     if (judgement.scanner) this.#accuse(entry, judgement.shape, judgement.reason, connections > 0);
     // Successes count against the score only while they last: the next failure asks again.
     else suspects.setScore(entry, failed.length < contacts.length ? judgement.score : this.#scoreToReach);
   }
 
-  #isServed(entry: number, { target, port, protocol }: Contact): boolean {
-    const { listeners, locals } = this.#options;
-    const { family, words } = this.suspects.source(entry);
-    const local = locals.wordsOf(target);
-    const isOpen = this.#mayAsk()
-      ? listeners.ask(family, protocol, local, port, words, 0, this.suspects.interfaceIndex(entry)) !== 0
-      : listeners.inUse(family, protocol, ...local, port);
-    return isOpen || listeners.wasInUse(family, protocol, port);
-  }
-
-  /** The connections to ports in use that the source holds right now, and how many ports that are. */
-  #standingOf(entry: number): { connections: number; ports: number } {
-    const { listeners, locals } = this.#options;
-    const { family, words } = this.suspects.source(entry);
-    const ports = new Set<number>();
-    let connections = 0;
-    for (const visit of this.#visits.of(family, words[0], words[1])) {
-      if (!this.#mayAsk()) break;
-      const { port, source, sourcePort, interfaceIndex } = visit;
-      const local = locals.wordsOf(visit.target);
-      const state = listeners.ask(family, PROTOCOL.tcp, local, port, source, sourcePort, interfaceIndex);
-      if (!isConnected(state)) continue;
-      connections++;
-      ports.add(port);
-    }
-    return { connections, ports: ports.size };
-  }
-
-  /** A flood must not buy a question to the kernel with every packet. */
-  #mayAsk(): boolean {
-    const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
-    if (second !== this.#askedInSecond) {
-      this.#askedInSecond = second;
-      this.#asked = 0;
-    }
-    return this.#asked++ < QUESTIONS_PER_SECOND;
-  }
-
   #accuse(
     entry: number,
     shape: Scan["shape"],
     reason: string,
-    proven = this.#standingOf(entry).connections > 0,
+    proven = this.#served.standingOf(this.suspects, entry).connections > 0,
   ): void {
     const contacts = this.suspects.contacts(entry);
     const record = this.#scanners.add(entry, {
@@ -333,6 +302,7 @@ export class Engine {
     const packet = this.#packet;
     const contacts = this.suspects.contacts(entry);
     const source = this.#sourceOf(entry);
+    const interfaceName = this.#options.nameOf(this.suspects.interfaceIndex(entry));
     const told = this.#options.onScan({
       source,
       shape: record.shape,
@@ -341,7 +311,9 @@ export class Engine {
       lastAt: new Date(packet.atMs).toISOString(),
       distinct: Math.max(contacts.length, estimate(record)),
       reason,
-      probes: contacts.map((contact) => this.#probeOf(source, contact, entry)),
+      probes: contacts.map((contact) =>
+        probeOf(source, this.#options.locals.addressOf(contact.target), contact, interfaceName),
+      ),
     });
     if (told) {
       this.counters.scans++;
@@ -356,22 +328,6 @@ export class Engine {
     const { family, words } = this.suspects.source(entry);
     if (family === 4) return addressOfWords(4, words[0], 0, 0, 0);
     return addressOfWords(6, packet.source0, packet.source1, packet.source2, packet.source3);
-  }
-
-  #probeOf(source: Address, contact: Contact, entry: number): Probe {
-    const kind = KINDS[contact.kind] || "protocol";
-    return {
-      at: new Date(contact.atMs).toISOString(),
-      source,
-      target: this.#options.locals.addressOf(contact.target),
-      protocol: nameProtocol(contact.protocol),
-      port: kind === "ping" ? 0 : contact.port,
-      kind,
-      ...(contact.protocol === PROTOCOL.tcp && contact.kind === KIND.flags
-        ? { flags: nameFlags(contact.flags & 0x3f) }
-        : {}),
-      interface: this.#options.nameOf(this.suspects.interfaceIndex(entry)),
-    };
   }
 
   #claim(): number {
@@ -392,38 +348,6 @@ export class Engine {
     return this.#options.locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
   }
 
-  #isInUse(kind: number, target: number): boolean {
-    const { listeners } = this.#options;
-    const p = this.#packet;
-    if (!hasPorts(p)) return false;
-    // Whoever runs the engine renews the picture more often than this; recordings and tests do not.
-    if (listeners.ageMs() > STALE_MS) listeners.refresh();
-    if (listeners.inUse(p.family, p.protocol, p.target0, p.target1, p.target2, p.target3, p.targetPort)) {
-      if (kind === KIND.syn) {
-        this.counters.visits++;
-        this.#visits.remember(p, target);
-      }
-      return true;
-    }
-    if (!isAmbiguous(kind)) return listeners.wasInUse(p.family, p.protocol, p.targetPort);
-    if (listeners.isBusy(p.family, p.targetPort)) return true;
-    if (!this.#mayAsk()) return false;
-    // A connection of this host's own from a port below the ephemeral ones: NFS and rsh like them.
-    const local = [p.target0, p.target1, p.target2, p.target3] as const;
-    const remote = [p.source0, p.source1, p.source2, p.source3] as const;
-    const state = listeners.ask(
-      p.family,
-      p.protocol,
-      local,
-      p.targetPort,
-      remote,
-      p.sourcePort,
-      p.interfaceIndex,
-    );
-    if (state !== 0) this.#options.onOrdinary?.();
-    return state !== 0;
-  }
-
   /** Echo requests, and datagrams that look like a late answer to one of ours. */
   #isWeak(kind: number): boolean {
     const packet = this.#packet;
@@ -436,40 +360,6 @@ function knownBy(record: Record): string {
   return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
 }
 
-/** Established, closing or in TIME_WAIT: whoever got there has answered our SYN|ACK (net/tcp_states.h). */
-function isConnected(state: number): boolean {
-  return (
-    state === 1 || state === 4 || state === 5 || state === 6 || state === 8 || state === 9 || state === 11
-  );
-}
-
 function contactHash(target: number, port: number, protocol: number): number {
   return finish(mix(mix(target, port), protocol));
-}
-
-function hasPorts(packet: Packet): boolean {
-  const { protocol } = packet;
-  return protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp;
-}
-
-function nameProtocol(protocol: number): Probe["protocol"] {
-  if (protocol === PROTOCOL.tcp) return "tcp";
-  if (protocol === PROTOCOL.udp) return "udp";
-  if (protocol === PROTOCOL.sctp) return "sctp";
-  return protocol === PROTOCOL.icmp || protocol === PROTOCOL.icmp6 ? "icmp" : "ip";
-}
-
-/** Multicast, unspecified, class E, loopback to a target that is not, and our own addresses from outside. */
-function isImpossibleSource(p: Packet, locals: LocalAddresses): boolean {
-  if (p.family === 4) {
-    const first = p.source0 >>> 24;
-    if (first === 0 || first >= 224) return true;
-    if (first === 127) return p.target0 >>> 24 !== 127;
-    return !locals.any && p.source0 !== p.target0 && locals.numberOf(4, p.source0, 0, 0, 0) >= 0;
-  }
-  if (p.source0 >>> 24 === 0xff) return true;
-  if (p.source0 === 0 && p.source1 === 0 && p.source2 === 0 && p.source3 <= 1) {
-    return p.source3 === 0 || p.target0 !== 0 || p.target3 !== 1;
-  }
-  return false;
 }

@@ -330,7 +330,7 @@ sendp(frames, iface="eth0")
       ];
       assert.deepEqual(brief(replayed[0]!), brief(watcher.scans[0]!));
       assert.equal(replayed[0]!.source, v4);
-      assert.ok(counters.visits >= 5);
+      assert.ok(counters.inUse >= 5);
       const anywhere: Scan[] = [];
       replay({ open: () => framesOf(path), onScan: (one) => anywhere.push(one) });
       assert.deepEqual(

@@ -33,10 +33,15 @@ export class LocalAddresses {
 
   /** Makes an address one of ours. */
   add(address: Address): void {
+    const number = this.number(address);
+    if (number >= 0) this.#present[number] = 1;
+  }
+
+  /** The address's number, also when it is not ours (any more); -1 when there are too many. */
+  number(address: Address): number {
     const [w0, w1, w2, w3] = wordsOf(address);
     const number = this.#find(w0, w1, w2, w3, familyOf(address));
-    const known = number >= 0 ? number : this.#append(address, w0, w1, w2, w3);
-    if (known >= 0) this.#present[known] = 1;
+    return number >= 0 ? number : this.#append(address, w0, w1, w2, w3);
   }
 
   /** The address's number, or -1 when it is not ours (now). */

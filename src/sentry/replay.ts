@@ -3,9 +3,10 @@
 import type { Address, PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Scan } from "../core/events.ts";
+import type { Counters } from "./counters.ts";
 import { decode, emptyPacket } from "./decode.ts";
 import type { Thresholds } from "./detect.ts";
-import { type Counters, Engine } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
 import { ESTABLISHED, LISTEN } from "./parse.ts";

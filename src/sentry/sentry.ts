@@ -4,8 +4,9 @@ import { randomInt } from "node:crypto";
 import { type Address, familyOf, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Emit, EventBody, Scan } from "../core/events.ts";
+import type { Counters } from "./counters.ts";
 import type { Thresholds } from "./detect.ts";
-import { type Counters, Engine } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import { Listeners, type Ordinary } from "./listeners.ts";
 import { LocalAddresses, wordsOf } from "./local.ts";
 import { rehearse } from "./rehearse.ts";
@@ -40,6 +41,8 @@ export type SentryOptions = {
   /** Sources that never count. */
   readonly ignore?: PrefixSet;
   readonly thresholds?: Partial<Thresholds>;
+  /** What `save` gave before the restart. */
+  readonly saved?: string;
   /** Memory for what is remembered of sources; 128 bytes each. */
   readonly maxStateBytes?: number;
   readonly clock?: Clock;
@@ -53,6 +56,8 @@ export interface Sentry extends Disposable {
   describe(): string;
   /** Takes a packet as if it had been captured. */
   observe(frame: Frame): void;
+  /** What is held against sources, as text to keep over a restart; a damaged text is taken for none. */
+  save(): string;
   /** A block of this address or prefix ended. After expiry one more probe is a scan; pardoned, it starts anew. */
   release(target: string, how: "expired" | "pardoned"): void;
   close(): void;
@@ -116,6 +121,7 @@ class LiveSentry implements Sentry {
       onScan: (scan) => this.#tellScan(scan),
       onOrdinary: () => this.#writeFilterSoon(),
     });
+    if (options.saved !== undefined) this.#engine.recall(options.saved);
     this.#source = options.openCapture({
       interfaces: options.interfaces ?? [],
       loopback: options.loopback,
@@ -143,6 +149,10 @@ class LiveSentry implements Sentry {
 
   observe(frame: Frame): void {
     this.#engine.observe(frame);
+  }
+
+  save(): string {
+    return this.#engine.save();
   }
 
   release(target: string, how: "expired" | "pardoned"): void {
@@ -175,7 +185,7 @@ class LiveSentry implements Sentry {
   /** Of the SYNs to open ports, lets through so many that their rate stays bearable. */
   #adaptSample(): void {
     const nowMs = this.#clock.monotonicMs();
-    const { visits } = this.#engine.counters;
+    const visits = this.#engine.visited;
     const passedS = Math.max(0.1, (nowMs - this.#visitsSeenAtMs) / 1_000);
     const perSecond = ((visits - this.#visitsSeen) / passedS) * this.#openOneIn;
     this.#visitsSeen = visits;

@@ -101,6 +101,13 @@ export class Suspects {
     return victim;
   }
 
+  /** Every source that is remembered. */
+  *entries(): Generator<number> {
+    for (let entry = 0; entry < this.#words.length; entry += WORDS) {
+      if (this.#words[entry + FAMILY] !== 0) yield entry;
+    }
+  }
+
   remove(entry: number): void {
     if (this.#words[entry + FAMILY] !== 0) this.size--;
     this.#words.fill(0, entry, entry + WORDS);

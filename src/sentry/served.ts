@@ -1,0 +1,128 @@
+// The questions that the engine asks about ports in use and about who uses them. Cheap ones are answered from the last
+// picture of the socket tables; those that decide something go to the kernel, as long as a flood does not buy too many.
+import type { Clock } from "../core/clock.ts";
+import { isAmbiguous } from "./classify.ts";
+import type { Listeners } from "./listeners.ts";
+import type { LocalAddresses } from "./local.ts";
+import type { Contact, Suspects } from "./suspects.ts";
+import { KIND, type Packet, PROTOCOL } from "./types.ts";
+import { Visits } from "./visits.ts";
+
+// Whoever runs the engine renews the picture more often than this; recordings and tests do not.
+const STALE_MS = 5_000;
+// At 4 microseconds each, at most 1 % of a core.
+const QUESTIONS_PER_SECOND = 2_500;
+
+/** What a source holds open here at this moment. */
+export type Standing = { readonly connections: number; readonly ports: number };
+
+export class Served {
+  /** SYNs to ports in use. */
+  visited = 0;
+  readonly #listeners: Listeners;
+  readonly #locals: LocalAddresses;
+  readonly #clock: Clock;
+  readonly #onOrdinary: () => void;
+  readonly #visits: Visits;
+  #asked = 0;
+  #askedInSecond = 0;
+
+  constructor(options: {
+    listeners: Listeners;
+    locals: LocalAddresses;
+    clock: Clock;
+    seed: number;
+    onOrdinary?: () => void;
+  }) {
+    this.#listeners = options.listeners;
+    this.#locals = options.locals;
+    this.#clock = options.clock;
+    this.#onOrdinary = options.onOrdinary ?? (() => {});
+    this.#visits = new Visits(options.seed);
+  }
+
+  /** Whether a packet to `target` goes to a port in use; notes a SYN to one as a visit. */
+  takes(p: Packet, kind: number, target: number): boolean {
+    const { protocol, targetPort: port } = p;
+    const listeners = this.#listeners;
+    if (!hasPorts(protocol)) return false;
+    if (listeners.ageMs() > STALE_MS) listeners.refresh();
+    if (listeners.inUse(p.family, protocol, p.target0, p.target1, p.target2, p.target3, port)) {
+      if (kind === KIND.syn) {
+        this.visited++;
+        this.#visits.remember(p, target);
+      }
+      return true;
+    }
+    if (!isAmbiguous(kind)) return listeners.wasInUse(p.family, protocol, port);
+    if (listeners.isBusy(p.family, port)) return true;
+    if (!this.#mayAsk()) return false;
+    // A connection of this host's own from a port below the ephemeral ones: NFS and rsh like them.
+    const local = [p.target0, p.target1, p.target2, p.target3] as const;
+    const remote = [p.source0, p.source1, p.source2, p.source3] as const;
+    const state = listeners.ask(p.family, protocol, local, port, remote, p.sourcePort, p.interfaceIndex);
+    if (state !== 0) this.#onOrdinary();
+    return state !== 0;
+  }
+
+  /** The contacts of a suspect that are failures still, now that the kernel is asked. */
+  failuresOf(suspects: Suspects, entry: number, contacts: readonly Contact[]): Contact[] {
+    const { family, words } = suspects.source(entry);
+    const interfaceIndex = suspects.interfaceIndex(entry);
+    const failed = contacts.filter(({ target, port, protocol }) => {
+      const local = this.#locals.wordsOf(target);
+      const isOpen = this.#mayAsk()
+        ? this.#listeners.ask(family, protocol, local, port, words, 0, interfaceIndex) !== 0
+        : this.#listeners.inUse(family, protocol, ...local, port);
+      return !isOpen && !this.#listeners.wasInUse(family, protocol, port);
+    });
+    if (failed.length < contacts.length) this.#onOrdinary();
+    return failed;
+  }
+
+  /** The connections to ports in use that a suspect holds right now. */
+  standingOf(suspects: Suspects, entry: number): Standing {
+    const { family, words } = suspects.source(entry);
+    const ports = new Set<number>();
+    let connections = 0;
+    for (const visit of this.#visits.of(family, words[0], words[1])) {
+      if (!this.#mayAsk()) break;
+      const { port, source, sourcePort, interfaceIndex } = visit;
+      const local = this.#locals.wordsOf(visit.target);
+      const state = this.#listeners.ask(
+        family,
+        PROTOCOL.tcp,
+        local,
+        port,
+        source,
+        sourcePort,
+        interfaceIndex,
+      );
+      if (!isConnected(state)) continue;
+      connections++;
+      ports.add(port);
+    }
+    return { connections, ports: ports.size };
+  }
+
+  #mayAsk(): boolean {
+    const second = Math.floor(this.#clock.monotonicMs() / 1_000);
+    if (second !== this.#askedInSecond) {
+      this.#askedInSecond = second;
+      this.#asked = 0;
+    }
+    return this.#asked++ < QUESTIONS_PER_SECOND;
+  }
+}
+
+/** Whether the protocol has ports. */
+export function hasPorts(protocol: number): boolean {
+  return protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp;
+}
+
+/** Established, closing or in TIME_WAIT: whoever got there has answered our SYN|ACK (net/tcp_states.h). */
+function isConnected(state: number): boolean {
+  return (
+    state === 1 || state === 4 || state === 5 || state === 6 || state === 8 || state === 9 || state === 11
+  );
+}
