@@ -4,17 +4,12 @@ import {
   close,
   closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
   fstatSync,
   fsync,
   futimesSync,
-  lstatSync,
   openSync,
   readFileSync,
-  renameSync,
   type Stats,
-  unlinkSync,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
@@ -22,6 +17,7 @@ import { gzipSync } from "node:zlib";
 import { runCommand } from "./command.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
+import { createPart, finishPart, partName, removeIfThere } from "./newfile.ts";
 import { splitWords } from "./syntax/parse.ts";
 import type { Compressor, Identity } from "./types.ts";
 
@@ -53,61 +49,25 @@ export async function compressFile(
   const source = withIdentity(identity, () =>
     openSync(directories.at(work.from), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
   );
+  const part = partName(work.to);
   let target = -1;
   try {
     const stat = fstatSync(source);
     if (!stat.isFile()) throw new Error(`${work.from} is not a regular file`);
-    target = withIdentity(identity, () => createLike(work.to, stat, work.stamp, directories));
+    target = withIdentity(identity, () => createPart(part, stat, directories));
     await writeCompressed(work, source, target, stat.size);
     const { atimeMs, mtimeMs } = work.times ?? stat;
     withIdentity(identity, () => futimesSync(target, atimeMs / 1000, mtimeMs / 1000));
     await fsyncDurably(target);
+    withIdentity(identity, () => finishPart(part, work.to, work.stamp, directories));
     return { bytesIn: stat.size, bytesOut: fstatSync(target).size };
   } catch (error) {
-    if (target >= 0) withIdentity(identity, () => unlinkSync(directories.at(work.to)));
+    if (target >= 0) withIdentity(identity, () => removeIfThere(directories.at(part)));
     throw error;
   } finally {
     closeSync(source);
     if (target >= 0) await closeLater(target);
   }
-}
-
-/**
- * Makes a new file with the owner and mode of another, never readable wider than that for an instant. Returns its descriptor.
- * What stands in the way is moved aside to `NAME-STAMP.backup`, as logrotate does.
- */
-export function createLike(
-  path: string,
-  like: Pick<Stats, "mode" | "uid" | "gid">,
-  stamp: string,
-  directories: Directories,
-): number {
-  const at = directories.at(path);
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const mode = like.mode & 0o7777;
-  let fd: number;
-  try {
-    fd = openSync(at, flags, mode & 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    setAside(at, `${at}-${stamp}.backup`);
-    fd = openSync(at, flags, mode & 0o600);
-  }
-  try {
-    const made = fstatSync(fd);
-    if (made.uid !== like.uid || made.gid !== like.gid) fchownSync(fd, like.uid, like.gid);
-    fchmodSync(fd, mode);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    unlinkSync(at);
-    throw error;
-  }
-}
-
-function setAside(at: string, backup: string): void {
-  const taken = lstatSync(backup, { throwIfNoEntry: false }) !== undefined;
-  renameSync(at, taken ? `${backup}.${process.pid}` : backup);
 }
 
 async function writeCompressed(

@@ -8,12 +8,11 @@ import {
   ftruncateSync,
   openSync,
   readSync,
-  unlinkSync,
   writeSync,
 } from "node:fs";
-import { createLike } from "./compress.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
+import { createPart, finishPart, partName, removeIfThere } from "./newfile.ts";
 import type { FileFact, Identity } from "./types.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -36,7 +35,7 @@ export type Copied = {
   readonly bytesAtRisk: number;
 };
 
-/** Copies, and with `truncate` empties, one log. Throws when it cannot; then the log is as it was and the copy is gone. */
+/** Copies, and with `truncate` empties, one log. Throws when it cannot; then the log is as it was. */
 export function copyLog(work: CopyWork, directories: Directories): Copied {
   return withIdentity(work.identity, () => {
     const flags = work.truncate ? constants.O_RDWR : constants.O_RDONLY;
@@ -47,11 +46,13 @@ export function copyLog(work: CopyWork, directories: Directories): Copied {
       if (work.seen !== null && (stat.ino !== work.seen.ino || stat.dev !== work.seen.dev)) {
         throw new Error(`${work.from} was replaced while it was being rotated`);
       }
-      const target = createLike(work.to, stat, work.stamp, directories);
+      const part = partName(work.to);
+      const target = createPart(part, stat, directories);
       try {
         let bytes = copyTail(source, target, 0);
         // The copy must be on the disk before the original is emptied; what was written meanwhile is copied after it.
         fsyncSync(target);
+        finishPart(part, work.to, work.stamp, directories);
         let bytesAtRisk = 0;
         for (let round = 0; work.truncate && round < MAX_ROUNDS; round++) {
           const more = copyTail(source, target, bytes);
@@ -60,9 +61,10 @@ export function copyLog(work: CopyWork, directories: Directories): Copied {
           bytes = more;
         }
         if (work.truncate) ftruncateSync(source, 0);
+        if (bytesAtRisk > 0) fsyncSync(target);
         return { bytes, bytesAtRisk };
       } catch (error) {
-        unlinkSync(directories.at(work.to));
+        removeIfThere(directories.at(part));
         throw error;
       } finally {
         closeSync(target);

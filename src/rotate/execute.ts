@@ -1,6 +1,8 @@
 // Walks the plans of one stanza: scripts and renames in order, compression beside them. It decides nothing but what a failure
 // means: it ends the log's rotation, and with `sharedscripts` the rotation of all of the stanza's logs.
 import { describeError } from "../core/errors.ts";
+import type { Notes } from "./journal.ts";
+import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
 import { doStep, runScript, type StepContext } from "./step.ts";
 import type { LogPlan, RotationStep, ScriptStep } from "./types.ts";
 
@@ -19,10 +21,20 @@ export type StanzaRun = {
   readonly outcomes: Promise<readonly LogOutcome[]>;
 };
 
-export type ExecuteContext = StepContext & { readonly pool: Pool };
+export type ExecuteContext = StepContext & {
+  readonly pool: Pool;
+  /** Where it is noted what has been done. */
+  readonly notes: Notes;
+  /** Set when a run that was cut short is being finished: what is over is passed by. */
+  readonly replay: Replay | null;
+};
 
 type Track = {
   readonly plan: LogPlan;
+  /** Its place among the stanza's logs that rotate, for notes. */
+  readonly index: number;
+  /** Moved before this run, when this run finishes another. */
+  readonly moved: boolean;
   /** So many steps of `before` have been walked already. */
   ahead: number;
   rotated: boolean;
@@ -37,7 +49,16 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   const stanza = plans[0]?.stanza;
   const tracks = plans
     .filter((plan) => plan.verdict === "rotate")
-    .map((plan): Track => ({ plan, ahead: 0, rotated: false, failure: null }));
+    .map(
+      (plan, index): Track => ({
+        plan,
+        index,
+        moved: wasMoved(plan, index, context),
+        ahead: 0,
+        rotated: false,
+        failure: null,
+      }),
+    );
   const done = (): StanzaRun => ({ outcomes: Promise.resolve(tracks) });
   if (stanza === undefined || tracks.length === 0) return done();
 
@@ -67,6 +88,18 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   return { outcomes: settled.then(() => tracks) };
 }
 
+function wasMoved(plan: LogPlan, index: number, { replay, identity, directories }: ExecuteContext): boolean {
+  return replay !== null && logIsMoved(plan, index, replay, identity, directories);
+}
+
+// What is to be done of a step: all of it, unless it belongs to a run that was cut short.
+function restOf(
+  step: RotationStep,
+  { replay, identity, directories }: ExecuteContext,
+): readonly RotationStep[] {
+  return replay === null ? [step] : restOfStep(step, replay, identity, directories);
+}
+
 // Compression that was put off last time comes first and touches nothing else, so all logs do it at once; unless a pattern
 // takes a generation for a log, or a script of the administrator's goes with it.
 async function compressAhead(tracks: readonly Track[], context: ExecuteContext): Promise<void> {
@@ -87,11 +120,11 @@ function leading(plan: LogPlan): readonly RotationStep[] {
 async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
   const { plan } = track;
   await walk(track, plan.before.slice(track.ahead), context);
-  if (track.failure === null) track.failure = await script(plan.prerotate, context);
-  await walk(track, plan.rotate, context);
-  if (track.failure !== null) return;
-  track.rotated = true;
-  track.failure = await script(plan.postrotate, context);
+  if (track.failure === null && !track.moved) {
+    track.failure = await script(plan.prerotate, context, `${track.index}:`);
+  }
+  if (!(await move(track, context))) return;
+  track.failure = await script(plan.postrotate, context, `${track.index}:`);
 }
 
 async function walkShared(tracks: readonly Track[], context: ExecuteContext): Promise<Promise<void>[]> {
@@ -104,17 +137,25 @@ async function walkShared(tracks: readonly Track[], context: ExecuteContext): Pr
     return broken !== null;
   };
   for (const track of tracks) await walk(track, track.plan.before.slice(track.ahead), context);
-  if (spread(null) || spread(await script(prerotate, context))) return [];
+  if (spread(null)) return [];
+  if (!tracks.some((track) => track.moved) && spread(await script(prerotate, context))) return [];
   for (const track of tracks) {
-    await walk(track, track.plan.rotate, context);
-    track.rotated = track.failure === null;
-    if (!track.rotated) break;
+    if (!(await move(track, context))) break;
   }
   if (spread(null) || spread(await script(postrotate, context))) return [];
   const commanded = (track: Track): boolean => runsCommands(track.plan.after);
   const after = inTurn(tracks, commanded, (track) => walkAfter(track, context));
   if (tracks.some(commanded)) await after;
   return [after];
+}
+
+// Moves the log itself; whether that is done now.
+async function move(track: Track, context: ExecuteContext): Promise<boolean> {
+  const { rotate } = track.plan;
+  await walk(track, track.moved ? rotate.filter((step) => step.do === "create") : rotate, context);
+  track.rotated = track.failure === null;
+  if (track.rotated && rotate.some((step) => step.do === "copy")) context.notes.done(`${track.index}:moved`);
+  return track.rotated;
 }
 
 // Does work for all logs at once, unless it runs the administrator's own commands: those come one by one, in order.
@@ -145,8 +186,10 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
   for (const step of steps) {
     if (track.failure !== null) return;
     try {
-      const work = (): Promise<void> => doStep(step, track.plan.seen, context);
-      await (step.do === "compress" ? context.pool(work) : work());
+      for (const rest of restOf(step, context)) {
+        const work = (): Promise<void> => doStep(rest, track.plan.seen, context);
+        await (rest.do === "compress" ? context.pool(work) : work());
+      }
     } catch (error) {
       track.failure = explain(step, error);
     }
@@ -160,11 +203,12 @@ function explain(step: RotationStep, error: unknown): string {
   return `${step.do} ${"from" in step ? `${step.from} to ${step.to}` : step.path}: ${text}`;
 }
 
-// Why a script failed; null when it did not, or when there is none.
-async function script(step: ScriptStep | null, context: ExecuteContext): Promise<string | null> {
-  if (step === null) return null;
+// Why a script failed; null when it did not, or when there is none. `of` tells the scripts of several logs apart.
+async function script(step: ScriptStep | null, context: ExecuteContext, of = ""): Promise<string | null> {
+  if (step === null || context.replay?.done.has(of + step.name)) return null;
   try {
     await runScript(step, context);
+    context.notes.done(of + step.name);
     return null;
   } catch (error) {
     return describeError(error);

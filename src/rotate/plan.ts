@@ -160,6 +160,13 @@ function insecure(directory: FileFact): boolean {
   return (directory.gid !== 0 && (directory.mode & 0o020) !== 0) || (directory.mode & 0o002) !== 0;
 }
 
+// Stands for the inode of a file that the rotation itself makes; no file system gives it out.
+const MADE = -1;
+
+function inode(ino: number): number | null {
+  return ino === MADE ? null : ino;
+}
+
 type Times = Pick<FileFact, "atimeMs" | "mtimeMs">;
 
 type Drafted = Pick<LogPlan, "before" | "rotate" | "after" | "finalPath" | "bytesFreed"> & {
@@ -211,12 +218,12 @@ class Draft {
         attributes: this.#settings.createOlddir!,
       });
     }
-    if (compress && delayCompress) this.#compressDelayed();
+    if (compress) this.#compressWaiting();
     if (dateExt) this.#dropDated();
     else this.#renumber();
     const copied = this.#moveLog(final);
     const compressNow = compress && !delayCompress && copied;
-    if (compressNow) this.#compress(this.#after, final, this.#log.sizeBytes, this.#copyTimes());
+    if (compressNow) this.#compress(this.#after, this.#there.get(final)!, this.#copyTimes());
     this.#mailAndDispose(compressNow ? compressed : final, compressNow);
     const kept =
       this.#dispose === final || this.#dispose === compressed || !copied
@@ -238,7 +245,8 @@ class Draft {
     return this.#settings.shred ? this.#settings.shredCycles : null;
   }
 
-  #compress(steps: RotationStep[], from: string, sizeBytes: number, times: Times | null = null): void {
+  #compress(steps: RotationStep[], file: FileFact, times: Times | null = null): void {
+    const { path: from, sizeBytes, ino } = file;
     const { compressCommand, compressOptions } = this.#settings;
     steps.push({
       do: "compress",
@@ -246,6 +254,7 @@ class Draft {
       to: from + this.#scheme.compressExt,
       with: { command: compressCommand, options: compressOptions },
       sizeBytes,
+      ino: inode(ino),
       times,
       preremove: scriptStep(this.#stanza, "preremove", [from]),
       shred: this.#shredding(),
@@ -274,15 +283,17 @@ class Draft {
       .map(({ file }) => file);
   }
 
-  #compressDelayed(): void {
+  // What `delaycompress` put off, and what an earlier failure left: a generation that is still to be compressed would otherwise
+  // be overwritten, or be forgotten for ever.
+  #compressWaiting(): void {
     const { dateExt, start } = this.#settings;
     const first = this.#there.get(numberedPath(this.#scheme, start));
     const waiting = dateExt ? this.#dated("") : first === undefined ? [] : [first];
     for (const file of waiting) {
-      this.#compress(this.#before, file.path, file.sizeBytes);
+      this.#compress(this.#before, file);
       this.#there.delete(file.path);
       const to = file.path + this.#scheme.compressExt;
-      this.#there.set(to, { ...file, path: to });
+      this.#there.set(to, { ...file, path: to, ino: MADE });
     }
   }
 
@@ -325,7 +336,7 @@ class Draft {
         continue;
       }
       const to = numberedPath(this.#scheme, index + 1) + suffix;
-      this.#before.push({ do: "rename", from: file.path, to, ifThere: true });
+      this.#before.push({ do: "rename", from: file.path, to, ifThere: true, ino: inode(file.ino) });
       this.#there.delete(file.path);
       this.#there.set(to, { ...file, path: to });
     }
@@ -355,6 +366,7 @@ class Draft {
         from: path,
         to: copy === "renamecopy" ? temporary : final,
         ifThere: false,
+        ino: this.#log.ino,
       });
       if (rotate === 0) this.#dispose = this.#settings.delayCompress ? final : final + this.#suffix();
       if (this.#settings.create !== null) this.#create();
@@ -363,7 +375,7 @@ class Draft {
         this.#after.push({ do: "unlink", path: temporary });
       }
     }
-    this.#there.set(final, { ...this.#log, path: final });
+    this.#there.set(final, { ...this.#log, path: final, ino: copy === "no" ? this.#log.ino : MADE });
     return true;
   }
 
@@ -383,7 +395,7 @@ class Draft {
     const doomed = this.#dispose;
     if (mail !== null && mailFirst) this.#mail(this.#after, newest, compressed ? this.#facts.path : newest);
     if (doomed === null) return;
-    const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed };
+    const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed, ino: MADE };
     if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, doomed);
     this.#remove(this.#after, file, false);
   }
@@ -409,6 +421,7 @@ class Draft {
       path: file.path,
       because: this.#tooOld(file) ? "maxage" : "rotate",
       sizeBytes: file.sizeBytes,
+      ino: inode(file.ino),
       shred: this.#shredding(),
     });
     this.#freed += file.sizeBytes;

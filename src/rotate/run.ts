@@ -4,15 +4,17 @@ import { availableParallelism } from "node:os";
 import { describeError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
-import { executeStanza, type LogOutcome, makePool } from "./execute.ts";
+import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from "./execute.ts";
 import { Listings } from "./glob/expand.ts";
 import { withIdentity } from "./identity.ts";
 import { inventory } from "./inventory.ts";
+import { dropJournal, Journal, NO_NOTES, readJournal } from "./journal.ts";
 import { loadConfigs } from "./load.ts";
 import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
 import { formatStamp } from "./names/match.ts";
-import { planStanza, startOfHour } from "./plan.ts";
-import { loadState, pruneState, saveState } from "./state.ts";
+import { planStanza } from "./plan.ts";
+import { loadState } from "./state.ts";
+import { Tally } from "./tally.ts";
 import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
 
 export { coveredBy, type UncoveredLog, uncoveredLogs } from "./coverage.ts";
@@ -49,8 +51,8 @@ function planOne(
 }
 
 /**
- * Rotates what is due. One log's failure is an event and a count, never an exception; a log that failed keeps its
- * old stamp and is tried again next time.
+ * Rotates what is due, once what an earlier run left unfinished is finished. One log's failure is an event and a count, never
+ * an exception; a log that failed keeps its old stamp and is tried again next time.
  */
 export async function runRotations(
   rotation: Rotation,
@@ -58,7 +60,8 @@ export async function runRotations(
   emit: Emit,
 ): Promise<RotationSummary> {
   const now = options.now ?? new Date();
-  const state = loadState(options.statePath);
+  const { signal, statePath } = options;
+  const state = loadState(statePath);
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
   const tally = new Tally(state.stamps, now, emit);
   using directories = new Directories();
@@ -67,97 +70,63 @@ export async function runRotations(
     stamp: formatStamp("%Y%m%d%H", now),
     mailCommand: options.mailCommand ?? DEFAULT_MAIL_COMMAND,
     inherit: options.inherit ?? false,
-    signal: options.signal,
+    signal,
     pool: makePool(options.compressors ?? availableParallelism()),
   };
+  const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
+  await finishEarlier(journalPath, context, tally, statePath);
+  let journal: Journal | null = null;
   const pending: Promise<readonly LogOutcome[]>[] = [];
   for (const stanza of rotation.stanzas) {
-    if (options.signal?.aborted) break;
+    if (signal?.aborted) break;
     const plans = planOne(stanza, state.stamps, now, options);
     for (const plan of plans) tally.planned(plan);
-    const run = await executeStanza(plans, { ...context, identity: stanza.settings.su });
+    const due = plans.filter((plan) => plan.verdict === "rotate");
+    if (due.length === 0) continue;
+    if (journalPath !== null) journal ??= openJournal(journalPath, tally);
+    const notes = journal?.begin(due, now.getTime()) ?? NO_NOTES;
+    const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });
     pending.push(run.outcomes);
   }
   for (const outcomes of await Promise.all(pending)) for (const outcome of outcomes) tally.done(outcome);
-  tally.save(options.statePath);
+  if (options.only === undefined && !signal?.aborted) tally.prune();
+  const saved = tally.save(statePath);
+  if (saved && !signal?.aborted) journal?.close();
+  else journal?.leave();
   return tally.summary(rotation.faults.length > 0 || state.faults.length > 0);
 }
 
-const MEND_BEFORE = "mend the cause: the log is tried again at the next run";
-const MEND_AFTER = "the log itself was rotated; mend the cause, and the rest is done at its next rotation";
+type RunContext = Omit<ExecuteContext, "identity" | "notes" | "replay">;
 
-// Counts, speaks and keeps the stamps of one run.
-class Tally {
-  readonly #stamps: Map<string, number>;
-  readonly #now: Date;
-  readonly #emit: Emit;
-  readonly #used = new Set<string>();
-  #logs = 0;
-  #rotated = 0;
-  #failed = 0;
-  #skipped = 0;
-  #bytesFreed = 0;
-  #stateFailed = false;
-
-  constructor(stamps: Map<string, number>, now: Date, emit: Emit) {
-    this.#stamps = stamps;
-    this.#now = now;
-    this.#emit = emit;
-  }
-
-  planned(plan: LogPlan): void {
-    this.#logs++;
-    if (plan.seen !== null) this.#used.add(plan.log);
-    if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
-    if (plan.verdict === "skip") this.#skipped++;
-    if (plan.verdict === "fail") this.#fail(plan.log, plan.why, plan.mend);
-  }
-
-  done({ plan, rotated, failure }: LogOutcome): void {
-    const { log, finalPath, seen, why } = plan;
-    if (rotated) {
-      this.#stamps.set(log, this.#now.getTime());
-      this.#rotated++;
-      this.#emit({
-        type: "log.rotated",
-        log,
-        to: finalPath ?? "",
-        sizeBytes: seen?.sizeBytes ?? 0,
-        because: why,
-      });
+// Does the rest of what a run that was cut short had begun, and stamps it with that run's moment.
+async function finishEarlier(
+  path: string | null,
+  context: RunContext,
+  tally: Tally,
+  statePath: string,
+): Promise<void> {
+  if (path === null) return;
+  try {
+    const unfinished = readJournal(path);
+    for (const { plans, replay, atMs } of unfinished) {
+      const identity = plans[0]?.stanza.su ?? null;
+      const run = await executeStanza(plans, { ...context, identity, notes: NO_NOTES, replay });
+      for (const outcome of await run.outcomes) tally.done(outcome, atMs);
     }
-    if (failure === null) this.#bytesFreed += plan.bytesFreed;
-    else this.#fail(log, failure, rotated ? MEND_AFTER : MEND_BEFORE);
+    if (unfinished.length === 0 || tally.save(statePath)) dropJournal(path);
+  } catch (error) {
+    const why = `the journal of an interrupted rotation cannot be used: ${describeError(error)}`;
+    tally.fail(path, why, `look at ${path}, and remove it when it is not telltale's`);
   }
+}
 
-  #fail(log: string, why: string, mend: string): void {
-    this.#failed++;
-    this.#emit({ type: "rotation.failed", log, why, mend });
-  }
-
-  save(path: string): void {
-    pruneState(this.#stamps, this.#used, this.#now);
-    try {
-      saveState(path, this.#stamps);
-    } catch (error) {
-      this.#stateFailed = true;
-      this.#emit({
-        type: "rotation.failed",
-        log: path,
-        why: `the rotation state cannot be written: ${describeError(error)}`,
-        mend: "check the directory of the state file, its rights and its free space",
-      });
-    }
-  }
-
-  summary(faulty: boolean): RotationSummary {
-    return {
-      logs: this.#logs,
-      rotated: this.#rotated,
-      failed: this.#failed,
-      skipped: this.#skipped,
-      bytesFreed: this.#bytesFreed,
-      exitStatus: faulty || this.#failed > 0 || this.#stateFailed ? 1 : 0,
-    };
+// A full disk is when rotation is needed most, so it goes on without a journal when there can be none.
+function openJournal(path: string, tally: Tally): Journal | null {
+  try {
+    return new Journal(path);
+  } catch (error) {
+    const why = `no journal can be kept, so an interrupted rotation could not be finished: ${describeError(error)}`;
+    tally.fail(path, why, "check the directory of the state file, its rights and its free space");
+    return null;
   }
 }

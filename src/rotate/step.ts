@@ -13,11 +13,12 @@ import {
   unlinkSync,
 } from "node:fs";
 import { runCommand } from "./command.ts";
-import { compressFile, createLike } from "./compress.ts";
+import { compressFile } from "./compress.ts";
 import { copyLog, truncateLog } from "./copy.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
 import { mailFile } from "./mail.ts";
+import { createLike } from "./newfile.ts";
 import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
 
 export type StepContext = {
@@ -58,7 +59,7 @@ export async function doStep(step: RotationStep, seen: FileFact | null, context:
   const as = <T>(work: () => T): T => withIdentity(identity, work);
   if (step.do === "script") await runScript(step, context);
   else if (step.do === "rename") as(() => rename(step, directories));
-  else if (step.do === "create") as(() => create(step, stamp, directories));
+  else if (step.do === "create") as(() => create(step, directories));
   else if (step.do === "copy")
     copyLog({ ...step, identity, stamp, seen: step.truncate ? seen : null }, directories);
   else if (step.do === "truncate") truncateLog(step.path, seen, identity, directories);
@@ -80,14 +81,10 @@ function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Dire
   }
 }
 
-function create(
-  step: Extract<RotationStep, { do: "create" }>,
-  stamp: string,
-  directories: Directories,
-): void {
+function create(step: Extract<RotationStep, { do: "create" }>, directories: Directories): void {
   const at = directories.at(step.path);
   if (lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) {
-    closeSync(createLike(step.path, step, stamp, directories));
+    closeSync(createLike(step.path, step, directories));
     return;
   }
   // Its writer was faster and has begun a new log: that stays, lines and all, with the owner and mode it should have.

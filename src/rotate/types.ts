@@ -145,6 +145,8 @@ export type RotationStep =
       readonly to: string;
       readonly with: Compressor;
       readonly sizeBytes: number;
+      /** Inode of the file when it was planned; null when the rotation itself makes it. */
+      readonly ino: number | null;
       /** The times the compressed file gets; null: those of the uncompressed one. */
       readonly times: Pick<FileFact, "atimeMs" | "mtimeMs"> | null;
       /** Runs before the uncompressed file goes. */
@@ -152,12 +154,21 @@ export type RotationStep =
       /** How the uncompressed file goes: null for unlink, else shred's cycles (0 for its default). */
       readonly shred: number | null;
     }
-  | { readonly do: "rename"; readonly from: string; readonly to: string; readonly ifThere: boolean }
+  | {
+      readonly do: "rename";
+      readonly from: string;
+      readonly to: string;
+      readonly ifThere: boolean;
+      /** As for `compress`. */
+      readonly ino: number | null;
+    }
   | {
       readonly do: "remove";
       readonly path: string;
       readonly because: "rotate" | "maxage";
       readonly sizeBytes: number;
+      /** As for `compress`. */
+      readonly ino: number | null;
       /** null: unlink; otherwise shred with so many cycles, 0 for shred's default. */
       readonly shred: number | null;
     }

@@ -1,0 +1,69 @@
+// Makes files whose owner and mode are right from the first instant, and gives a file its name only once it is whole: a name
+// that ends a rotation never stands for half a file.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+import type { Directories } from "./directories.ts";
+import { baseOf, directoryOf, joinPath } from "./names/match.ts";
+
+const NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+export type Likeness = Pick<Stats, "mode" | "uid" | "gid">;
+
+/** The hidden name under which a file is written until it is whole. */
+export function partName(path: string): string {
+  return joinPath(directoryOf(path), `.${baseOf(path)}.telltale`);
+}
+
+/**
+ * Makes a new file with the owner and mode of another, never readable wider than that for an instant. Returns its
+ * descriptor. Throws EEXIST when something has the name.
+ */
+export function createLike(path: string, like: Likeness, directories: Directories): number {
+  const at = directories.at(path);
+  const mode = like.mode & 0o7777;
+  const fd = openSync(at, NEW, mode & 0o600);
+  try {
+    const made = fstatSync(fd);
+    if (made.uid !== like.uid || made.gid !== like.gid) fchownSync(fd, like.uid, like.gid);
+    fchmodSync(fd, mode);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(at);
+    throw error;
+  }
+}
+
+/** As `createLike`, for a name from `partName`: what an interrupted run left there goes first. */
+export function createPart(part: string, like: Likeness, directories: Directories): number {
+  removeIfThere(directories.at(part));
+  return createLike(part, like, directories);
+}
+
+/** Gives a whole file its name. What stands in its way is moved aside to `NAME-STAMP.backup`, as logrotate does. */
+export function finishPart(part: string, path: string, stamp: string, directories: Directories): void {
+  const at = directories.at(path);
+  if (exists(at)) {
+    const backup = `${at}-${stamp}.backup`;
+    renameSync(at, exists(backup) ? `${backup}.${process.pid}` : backup);
+  }
+  renameSync(directories.at(part), at);
+}
+
+export function removeIfThere(at: string): void {
+  if (exists(at)) unlinkSync(at);
+}
+
+function exists(at: string): boolean {
+  return lstatSync(at, { throwIfNoEntry: false }) !== undefined;
+}

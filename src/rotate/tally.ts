@@ -1,0 +1,93 @@
+// Counts, speaks and keeps the stamps of one run. A log is stamped only when it was rotated; a failure is an event.
+import { describeError } from "../core/errors.ts";
+import type { Emit } from "../core/events.ts";
+import type { LogOutcome } from "./execute.ts";
+import { startOfHour } from "./plan.ts";
+import { pruneState, saveState } from "./state.ts";
+import type { LogPlan, RotationSummary } from "./types.ts";
+
+const MEND_BEFORE = "mend the cause: the log is tried again at the next run";
+const MEND_AFTER = "the log itself was rotated; mend the cause, and the rest is done at its next rotation";
+
+export class Tally {
+  readonly #stamps: Map<string, number>;
+  readonly #now: Date;
+  readonly #emit: Emit;
+  readonly #used = new Set<string>();
+  #logs = 0;
+  #rotated = 0;
+  #failed = 0;
+  #skipped = 0;
+  #bytesFreed = 0;
+  #stateFailed = false;
+
+  constructor(stamps: Map<string, number>, now: Date, emit: Emit) {
+    this.#stamps = stamps;
+    this.#now = now;
+    this.#emit = emit;
+  }
+
+  planned(plan: LogPlan): void {
+    this.#logs++;
+    if (plan.seen !== null) this.#used.add(plan.log);
+    if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
+    if (plan.verdict === "skip") this.#skipped++;
+    if (plan.verdict === "fail") this.fail(plan.log, plan.why, plan.mend);
+  }
+
+  /** @param atMs the moment to stamp a rotated log with */
+  done({ plan, rotated, failure }: LogOutcome, atMs = this.#now.getTime()): void {
+    const { log, finalPath, seen, why } = plan;
+    if (rotated) {
+      this.#stamps.set(log, atMs);
+      this.#rotated++;
+      this.#emit({
+        type: "log.rotated",
+        log,
+        to: finalPath ?? "",
+        sizeBytes: seen?.sizeBytes ?? 0,
+        because: why,
+      });
+    }
+    if (failure === null) this.#bytesFreed += plan.bytesFreed;
+    else this.fail(log, failure, rotated ? MEND_AFTER : MEND_BEFORE);
+  }
+
+  fail(log: string, why: string, mend: string): void {
+    this.#failed++;
+    this.#emit({ type: "rotation.failed", log, why, mend });
+  }
+
+  /** Forgets logs that are long gone; for when every log has been looked at. */
+  prune(): void {
+    pruneState(this.#stamps, this.#used, this.#now);
+  }
+
+  /** Writes the state; whether that worked. */
+  save(path: string): boolean {
+    try {
+      saveState(path, this.#stamps);
+      return true;
+    } catch (error) {
+      this.#stateFailed = true;
+      this.#emit({
+        type: "rotation.failed",
+        log: path,
+        why: `the rotation state cannot be written: ${describeError(error)}`,
+        mend: "check the directory of the state file, its rights and its free space",
+      });
+      return false;
+    }
+  }
+
+  summary(faulty: boolean): RotationSummary {
+    return {
+      logs: this.#logs,
+      rotated: this.#rotated,
+      failed: this.#failed,
+      skipped: this.#skipped,
+      bytesFreed: this.#bytesFreed,
+      exitStatus: faulty || this.#failed > 0 || this.#stateFailed ? 1 : 0,
+    };
+  }
+}
