@@ -1,0 +1,139 @@
+// The pattern engine alone: how fast lines go through a compiled rule set, how long compiling takes, and how both grow
+// with the number of rules.
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { missing } from "./machine.ts";
+import { asPerl, multiplyRules, readRules } from "./material/rule-lists.ts";
+import { type Mixture, writeLog } from "./material/syslog-lines.ts";
+import { CommandFailed } from "./measure.ts";
+import { type Case, type Contender, type Metric, RSS, type Sample } from "./types.ts";
+
+const RULES = "/etc/logcheck";
+const SOURCE = join(import.meta.dirname, "engines/hyperscan.c");
+const ENGINE = join(import.meta.dirname, "engines/telltale.ts");
+// Hyperscan's compiling grows steeply with the rules; beyond this nobody would wait for it.
+const COMPILE_LIMIT_S = 600;
+
+const METRICS: readonly Metric[] = [
+  { key: "rate", title: "scanning", unit: "MB/s", better: "more" },
+  { key: "buildMs", title: "compiling the rules", unit: "ms", better: "less" },
+  RSS,
+  { key: "matched", title: "lines matched", unit: "count", better: "neither" },
+];
+
+export function engineCases(scale: number): Case[] {
+  return [
+    engineCase("typical", 1, scale),
+    engineCase("worst", 1, scale),
+    engineCase("typical", 4, scale),
+    engineCase("typical", 16, scale),
+  ];
+}
+
+function engineCase(mixture: Mixture, times: number, scale: number): Case {
+  const sizeBytes = Math.round(20e6 * scale);
+  return {
+    name: `engine-${mixture}-rules-x${times}`,
+    what: `${sizeBytes / 1e6} MB of ${mixture} lines in memory, one core; Debian's server ignore rules${times === 1 ? "" : ` ${times} times over, under other program names`}, without those that Hyperscan refuses.`,
+    metrics: METRICS,
+    goals: [{ metric: "rate", over: "Hyperscan", ratioAtLeast: 1 }],
+    open: (dir) => {
+      const log = join(dir, "log");
+      const rules = join(dir, "rules");
+      const perlRules = join(dir, "perl-rules");
+      writeLog(log, mixture, sizeBytes);
+      const harness = new Harness(dir);
+      const all = existsSync(RULES) ? readRules(RULES, ["ignore.d.paranoid", "ignore.d.server"]) : [];
+      const taken = harness.taken(all);
+      writeFileSync(
+        rules,
+        multiplyRules(
+          taken.map(({ posix }) => posix),
+          times,
+        ).join("\n"),
+        "latin1",
+      );
+      writeFileSync(
+        perlRules,
+        multiplyRules(
+          taken.map(({ perl }) => perl),
+          times,
+        ).join("\n"),
+        "latin1",
+      );
+      const rated = (argv: readonly string[]): Sample => {
+        const sample = runForJson(argv);
+        return { rate: sizeBytes / 1e3 / sample["scanMs"]!, ...sample };
+      };
+      const noRules = all.length > 0 ? null : missing("logcheck", "logcheck-database");
+      const ours = (locale: string): Pick<Contender, "command" | "obstacle" | "run"> => ({
+        command: `node bench/engines/telltale.ts rules log ${locale}`,
+        obstacle: noRules,
+        run: () => rated([process.execPath, ENGINE, rules, log, locale]),
+      });
+      return {
+        contenders: [
+          { name: "telltale", role: "telltale", ...ours("C") },
+          { name: "telltale in C.UTF-8", role: "variant", ...ours("C.UTF-8") },
+          {
+            name: "Hyperscan",
+            role: "peer",
+            command: "hyperscan scan perl-rules log",
+            obstacle: noRules ?? harness.obstacle,
+            roundsMax: 1,
+            run: () => rated(["timeout", String(COMPILE_LIMIT_S), harness.program, "scan", perlRules, log]),
+          },
+          {
+            name: "finding the ends of lines",
+            role: "limit",
+            command: "hyperscan lines log",
+            obstacle: harness.obstacle,
+            run: () => rated([harness.program, "lines", log]),
+          },
+        ],
+        agreement: () => `${taken.length} of ${all.length} rules`,
+        [Symbol.dispose]: () => {},
+      };
+    },
+  };
+}
+
+// The C program around Hyperscan, built where a compiler and the library are.
+class Harness {
+  readonly program: string;
+  readonly obstacle: string | null;
+
+  constructor(dir: string) {
+    this.program = join(dir, "hyperscan");
+    const noCompiler = missing("cc", "gcc libc6-dev");
+    if (noCompiler !== null) {
+      this.obstacle = noCompiler;
+      return;
+    }
+    const built = spawnSync("cc", ["-O2", "-o", this.program, SOURCE, "-l:libhs.so.5"], { encoding: "utf8" });
+    this.obstacle =
+      built.status === 0 ? null : `needs libhs.so.5: apt install libhyperscan5 (${built.stderr.trim()})`;
+  }
+
+  /** The rules that both engines can be given; all of them, where there is no Hyperscan to ask. */
+  taken(rules: readonly string[]): { posix: string; perl: string }[] {
+    const pairs = rules
+      .map((posix) => ({ posix, perl: asPerl(posix) ?? "" }))
+      .filter(({ perl }) => perl !== "");
+    if (this.obstacle !== null) return pairs;
+    const asked = spawnSync(this.program, ["check", "/dev/stdin"], {
+      input: Buffer.from(pairs.map(({ perl }) => perl).join("\n"), "latin1"),
+      maxBuffer: 64 << 20,
+    });
+    const accepted = new Set(asked.stdout.toString("latin1").split("\n"));
+    return pairs.filter(({ perl }) => accepted.has(perl));
+  }
+}
+
+function runForJson(argv: readonly string[]): Sample {
+  const [program, ...args] = argv;
+  const ended = spawnSync(program!, args, { encoding: "utf8", maxBuffer: 1 << 20 });
+  if (ended.status !== 0) throw new CommandFailed(argv, ended.status, ended.stderr);
+  return JSON.parse(ended.stdout) as Sample;
+}

@@ -1,0 +1,137 @@
+// Works out from samples what is printed: medians, spans, ratios, and whether a goal was reached. A case in which
+// telltale is behind says so in the same words as one in which it is ahead.
+import type { CaseResult, ContenderResult, Goal, Metric, Sample, Unit } from "./types.ts";
+
+export type Summary = { readonly median: number; readonly min: number; readonly max: number };
+
+/** Median, least and largest of a metric, or null when no sample has it. */
+export function summarise(samples: readonly Sample[], key: string): Summary | null {
+  const values = samples.map((sample) => sample[key]).filter((value) => value !== undefined);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  if (sorted.length === 0) return null;
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, min: sorted[0]!, max: sorted.at(-1)! };
+}
+
+/** A number as it is read most easily: three digits that count, and its unit. */
+export function figure(value: number, unit: Unit): string {
+  if (unit === "ms" && Math.abs(value) >= 1_000) return `${short(value / 1_000)} s`;
+  return unit === "count" ? short(value) : `${short(value)} ${unit}`;
+}
+
+function short(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
+  return size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+/** "median (min–max)", or "–" without a sample. */
+export function span(summary: Summary | null, unit: Unit): string {
+  if (summary === null) return "–";
+  const { median, min, max } = summary;
+  return min === max
+    ? figure(median, unit)
+    : `${figure(median, unit)} (${figure(min, unit)} – ${figure(max, unit)})`;
+}
+
+/**
+ * How many times better telltale is than `other` in this metric: above 1 it is ahead, below 1 behind. Null when one of
+ * them has no figure, or the metric has no better end.
+ */
+export function ratioOver(telltale: ContenderResult, other: ContenderResult, metric: Metric): number | null {
+  const ours = summarise(telltale.samples, metric.key)?.median;
+  const theirs = summarise(other.samples, metric.key)?.median;
+  if (ours === undefined || theirs === undefined || metric.better === "neither") return null;
+  const ratio = metric.better === "less" ? theirs / ours : ours / theirs;
+  return Number.isFinite(ratio) ? ratio : null;
+}
+
+/** The rows of a case's table, heading first; each cell is plain text. */
+export function tableOf(result: CaseResult): string[][] {
+  const telltale = result.contenders.find(({ role }) => role === "telltale");
+  const [first] = result.metrics;
+  const shown = result.metrics.filter(({ key }) =>
+    result.contenders.some(({ samples }) => summarise(samples, key) !== null),
+  );
+  const rows = [["", ...shown.map(({ title }) => title), "telltale is", "rounds"]];
+  for (const contender of result.contenders) {
+    if (contender.obstacle !== null) {
+      rows.push([nameOf(contender), `not run: ${contender.obstacle.split("\n")[0]}`]);
+      continue;
+    }
+    const ratio =
+      telltale === undefined || contender === telltale || first === undefined
+        ? null
+        : ratioOver(telltale, contender, first);
+    rows.push([
+      nameOf(contender),
+      ...shown.map((metric) => span(summarise(contender.samples, metric.key), metric.unit)),
+      ratio === null || first === undefined ? "" : comparison(ratio, first),
+      String(contender.samples.length),
+    ]);
+  }
+  return rows;
+}
+
+function nameOf(contender: ContenderResult): string {
+  return contender.role === "limit" ? `limit: ${contender.name}` : contender.name;
+}
+
+function comparison(ratio: number, metric: Metric): string {
+  const isTime = metric.unit === "ms" || metric.unit === "s";
+  const isRate = metric.unit === "MB/s" || metric.unit === "lines/s";
+  const [ahead, behind] = isTime || isRate ? ["faster", "slower"] : ["better", "worse"];
+  return ratio >= 1 ? `${times(ratio)} ${ahead}` : `${times(1 / ratio)} ${behind}`;
+}
+
+const times = (ratio: number): string => `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
+
+/** One line for each goal of a case: what was wanted, what was found, reached or not. */
+export function goalLines(result: CaseResult): string[] {
+  const telltale = result.contenders.find(({ role }) => role === "telltale");
+  if (telltale === undefined) return [];
+  return result.goals.map((goal) => goalLine(goal, result, telltale));
+}
+
+function goalLine(goal: Goal, result: CaseResult, telltale: ContenderResult): string {
+  const metric = result.metrics.find(({ key }) => key === goal.metric);
+  const ours = summarise(telltale.samples, goal.metric)?.median;
+  if (metric === undefined)
+    throw new Error(`${result.name}: a goal names ${goal.metric}, which is no metric`);
+  const verdict = (reached: boolean, found: string) => `${reached ? "reached" : "BEHIND"}: ${found}`;
+  if ("atMost" in goal) {
+    const wanted = `goal: ${metric.title} at most ${figure(goal.atMost, metric.unit)}`;
+    if (ours === undefined) return `${wanted}; not measured`;
+    return `${wanted}; ${verdict(ours <= goal.atMost, figure(ours, metric.unit))}`;
+  }
+  const wanted =
+    "within" in goal
+      ? `goal: ${metric.title} at most ${Math.round((goal.within - 1) * 100)} % above ${goal.over}`
+      : goal.ratioAtLeast === 1
+        ? `goal: ${metric.title} no worse than ${goal.over}`
+        : `goal: ${metric.title} ${goal.ratioAtLeast}× better than ${goal.over}`;
+  const other = result.contenders.find(({ name }) => name === goal.over);
+  const ratio = other === undefined ? null : ratioOver(telltale, other, metric);
+  if (ratio === null) return `${wanted}; not measured`;
+  if ("within" in goal) {
+    const above = (1 / ratio - 1) * 100;
+    return `${wanted}; ${verdict(1 / ratio <= goal.within, `${above.toFixed(1)} %`)}`;
+  }
+  return `${wanted}; ${verdict(ratio >= goal.ratioAtLeast, times(ratio))}`;
+}
+
+/** Rows as columns of a terminal, two spaces apart. */
+export function alignColumns(rows: readonly (readonly string[])[]): string {
+  const full = rows.filter((row) => row.length > 2);
+  const widths = (full[0] ?? []).map((_, column) => Math.max(...full.map((row) => row[column]?.length ?? 0)));
+  const first = Math.max(...rows.map((row) => row[0]?.length ?? 0));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(column === 0 ? first : (widths[column] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

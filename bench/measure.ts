@@ -1,0 +1,114 @@
+// Runs a command once and says what it cost, or all contenders of a case in turns. Wall time is taken around the whole
+// command, start-up included; CPU time and peak memory come from the kernel's own accounts, through time(1), for the
+// command and everything that it waited for.
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Case, CaseResult, Contender, ContenderResult, Sample } from "./types.ts";
+
+export type CommandOptions = {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where standard output goes; the default is /dev/null. */
+  readonly stdoutFile?: string;
+  /** Exit statuses that are no failure; the default is only 0. */
+  readonly statuses?: readonly number[];
+};
+
+/** A command that failed cannot be compared: its text says what it said. */
+export class CommandFailed extends Error {
+  constructor(argv: readonly string[], status: number | null, stderr: string) {
+    super(`${argv.join(" ")}\n    ended with ${status ?? "a signal"}: ${stderr.trim().slice(-2_000)}`);
+    this.name = "CommandFailed";
+  }
+}
+
+const TIME = "/usr/bin/time";
+
+/** Why nothing can be measured here, or null. */
+export function measuringObstacle(): string | null {
+  if (spawnSync(TIME, ["-f", "%M", "true"]).status === 0) return null;
+  return "needs GNU time for peak memory: apt install time";
+}
+
+/**
+ * Runs `argv` to its end.
+ * @returns wallMs (elapsed), cpuMs (user and system time), rssMb (peak resident size of its largest process)
+ * @throws CommandFailed when it ends with another status than `statuses`
+ */
+export function runMeasured(argv: readonly string[], options: CommandOptions = {}): Sample {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-bench-time-"));
+  const account = join(dir, "account");
+  const out = openSync(options.stdoutFile ?? "/dev/null", "w");
+  try {
+    const began = performance.now();
+    const ended = spawnSync(TIME, ["-q", "-f", "%U %S %M", "-o", account, ...argv], {
+      stdio: ["ignore", out, "pipe"],
+      env: { ...process.env, ...options.env },
+      maxBuffer: 64 << 20,
+    });
+    const wallMs = performance.now() - began;
+    if (!(options.statuses ?? [0]).includes(ended.status ?? -1)) {
+      throw new CommandFailed(argv, ended.status, ended.stderr.toString());
+    }
+    const [user = Number.NaN, system = Number.NaN, rssKib = Number.NaN] = readFileSync(account, "latin1")
+      .trim()
+      .split(" ")
+      .map(Number);
+    return { wallMs, cpuMs: (user + system) * 1_000, rssMb: (rssKib * 1_024) / 1e6 };
+  } finally {
+    closeSync(out);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Runs the contenders of a case in turns: first each once without counting it, then `rounds` rounds in which another
+ * one begins each time, so that a machine that slows down or warms up favours nobody.
+ * @param say one line of progress
+ */
+export async function runCase(
+  theCase: Case,
+  dir: string,
+  rounds: number,
+  say: (text: string) => void,
+): Promise<Pick<CaseResult, "contenders" | "agreement">> {
+  using opened = await theCase.open(dir);
+  const able = opened.contenders.filter(({ obstacle }) => (obstacle ?? null) === null);
+  const samples = new Map<Contender, Sample[]>(able.map((contender) => [contender, []]));
+  const failed = new Map<Contender, string>();
+  const once = async (contender: Contender): Promise<Sample | null> => {
+    if (failed.has(contender)) return null;
+    try {
+      contender.before?.();
+      return await contender.run();
+    } catch (error) {
+      failed.set(contender, error instanceof Error ? error.message : String(error));
+      say(`${contender.name} failed: ${failed.get(contender)}`);
+      return null;
+    }
+  };
+  for (const contender of able) {
+    if (contender.roundsMax === undefined) await once(contender);
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < able.length; turn++) {
+      const contender = able[(round + turn) % able.length]!;
+      const taken = samples.get(contender)!;
+      if (taken.length >= (contender.roundsMax ?? rounds)) continue;
+      say(`round ${round + 1} of ${rounds}: ${contender.name}`);
+      const sample = await once(contender);
+      if (sample !== null) taken.push(sample);
+    }
+  }
+  const contenders = opened.contenders.map(
+    (contender): ContenderResult => ({
+      name: contender.name,
+      role: contender.role,
+      command: contender.command,
+      obstacle: contender.obstacle ?? failed.get(contender) ?? null,
+      samples: failed.has(contender) ? [] : (samples.get(contender) ?? []),
+    }),
+  );
+  return { contenders, agreement: opened.agreement?.() ?? null };
+}

@@ -1,0 +1,139 @@
+// npm run bench: runs benches beside the peers, prints their tables, keeps the figures, and writes the document. It
+// fails when telltale or the bench itself fails, never because something was slow.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { checkBench } from "./check.bench.ts";
+import { writeDocument } from "./document.ts";
+import { alignColumns, goalLines, tableOf } from "./figures.ts";
+import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
+import { measuringObstacle, runCase } from "./measure.ts";
+import { keepRecord } from "./record.ts";
+import { respondBench } from "./respond.bench.ts";
+import { rotateBench } from "./rotate.bench.ts";
+import { makeScratch } from "./scratch.ts";
+import type { Bench, Case, CaseResult } from "./types.ts";
+
+const BENCHES: readonly Bench[] = [rotateBench, checkBench, respondBench];
+
+const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--scale X] [--list] [--document]
+
+Runs telltale beside its peers on the same work and prints medians, spans and ratios.
+BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; without one, all of them.
+
+  --only TEXT   only cases whose name holds TEXT (may be given again)
+  --rounds N    rounds for each contender (3)
+  --scale X     material times X, for a short look: such a run is not recorded
+  --no-record   print only
+  --list        list the cases
+  --document    write docs/benchmarks.md from the records, and run nothing
+`;
+
+process.on("SIGINT", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string", default: "3" },
+      scale: { type: "string", default: "1" },
+      "no-record": { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      document: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  const scale = Number(values.scale);
+  const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (unknown !== undefined || !(Number.isInteger(rounds) && rounds > 0) || !(scale > 0)) {
+    process.stderr.write(
+      `bench: ${unknown === undefined ? "--rounds and --scale want a number above 0" : `no bench "${unknown}"`}\n${USAGE}`,
+    );
+    return 64;
+  }
+  if (values.document) {
+    process.stdout.write(`${writeDocument(BENCHES)}\n`);
+    return 0;
+  }
+  const wanted = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const isWanted = (each: Case) =>
+    values.only.length === 0
+      ? each.onlyWhenNamed !== true
+      : values.only.some((text) => each.name.includes(text));
+  if (values.list) {
+    for (const bench of wanted) {
+      for (const each of bench.cases(scale))
+        process.stdout.write(`${bench.name}  ${each.name}  ${each.what}\n`);
+    }
+    return 0;
+  }
+  const obstacle = measuringObstacle();
+  if (obstacle !== null) {
+    process.stderr.write(`bench: ${obstacle}\n`);
+    return 69;
+  }
+  let failed = false;
+  for (const bench of wanted) {
+    const cases = bench.cases(scale);
+    const results: CaseResult[] = [];
+    for (const each of cases.filter(isWanted)) {
+      const result = await runOne(bench, each, rounds);
+      failed ||= result.contenders.some(
+        ({ role, obstacle: why, samples }) => role === "telltale" && why !== null && samples.length === 0,
+      );
+      results.push(result);
+      // Kept after every case, so that what was measured before a failure is not lost.
+      if (!values["no-record"] && scale === 1) keep(bench, [result], cases);
+    }
+    if (results.length === 0) process.stderr.write(`bench: no case of ${bench.name} fits --only\n`);
+  }
+  if (!values["no-record"] && scale === 1) process.stderr.write(`bench: wrote ${writeDocument(BENCHES)}\n`);
+  return failed ? 1 : 0;
+}
+
+async function runOne(bench: Bench, each: Case, rounds: number): Promise<CaseResult> {
+  using scratch = makeScratch();
+  const say = (text: string) => process.stderr.write(`  ${text}\n`);
+  process.stderr.write(`${bench.name}: ${each.name}, in ${scratch.kind}\n`);
+  const load = loadNow();
+  const ran = await runCase(each, scratch.dir, rounds, say);
+  const result: CaseResult = {
+    name: each.name,
+    what: each.what,
+    metrics: each.metrics,
+    goals: each.goals,
+    ...ran,
+    at: new Date().toISOString(),
+    commit: commitName(),
+    load,
+    command: `npm run bench -- ${bench.name} --only ${each.name} --rounds ${rounds}`,
+  };
+  const notes = [...goalLines(result), ...(result.agreement === null ? [] : [result.agreement])];
+  process.stdout.write(
+    `\n${bench.name}: ${each.name}\n${each.what}\n\n${alignColumns(tableOf(result))}\n${notes.map((note) => `  ${note}\n`).join("")}\n`,
+  );
+  return result;
+}
+
+function keep(bench: Bench, results: readonly CaseResult[], cases: readonly Case[]): void {
+  keepRecord(
+    {
+      bench: bench.name,
+      date: new Date().toISOString().slice(0, 10),
+      machine: machineFacts(),
+      node: process.versions.node,
+      versions: packageVersions(bench.packages),
+      cases: results,
+    },
+    cases.map(({ name }) => name),
+    join(import.meta.dirname, "record"),
+  );
+}
