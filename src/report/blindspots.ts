@@ -29,7 +29,7 @@ export function blindSpot(event: Event): BlindSpot | null {
       return {
         ...base,
         rank: 0,
-        key: `part ${event.part} ${event.why}`,
+        key: `part ${event.part} ${alike(event.why)}`,
         text: `${event.part} failed: ${event.why}; ${event.stillRuns}`,
         mend: event.mend,
       };
@@ -61,7 +61,7 @@ export function blindSpot(event: Event): BlindSpot | null {
       return {
         ...base,
         rank: 2,
-        key: `sources ${event.because}`,
+        key: `sources ${alike(event.because)}`,
         text: `scanners forgotten before they were judged: ${event.because}`,
         amount: event.count,
         unit: "source",
@@ -70,7 +70,7 @@ export function blindSpot(event: Event): BlindSpot | null {
       return {
         ...base,
         rank: 2,
-        key: `scans ${event.because}`,
+        key: `scans ${alike(event.because)}`,
         text: `scans seen but not told one by one: ${event.because}`,
         amount: event.count,
         unit: "scan",
@@ -162,6 +162,11 @@ export function pauses(events: readonly Event[]): BlindSpot[] {
     }
   }
   return found;
+}
+
+// "61 new blocks in the last minute" and "64 new blocks in the last minute" are the same trouble.
+function alike(text: string): string {
+  return text.replace(/\d+/g, "#");
 }
 
 type Faults = Extract<Event, { type: "config.rejected" }>["faults"];

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import type { Event } from "../core/events.ts";
-import { digest, empty, SLICES } from "./digest.ts";
+import { digest, empty } from "./digest.ts";
 import { busyHour, everyType, HOSTILE, line, scan, stamped, verdict } from "./fixtures/events.ts";
+import { SLICES } from "./tally.ts";
 import type { DigestInput, SectionKey } from "./types.ts";
 
 process.env["TZ"] = "UTC";
@@ -205,6 +206,39 @@ test("finds a sentence for every event of loss", () => {
   for (const event of everyType()) {
     assert.equal(section([event], "blind") !== undefined, losses.includes(event.type), event.type);
   }
+});
+
+test("folds the same trouble with other figures, but keeps every path apart", () => {
+  const trip = (count: number) =>
+    ({
+      type: "part.failed",
+      part: "respond",
+      why: `${count} new blocks`,
+      mend: "",
+      stillRuns: "the rest",
+    }) as const;
+  const log = (path: string) => ({ type: "log.unreadable", path, why: "EACCES", mend: "" }) as const;
+  const events = [trip(61), trip(64), log("/var/log/app1"), log("/var/log/app2")].map((each) =>
+    stamped(each),
+  );
+  assert.equal(section(events, "blind")!.entries.length, 3);
+});
+
+test("names the busiest of a hundred thousand blocks and counts the rest", () => {
+  const blocksInForce = Array.from({ length: 100_000 }, (_, i) => ({
+    target: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
+    since: "2026-11-22T19:00:00Z",
+    until: "2026-11-22T20:00:00Z",
+    because: "scan",
+    packetsStopped: i,
+  }));
+  const { entries, leftOut } = section([], "blocks", { blocksInForce })!;
+  assert.equal(entries.length, 100);
+  assert.equal(leftOut.events, 99_900);
+  assert.match(
+    entries[0]!.lines[0]!,
+    /^10\.1\.134\.159 since Nov 22 19:00:00 until Nov 22 20:00:00, 99,999 packets stopped/,
+  );
 });
 
 test("tells of the time in which nobody watched, but not of a quick restart", () => {

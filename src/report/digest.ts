@@ -8,26 +8,14 @@ import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
 import { diskWorry, isPressing } from "./disks/decide.ts";
 import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
-import type {
-  BlockInForce,
-  Digest,
-  DigestInput,
-  Entry,
-  LeftOut,
-  Section,
-  SectionKey,
-  Slice,
-  Totals,
-} from "./types.ts";
+import { seriesOf, totalsOf } from "./tally.ts";
+import type { BlockInForce, Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from "./types.ts";
 
 // Seven sections of a hundred lines are the most that somebody reads; the rest is counted and attached.
 const DEFAULT_MAX_LINES = 100;
 
 // One text of ours with a stranger's part in it: long enough for a path and an error, short enough for a screen.
 const MAX_TEXT = 500;
-
-// As many columns as the chart has; a day in half hours.
-export const SLICES = 48;
 
 // Room for a logrotate stanza.
 const MAX_MEND_LINES = 16;
@@ -53,7 +41,7 @@ export function digest(input: DigestInput): Digest {
     violations: foldLines(linesOf(events, "violations"), max),
     system: foldLines(linesOf(events, "system"), max),
     rotations: capped([...diskEntries(input), ...rotationEntries(events)], max),
-    blocks: capped(blockEntries(input.blocksInForce), max),
+    blocks: blocksContent(input.blocksInForce, max),
     uncovered: capped(uncoveredEntries(events), max),
     blind: capped(blindEntries(events), max),
   };
@@ -66,7 +54,7 @@ export function digest(input: DigestInput): Digest {
     from: input.from.toISOString(),
     to: input.to.toISOString(),
     mode: input.mode,
-    totals: totalsOf(events, content.blind),
+    totals: totalsOf(events, content.blind.entries.length + content.blind.leftOut.entries),
     preface: shown(input.preface ?? ""),
     sections,
     series: seriesOf(events, input.from, input.to),
@@ -142,16 +130,18 @@ function rotationEntries(events: readonly Event[]): Entry[] {
   return [...same(failed), ...done];
 }
 
-function blockEntries(blocks: readonly BlockInForce[]): Entry[] {
-  return [...blocks]
-    .sort((a, b) => b.packetsStopped - a.packetsStopped)
-    .map((block) => {
-      const until = block.until === null ? "until lifted" : `until ${syslogStamp(block.until)}`;
-      const since = new Date(block.since);
-      const at = Number.isNaN(since.getTime()) ? "" : since.toISOString();
-      const text = `${block.target} since ${syslogStamp(block.since)} ${until}, ${counted(block.packetsStopped, "packet")} stopped: ${block.because}`;
-      return { lines: [shown(text)], notes: [], count: 1, firstAt: at, lastAt: at };
-    });
+function blocksContent(blocks: readonly BlockInForce[], max: number): Content {
+  const ordered = [...blocks].sort((a, b) => b.packetsStopped - a.packetsStopped);
+  const rest = Math.max(0, ordered.length - max);
+  const entries = ordered.slice(0, max).map((block) => {
+    const until = block.until === null ? "until lifted" : `until ${syslogStamp(block.until)}`;
+    const since = new Date(block.since);
+    const at = Number.isNaN(since.getTime()) ? "" : since.toISOString();
+    const text = `${block.target} since ${syslogStamp(block.since)} ${until}, ${counted(block.packetsStopped, "packet")} stopped: ${block.because}`;
+    return { lines: [shown(text)], notes: [], count: 1, firstAt: at, lastAt: at };
+  });
+  // The attached text tells of events; blocks that stand from before are listed by `telltale blocks`.
+  return { entries, leftOut: { entries: rest, events: rest }, abridged: false };
 }
 
 function uncoveredEntries(events: readonly Event[]): Entry[] {
@@ -173,17 +163,17 @@ function uncoveredEntries(events: readonly Event[]): Entry[] {
 function mendNotes(event: Extract<Event, { type: "log.uncovered" }>): string[] {
   if (event.mend === "") return [];
   const split = showable(event.path) === event.path && showable(event.writer) === event.writer;
-  const lines = split ? event.mend.split("\n").slice(0, MAX_MEND_LINES) : [event.mend];
-  return lines.map((line, index) => shown(index === 0 ? mend(line) : line));
+  const lines = split ? event.mend.split("\n") : [event.mend];
+  const notes = lines.slice(0, MAX_MEND_LINES).map((line, index) => shown(index === 0 ? mend(line) : line));
+  const rest = lines.length - notes.length;
+  return rest === 0 ? notes : [...notes, `(${counted(rest, "more line")})`];
 }
 
 function blindEntries(events: readonly Event[]): Entry[] {
   const byKey = new Map<string, { spot: BlindSpot; count: number; amount: number; lastAt: string }>();
   const add = (spot: BlindSpot) => {
-    // "61 new blocks in the last minute" and "64 new blocks" are the same trouble.
-    const key = spot.key.replace(/\d+/g, "#");
-    const known = byKey.get(key);
-    if (known === undefined) byKey.set(key, { spot, count: 1, amount: spot.amount, lastAt: spot.at });
+    const known = byKey.get(spot.key);
+    if (known === undefined) byKey.set(spot.key, { spot, count: 1, amount: spot.amount, lastAt: spot.at });
     else {
       known.count++;
       known.amount += spot.amount;
@@ -255,61 +245,4 @@ function mend(text: string): string {
 
 function shown(text: string): string {
   return cut(showable(text.slice(0, MAX_TEXT * 4)), MAX_TEXT);
-}
-
-function totalsOf(events: readonly Event[], blind: Content): Totals {
-  const sources = new Set<string>();
-  const blocked = new Set<string>();
-  const wouldBlock = new Set<string>();
-  const count = { scans: 0, cracking: 0, violations: 0, system: 0, rotated: 0, rotationsFailed: 0 };
-  for (const event of events) {
-    if (event.type === "scan.detected") {
-      count.scans++;
-      sources.add(event.scan.source);
-    } else if (event.type === "block.applied") blocked.add(event.target);
-    else if (event.type === "verdict.reached" && isDeniedBlock(event)) wouldBlock.add(event.verdict.target);
-    else if (event.type === "line.found") count[event.layer]++;
-    else if (event.type === "log.rotated") count.rotated++;
-    else if (event.type === "rotation.failed") count.rotationsFailed++;
-  }
-  return {
-    ...count,
-    scanSources: sources.size,
-    blocked: blocked.size,
-    wouldBlock: wouldBlock.size,
-    blindSpots: blind.entries.length + blind.leftOut.entries,
-  };
-}
-
-// In observe mode what would have been a block stands where the blocks stand, so that the chart shows the difference
-// blocking would make.
-function isDeniedBlock(event: Extract<Event, { type: "verdict.reached" }>): boolean {
-  const { mode, action, guardrail } = event.verdict;
-  return mode === "observe" && action === "block" && guardrail === undefined;
-}
-
-function seriesOf(events: readonly Event[], from: Date, to: Date): Slice[] {
-  const start = from.getTime();
-  const sliceMs = Math.max(1, to.getTime() - start) / SLICES;
-  const slices = Array.from({ length: SLICES }, (_, index) => ({
-    at: new Date(start + index * sliceMs).toISOString(),
-    probes: 0,
-    blocks: 0,
-  }));
-  const at = (iso: string) => {
-    const index = Math.floor((Date.parse(iso) - start) / sliceMs) || 0;
-    return slices[Math.min(SLICES - 1, Math.max(0, index))]!;
-  };
-  const widest = new Map<string, { distinct: number; at: string }>();
-  for (const event of events) {
-    if (event.type === "block.applied") at(event.at).blocks++;
-    else if (event.type === "verdict.reached" && isDeniedBlock(event)) at(event.at).blocks++;
-    else if (event.type === "scan.detected") {
-      // A source reported again counts only what is new since its last report.
-      const before = widest.get(event.scan.source)?.distinct ?? 0;
-      at(event.at).probes += Math.max(0, event.scan.distinct - before);
-      widest.set(event.scan.source, { distinct: Math.max(before, event.scan.distinct), at: event.at });
-    }
-  }
-  return slices;
 }
