@@ -65,11 +65,16 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "rotate",
     summary: "rotate the logs that are due, as logrotate would",
-    usage: "[--plan | --explain | --uncovered] [--force] [--config FILE] [LOG...]",
+    usage: "[--plan | --apply PLAN | --explain | --uncovered] [--force] [--config FILE] [LOG...]",
     description:
       "Reads logrotate's configuration and state, works out a plan for each log, and carries it out. With LOG, only those logs.",
     options: [
       { name: "plan", summary: "print what would be done, and why; change nothing" },
+      {
+        name: "apply",
+        value: "PLAN",
+        summary: "carry out a plan that --plan --json wrote, or refuse if it no longer fits",
+      },
       {
         name: "explain",
         summary: "name the file and line behind each setting of these logs; change nothing",

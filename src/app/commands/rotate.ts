@@ -1,14 +1,17 @@
 // Rotation by hand: what is due now, or what would be done and why.
+import { readFileSync } from "node:fs";
 import { systemClock } from "../../core/clock.ts";
-import { formatFault } from "../../core/errors.ts";
+import { describeError, formatFault } from "../../core/errors.ts";
 import type { EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
+import { differences, readPlans } from "../../rotate/apply.ts";
 import { settingsInForce } from "../../rotate/explain.ts";
 import { renderPlans } from "../../rotate/render.ts";
 import {
   coveredBy,
   loadRotation,
   planRotations,
+  type RotateOptions,
   type Rotation,
   runRotations,
   uncoveredLogs,
@@ -60,6 +63,12 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     return faults.length > 0 ? 1 : 0;
   }
 
+  const planFile = values["apply"] as string | undefined;
+  if (planFile !== undefined) {
+    const logs = await approvedLogs(planFile, rotation, options);
+    if (logs === null) return 1;
+    Object.assign(options, { force: true, only: logs });
+  }
   const bus = new Bus(settings.host, systemClock);
   const emit = (body: EventBody) => {
     const event = bus.stamp(body);
@@ -111,4 +120,34 @@ function explain(rotation: Rotation, logs: readonly string[], json: boolean): nu
     }
   }
   return status;
+}
+
+// The logs of an approved plan, or null when it is none or no longer fits; what is wrong has been said then.
+async function approvedLogs(
+  file: string,
+  rotation: Rotation,
+  options: RotateOptions,
+): Promise<string[] | null> {
+  let text: string;
+  try {
+    text = readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    process.stderr.write(`telltale rotate: ${showable(file)} cannot be read: ${describeError(error)}\n`);
+    return null;
+  }
+  const plans = readPlans(text);
+  if (plans === null) {
+    process.stderr.write(
+      `telltale rotate: ${showable(file)} is no plan\n    mend: telltale rotate --plan --json > PLAN\n`,
+    );
+    return null;
+  }
+  const logs = plans.map((plan) => plan.log);
+  const now = await planRotations(rotation, { ...options, force: true, only: logs });
+  const found = differences(plans, now);
+  for (const { log, what } of found)
+    process.stderr.write(`telltale rotate: the plan no longer fits ${showable(log)}: ${showable(what)}\n`);
+  if (found.length === 0) return logs;
+  process.stderr.write("    nothing was done. mend: look at a new plan, and apply that\n");
+  return null;
 }
