@@ -10,6 +10,8 @@ const MAX_NAME_BYTES = 300;
 // A message with more lines than this is a dump; the rest is one more line that says how many were left out.
 const MAX_LINES = 1_000;
 
+const UNKNOWN = "unknown";
+
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -23,17 +25,18 @@ export function renderEntry(entry: JournalEntry, blobs: "raw" | "hidden"): Uint8
   if (message === undefined) return [];
   const at = realtimeMs(entry.fields);
   const host = shown(entry.fields.get("_HOSTNAME"));
-  const ident = shown(entry.fields.get("SYSLOG_IDENTIFIER")) ?? shown(entry.fields.get("_COMM")) ?? "unknown";
+  const ident = shown(entry.fields.get("SYSLOG_IDENTIFIER")) ?? shown(entry.fields.get("_COMM"));
   const pid = shown(entry.fields.get("_PID")) ?? shown(entry.fields.get("SYSLOG_PID"));
   const head = encoder.encode(
-    `${timestamp(at)}${host === null ? "" : ` ${host}`} ${ident}${pid === null ? "" : `[${pid}]`}: `,
+    `${timestamp(at)}${host === null ? "" : ` ${host}`} ${ident ?? UNKNOWN}${pid === null ? "" : `[${pid}]`}: `,
   );
   const body = plainText(message.bytes);
   if (blobs === "hidden" && !isPrintable(body)) {
     const whole = message.length - message.bytes.length + body.length;
     return [joined(head, encoder.encode(`[${sizeName(whole)} blob data]`))];
   }
-  const indent = new Uint8Array(head.length).fill(0x20);
+  // journalctl does not count the name that it makes up.
+  const indent = new Uint8Array(head.length - (ident === null ? ` ${UNKNOWN}`.length : 0)).fill(0x20);
   return linesOf(body).map((line, index) => joined(index === 0 ? head : indent, line));
 }
 
@@ -67,16 +70,56 @@ function isPrintable(bytes: Uint8Array): boolean {
   }
 }
 
-// journalctl takes out colour and title sequences of terminals and writes tabs as eight spaces. Latin-1 text keeps
-// every byte as one character, whatever its encoding.
+const ESC = 0x1b;
+const BEL = 0x07;
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+// As journalctl shows text: without sequences that set colours or titles, without carriage returns at line ends, and
+// with eight spaces for a tab. What only looks like such a sequence stays.
 function plainText(bytes: Uint8Array): Uint8Array {
-  if (!bytes.includes(0x09) && !bytes.includes(0x1b)) return bytes;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  const plain = text
-    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, "")
-    .replace(/\x1b\][\x20-\x7e]*?(?:\x07|\x1b\\)/g, "")
-    .replaceAll("\t", "        ");
-  return Buffer.from(plain, "latin1");
+  if (!bytes.some((byte) => byte === TAB || byte === ESC || byte === RETURN)) return bytes;
+  const out: number[] = [];
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === ESC) {
+      const end = sequenceEnd(bytes, at + 1);
+      if (end > 0) at = end;
+      else {
+        out.push(ESC);
+        // The byte after it is taken as it is, unless it may begin another sequence's body.
+        const next = bytes[at + 1];
+        if (next !== undefined && next !== 0x5b && next !== 0x5d) out.push(bytes[++at]!);
+      }
+    } else if (byte === TAB) {
+      for (let i = 0; i < 8; i++) out.push(0x20);
+    } else if (byte !== RETURN || !returnsEndLine(bytes, at)) {
+      out.push(byte);
+    }
+  }
+  return Uint8Array.from(out);
+}
+
+// Where the sequence whose ESC stands before `at` ends; 0 when it is none: `[` digits and semicolons `m`, or
+// `]` printable ASCII BEL.
+function sequenceEnd(bytes: Uint8Array, at: number): number {
+  const kind = bytes[at];
+  if (kind !== 0x5b && kind !== 0x5d) return 0;
+  for (let end = at + 1; end < bytes.length; end++) {
+    const byte = bytes[end]!;
+    if (byte === (kind === 0x5b ? 0x6d : BEL)) return end;
+    const inside =
+      kind === 0x5b ? (byte >= 0x30 && byte <= 0x39) || byte === 0x3b : byte >= 0x20 && byte <= 0x7e;
+    if (!inside) return 0;
+  }
+  return 0;
+}
+
+function returnsEndLine(bytes: Uint8Array, at: number): boolean {
+  let next = at;
+  while (bytes[next] === RETURN) next++;
+  return next === bytes.length || bytes[next] === NEWLINE;
 }
 
 function linesOf(body: Uint8Array): Uint8Array[] {
@@ -87,7 +130,7 @@ function linesOf(body: Uint8Array): Uint8Array[] {
       lines.push(encoder.encode(`[... ${body.length - at} bytes more]`));
       break;
     }
-    const newline = body.indexOf(10, at);
+    const newline = body.indexOf(NEWLINE, at);
     const end = newline < 0 ? body.length : newline;
     lines.push(body.subarray(at, end));
     at = end + 1;

@@ -4,13 +4,14 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
 import type { CursorShelf, Follower } from "../types.ts";
-import { CommitError, FollowedLog, type LineBatch, type LogSurroundings } from "./followed-log.ts";
+import { CommitError, type LineBatch } from "./batch.ts";
+import { FollowedLog, type LogSurroundings } from "./followed-log.ts";
 import { CHUNK_BYTES } from "./incarnation.ts";
 import { FolderWatch } from "./watch.ts";
 
 export type { Follower } from "../types.ts";
+export type { LineBatch } from "./batch.ts";
 export type { FileCursor } from "./cursor.ts";
-export type { LineBatch } from "./followed-log.ts";
 
 export type FollowFilesOptions = {
   readonly paths: readonly string[];

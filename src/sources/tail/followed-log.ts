@@ -7,22 +7,14 @@ import { describeError, MissingPartError } from "../../core/errors.ts";
 import type { Emit, EventBody } from "../../core/events.ts";
 import type { CursorShelf } from "../types.ts";
 import { type Archive, type ArchiveResult, readArchive } from "./archive.ts";
+import { CommitError, type LineBatch, noticesOf } from "./batch.ts";
 import { type Draining, type FileCursor, readCursor, type Spot } from "./cursor.ts";
-import { type Generation, newerThan, sameFile } from "./generations.ts";
+import { type Generation, newerThan, sameFile, sameFiles } from "./generations.ts";
 import { Incarnation, type ReadResult, type Skipped, type Take } from "./incarnation.ts";
 import { listGenerations } from "./listing.ts";
 import { locate, locateDrain, type Search } from "./locate.ts";
-import { type FileFacts, factsOf, isOpen, openLog, type Unreadable } from "./open-log.ts";
+import { type FileFacts, factsOf, isOpen, openLog, orClose, type Unreadable } from "./open-log.ts";
 import type { SplitOptions } from "./split.ts";
-
-export type LineBatch = {
-  readonly source: string;
-  /** Without their newlines. Views that are valid only until `commit` returns: copy what you keep. */
-  readonly lines: Uint8Array[];
-  readonly cursor: FileCursor;
-  /** What to record with these lines: a log that shrank, lines that were cut. */
-  readonly notices: EventBody[];
-};
 
 export type LogSurroundings = {
   readonly cursors: CursorShelf;
@@ -34,14 +26,6 @@ export type LogSurroundings = {
   readonly generationFolders: (path: string) => readonly string[];
   readonly isFollowed: (path: string) => boolean;
 };
-
-/** What `commit` threw, told apart from what reading throws. */
-export class CommitError extends Error {
-  constructor(cause: unknown) {
-    super(describeError(cause), { cause });
-    this.name = "CommitError";
-  }
-}
 
 // Lines of one batch: a commit of some milliseconds.
 const MAX_BATCH_LINES = 4_096;
@@ -55,6 +39,9 @@ const SETTLED_MS = 2_000;
 
 // The kernel stamps files with the time of its last tick.
 const FILE_TIME_LAG_MS = 20;
+
+// Looks at a folder until rotation leaves it alone: a rotation takes milliseconds.
+const MAX_TRIES = 50;
 
 // What was told once is remembered, so that it is not told again: as much of it as a log has generations.
 const MAX_TOLD = 100;
@@ -157,12 +144,14 @@ export class FollowedLog {
 
   /** Opens what was written after the last incarnation: an earlier generation we never saw, or the log itself. */
   async #openNext(): Promise<"more" | "idle"> {
-    const next = await this.#nextGeneration();
-    if (next !== undefined) {
+    // The log first, the generations after it: what is rotated away in between is then among the generations.
+    const opened = await openLog(this.path);
+    const next = await orClose(opened, () => this.#nextGeneration());
+    if (next !== undefined && !(isOpen(opened) && sameFile(opened, next))) {
+      if (isOpen(opened)) await opened.handle.close();
       await this.#openGeneration(next);
       return "more";
     }
-    const opened = await openLog(this.path);
     if (opened === null) {
       // Said once, so that whatever appears later is known to be new from its first byte.
       if (this.#cursor === null) this.#deliver([], null);
@@ -256,20 +245,31 @@ export class FollowedLog {
     this.#resumed = true;
     const cursor = this.#cursor;
     if (cursor === null) return;
-    if (cursor.spot === null) {
+    const { spot } = cursor;
+    if (spot === null) {
       this.#last = { device: "", inode: "", mtimeMs: cursor.absentMs ?? 0 };
       return;
     }
     this.#realPath = await realpath(this.path).catch(() => this.path); // No log at present.
-    for (const { spot, sinceMs } of cursor.draining) {
-      const search = await this.#search((lines, _, skipped) =>
-        this.#deliver(lines, this.#spotNow(), skipped),
+    this.#unresumed = [...cursor.draining];
+    for (const { spot: drained, sinceMs } of cursor.draining) {
+      const found = await this.#whileUnchanged(
+        (search) => locateDrain(drained, search),
+        (place) => place === "nowhere",
+        (lines, after, skipped) => {
+          this.#unresumed[0] = { spot: after, sinceMs };
+          this.#drainedArchives = [after, ...this.#drainedArchives].slice(0, MAX_DRAINS);
+          this.#deliver(lines, this.#spotNow(), skipped);
+        },
       );
-      const incarnation = await locateDrain(spot, search);
-      if (incarnation !== null) this.#drains.push({ incarnation, sinceMs });
+      if (found instanceof Incarnation) this.#drains.push({ incarnation: found, sinceMs });
+      this.#unresumed.shift();
     }
-    const search = await this.#search((lines, after, skipped) => this.#deliver(lines, after, skipped));
-    const place = await locate(cursor.spot, search);
+    const place = await this.#whileUnchanged(
+      (search) => locate(spot, search),
+      (found) => found.in === "nowhere",
+      (lines, after, skipped) => this.#deliver(lines, after, skipped),
+    );
     switch (place.in) {
       case "file":
         this.#current = place.incarnation;
@@ -281,31 +281,41 @@ export class FollowedLog {
         this.#last = place.generation;
         return;
       case "nowhere":
-        this.#last = cursor.spot;
-        this.#notFound(cursor.spot, place.inPlace, search.here?.sizeBytes ?? 0);
+        this.#last = spot;
+        this.#notFound(spot, place.nowBytes);
     }
   }
 
-  #notFound(spot: Spot, inPlace: boolean, toBytes: number): void {
+  #notFound(spot: Spot, nowBytes: number | null): void {
     if (spot.offset === 0) return;
-    if (inPlace) {
-      this.#pending.push({ type: "log.shrank", path: this.path, fromBytes: spot.offset, toBytes });
+    if (nowBytes !== null) {
+      this.#pending.push({ type: "log.shrank", path: this.path, fromBytes: spot.offset, toBytes: nowBytes });
     } else {
       this.#lost("the file that was read last is gone: what was written to it after that was not seen");
     }
   }
 
-  async #search(take: Take): Promise<Search> {
-    return {
-      log: this.path,
-      here: await this.#here(),
-      generations: await this.#generations(),
-      tell: (unreadable) => this.#tell(unreadable),
-      readArchive: async (archive, spot) => {
-        const result = await this.#readArchive(archive, spot, take);
-        return result === "unreadable" ? "other" : result;
-      },
-    };
+  /** Searches again when nothing was found and rotation moved files meanwhile: it may have been under two names. */
+  async #whileUnchanged<T>(
+    search: (search: Search) => Promise<T>,
+    isNowhere: (result: T) => boolean,
+    take: Take,
+  ): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const generations = await this.#generations();
+      const result = await search({
+        log: this.path,
+        here: await this.#here(),
+        generations,
+        tell: (unreadable) => this.#tell(unreadable),
+        readArchive: async (archive, spot) => {
+          const read = await this.#readArchive(archive, spot, take);
+          return read === "unreadable" ? "other" : read;
+        },
+      });
+      if (!isNowhere(result) || tries === MAX_TRIES) return result;
+      if (sameFiles(generations, await this.#generations())) return result;
+    }
   }
 
   /** What stands at the log's path now; null when there is nothing, or a link that leads elsewhere than before. */
@@ -322,8 +332,7 @@ export class FollowedLog {
     const isOther = (path: string) => path !== this.path && this.#around.isFollowed(path);
     const old = this.#around.generationFolders(this.path).map((folder) => join(folder, basename(this.path)));
     const places = new Set([this.#realPath, this.path, ...old]);
-    const lists = [...places].map((place) => listGenerations(dirname(place), basename(place), isOther));
-    return (await Promise.all(lists)).flat();
+    return listGenerations(places, isOther);
   }
 
   // --- reading and handing out ------------------------------------------------------------------------------
@@ -358,7 +367,7 @@ export class FollowedLog {
       draining: [...drains, ...this.#unresumed],
       ...(spot === null ? { absentMs: this.#nowMs() - FILE_TIME_LAG_MS } : {}),
     };
-    const notices = [...this.#pending, ...this.#noticesOf(skipped)];
+    const notices = [...this.#pending, ...noticesOf(skipped, this.path, this.#around.maxLineBytes)];
     try {
       this.#around.commit({ source: this.path, lines, cursor, notices });
     } catch (error) {
@@ -366,20 +375,6 @@ export class FollowedLog {
     }
     this.#cursor = cursor;
     this.#pending = [];
-  }
-
-  #noticesOf(skipped: Skipped | undefined): EventBody[] {
-    const notices: EventBody[] = [];
-    const source = this.path;
-    if (skipped !== undefined && skipped.cutLines > 0) {
-      const because = `longer than ${this.#around.maxLineBytes} bytes: only the beginning was read`;
-      notices.push({ type: "lines.skipped", source, count: skipped.cutLines, because });
-    }
-    if (skipped !== undefined && skipped.nulBytes > 0) {
-      const because = `${skipped.nulBytes} NUL bytes before a line left out: its writer does not append, or a crash`;
-      notices.push({ type: "lines.skipped", source, count: 0, because });
-    }
-    return notices;
   }
 
   #lost(because: string): void {

@@ -108,3 +108,11 @@ export function sameFile(
 ): boolean {
   return a.device === b.device && a.inode === b.inode;
 }
+
+/** Whether both lists name the same files at the same paths. */
+export function sameFiles(a: readonly Generation[], b: readonly Generation[]): boolean {
+  const names = (list: readonly Generation[]) =>
+    list.map(({ path, device, inode }) => `${device} ${inode} ${path}`).sort();
+  const [one, other] = [names(a), names(b)];
+  return one.length === other.length && one.every((name, index) => name === other[index]);
+}

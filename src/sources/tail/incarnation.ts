@@ -2,7 +2,7 @@
 // longer the one it knew.
 import type { FileHandle } from "node:fs/promises";
 import { beginsWith, type Fingerprint, fingerprint, HEAD_BYTES, NEAR_BYTES, type Spot } from "./cursor.ts";
-import { factsOf, type OpenedLog } from "./open-log.ts";
+import { factsOf, type OpenedLog, orClose } from "./open-log.ts";
 import { type SplitOptions, splitLines } from "./split.ts";
 
 /** Lines with the place after them; what `take` throws stops the reading, and the place is not advanced. */
@@ -82,11 +82,12 @@ export class Incarnation {
   /** The file from a place, if it still holds the bytes that led to that place; else null, and the file is closed. */
   static resume(opened: OpenedLog, spot: Spot): Promise<Incarnation | null> {
     return orClose(opened, async () => {
-      if (opened.sizeBytes < spot.offset) return null;
       const head = await readAt(opened.handle, 0, HEAD_BYTES);
-      if (!beginsWith(head, spot.head)) return null;
       const near = await readAt(opened.handle, spot.offset - spot.near.bytes, spot.near.bytes);
-      if (!beginsWith(near, spot.near)) return null;
+      if (opened.sizeBytes < spot.offset || !beginsWith(head, spot.head) || !beginsWith(near, spot.near)) {
+        await opened.handle.close();
+        return null;
+      }
       const incarnation = new Incarnation(opened, spot.offset, spot.cut === true, head, near);
       // What it was when we left it, not what it is now: the difference says that something happened.
       incarnation.#mtimeMs = spot.mtimeMs;
@@ -208,14 +209,4 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
     filled += bytesRead;
   }
   return bytes.subarray(0, filled);
-}
-
-/** What `work` makes of the open file; when that is nothing, or fails, the file is closed. */
-async function orClose<T>(opened: OpenedLog, work: () => Promise<T>): Promise<T> {
-  let made: T | null = null;
-  try {
-    return (made = await work());
-  } finally {
-    if (made === null) await opened.handle.close();
-  }
 }

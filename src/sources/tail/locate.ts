@@ -13,8 +13,8 @@ export type Located =
   | { in: "archive"; archive: Archive }
   /** A copy that was made before the place was reached: nothing in it is new. */
   | { in: "copy"; generation: Generation }
-  /** Not there any more; `inPlace` when the log's own file held the place and no longer does. */
-  | { in: "nowhere"; inPlace: boolean };
+  /** Not there any more; `nowBytes`: the size of the log's own file, when that held the place and no longer does. */
+  | { in: "nowhere"; nowBytes: number | null };
 
 export type Search = {
   /** The log's path. */
@@ -31,6 +31,7 @@ export type Search = {
 export async function locate(spot: Spot, search: Search): Promise<Located> {
   const { log, here, generations } = search;
   const inPlace = here !== null && sameFile(here, spot);
+  const nowhere: Located = { in: "nowhere", nowBytes: inPlace ? here.sizeBytes : null };
   const plain = generations.filter(({ compression }) => compression === null).sort(byAge);
   const recent = plain.filter(since(spot));
   const same = plain.filter((one) => sameFile(one, spot)).map(({ path }) => path);
@@ -40,7 +41,7 @@ export async function locate(spot: Spot, search: Search): Promise<Located> {
     const incarnation = await openAt(path, spot, search.tell);
     if (incarnation !== null) return { in: "file", incarnation };
   }
-  if (spot.head.bytes === 0) return { in: "nowhere", inPlace };
+  if (spot.head.bytes === 0) return nowhere;
 
   for (const archive of archivesSince(generations, spot)) {
     if ((await search.readArchive(archive, spot)) === "read") return { in: "archive", archive };
@@ -50,21 +51,21 @@ export async function locate(spot: Spot, search: Search): Promise<Located> {
   if (newest !== undefined && (await isShorterCopy(newest, spot, search))) {
     return { in: "copy", generation: newest };
   }
-  return { in: "nowhere", inPlace };
+  return nowhere;
 }
 
 /** Finds a file that was rotated away and may still be written to; an archive of it is read to its end. */
-export async function locateDrain(spot: Spot, search: Search): Promise<Incarnation | null> {
+export async function locateDrain(spot: Spot, search: Search): Promise<Incarnation | "archive" | "nowhere"> {
   for (const generation of search.generations) {
     if (generation.compression !== null || !sameFile(generation, spot)) continue;
     const incarnation = await openAt(generation.path, spot, search.tell);
     if (incarnation !== null) return incarnation;
   }
-  if (spot.head.bytes === 0) return null;
+  if (spot.head.bytes === 0) return "nowhere";
   for (const archive of archivesSince(search.generations, spot)) {
-    if ((await search.readArchive(archive, spot)) !== "other") return null;
+    if ((await search.readArchive(archive, spot)) === "read") return "archive";
   }
-  return null;
+  return "nowhere";
 }
 
 async function isShorterCopy(generation: Generation, spot: Spot, search: Search): Promise<boolean> {

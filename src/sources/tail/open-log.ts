@@ -49,6 +49,16 @@ export function isOpen(opened: OpenedLog | Unreadable | null): opened is OpenedL
   return opened !== null && "handle" in opened;
 }
 
+/** Runs `work`; when it throws, the log is closed. */
+export async function orClose<T>(opened: OpenedLog | Unreadable | null, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isOpen(opened)) await opened.handle.close();
+    throw error;
+  }
+}
+
 /** Identity, size and time of a regular file; null for anything else. */
 export async function factsOf(file: FileHandle | string): Promise<FileFacts | null> {
   const stat =

@@ -10,10 +10,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   truncateSync,
   unlinkSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -66,10 +64,9 @@ function rotate(log: string, kind: "rename" | "copytruncate", compress: "" | "gz
   }
   if (compress === "") return;
   const bytes = readFileSync(`${log}.1`);
-  const { mtimeMs } = statSync(`${log}.1`);
   writeFileSync(`${log}.1.${compress}`, compress === "gz" ? gzipSync(bytes) : zstdCompressSync(bytes));
-  // Compressors keep the time, some not all of its digits; none makes the file younger.
-  utimesSync(`${log}.1.${compress}`, Math.floor(mtimeMs) / 1_000, Math.floor(mtimeMs) / 1_000);
+  // As compressors do; the times that Node sets have fewer digits.
+  execFileSync("touch", ["-r", `${log}.1`, `${log}.1.${compress}`]);
   unlinkSync(`${log}.1`);
 }
 
