@@ -1,6 +1,5 @@
 // Lines that logtail2's bookkeeping loses: what was written to a log after it was read and before it was compressed, or
 // copied and truncated. An offset file knows no content, so the place is found by times and lengths.
-import { basename, dirname } from "node:path";
 import type { LostLines } from "../check/collect.ts";
 import { decompressed } from "../sources/tail/decompress.ts";
 import { byAge, type Generation } from "../sources/tail/generations.ts";
@@ -14,7 +13,7 @@ import { isOpen, openLog } from "../sources/tail/open-log.ts";
  * the one before it ends exactly at the mark: then that one was, and was read to its end.
  */
 export const readLostLines: LostLines = async ({ log, offsetBytes, markedAtMs, known }, take) => {
-  const generations = (await listGenerations(dirname(log), basename(log), () => false))
+  const generations = (await listGenerations(new Set([log]), () => false))
     .filter(({ path }) => !known.has(path))
     .sort(byAge);
   const since = generations.findIndex(({ mtimeMs }) => mtimeMs > markedAtMs);
