@@ -35,7 +35,7 @@ export class Classifier {
     this.#locale = options.locale;
     this.#line = new LineBox(options.eitherTimestamp);
     const raise = [...layers.cracking, ...layers.violations];
-    this.#everything = new Matcher([...raise, ...layers.ignore], options.locale);
+    this.#everything = new Matcher([...raise, ...layers.ignore], options.locale, WHOLE_CACHE_BYTES);
     this.#raising = distinct(raise.flatMap((file) => file.rules)).length;
     this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options.locale);
     this.#violations = new RaiseLayer(
@@ -165,14 +165,21 @@ class LineBox {
 const NONE = -1;
 const UNASKED = -2;
 
+// What an automaton may remember of its states. The one that sees every line gets most; there are as many of the others
+// as rule files that raise or cancel, and strangers write the lines that fill them.
+const WHOLE_CACHE_BYTES = 16 << 20;
+const PART_CACHE_BYTES = 1 << 20;
+
 // Rules as one automaton, compiled when the first line asks: many sections never see one.
 class Matcher {
   readonly #locale: Locale;
   readonly #rules: readonly Rule[];
+  readonly #cacheBytes: number;
   #compiled: Automaton | undefined;
 
-  constructor(files: readonly RuleFile[], locale: Locale) {
+  constructor(files: readonly RuleFile[], locale: Locale, cacheBytes = PART_CACHE_BYTES) {
     this.#locale = locale;
+    this.#cacheBytes = cacheBytes;
     this.#rules = files.flatMap((file) => file.rules);
   }
 
@@ -209,7 +216,7 @@ class Matcher {
   }
 
   #automaton(): Automaton {
-    return (this.#compiled ??= compile(this.#rules, this.#locale));
+    return (this.#compiled ??= compile(this.#rules, this.#locale, this.#cacheBytes));
   }
 }
 
@@ -234,12 +241,12 @@ function distinct(rules: readonly Rule[]): Rule[][] {
   return [...groups.values()];
 }
 
-function compile(all: readonly Rule[], locale: Locale): Automaton {
+function compile(all: readonly Rule[], locale: Locale, cacheBytes: number): Automaton {
   const groups = distinct(all);
   const rules = groups.map((group) => group[0]!);
   const { set, faults } = compilePatternSet(
     rules.map((rule) => rule.bytes),
-    { locale },
+    { locale, cacheBytes },
   );
   return {
     set,

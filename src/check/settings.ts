@@ -14,8 +14,6 @@ export type Settings = {
   readonly intro: boolean;
   /** 0: the report is the mail; 1: attached; 2: attached and compressed by gzip. */
   readonly mailAsAttach: 0 | 1 | 2;
-  /** A Content-Transfer-Encoding, or "" to let the mailer choose. */
-  readonly mimeEncoding: string;
   readonly fqdn: boolean;
   /** Sort whole lines and drop repeats, instead of sorting by the first three fields. */
   readonly sortUniq: boolean;
@@ -51,7 +49,6 @@ export const DEFAULT_SETTINGS: Settings = {
   date: undefined,
   intro: true,
   mailAsAttach: 0,
-  mimeEncoding: "",
   fqdn: false,
   sortUniq: false,
   supportCrackingIgnore: false,
@@ -82,7 +79,6 @@ const KEYS: readonly Key[] = [
   { name: "DATE", read: (date) => ({ date }) },
   { name: "INTRO", read: readIntro },
   { name: "MAILASATTACH", read: readAttach },
-  { name: "MIMEENCODING", read: (mimeEncoding) => ({ mimeEncoding }) },
   onOff("FQDN", "fqdn"),
   onOff("SORTUNIQ", "sortUniq"),
   onOff("SUPPORT_CRACKING_IGNORE", "supportCrackingIgnore"),
@@ -104,11 +100,12 @@ const KEYS: readonly Key[] = [
   { name: "SYSLOG_SUMMARY", read: absolute((syslogSummaryCommand) => ({ syslogSummaryCommand })) },
 ];
 
-// Variables that do something in logcheck's script but have nothing to do here: they are no mistake.
+// Variables that do something in logcheck's script but have nothing to do here: they are no mistake. MIMEENCODING is
+// among them because our mail is quoted-printable, which every mailer and every mail program takes.
 const WITHOUT_EFFECT = new Set([
   ...["PATH", "LANG", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_TIME", "TMPDIR", "HOSTNAME"],
   ...["LOCKDIR", "LOGTAIL", "LOGTAIL_OPTS", "LOGFILE_FALLBACK", "MAILOUT", "REBOOT", "NOCLEANUP"],
-  ...["LOGCHECKDEBUG", "SORT", "MAILTO"],
+  ...["LOGCHECKDEBUG", "SORT", "MAILTO", "MIMEENCODING"],
 ]);
 
 /** The names that logcheck.conf may set. */
