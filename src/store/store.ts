@@ -90,7 +90,7 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
       guarded(() => database.exec(depth === 1 ? "COMMIT" : `RELEASE ${savepoint}`));
       return result;
     } catch (error) {
-      // A full disk may have made SQLite roll back everything by itself.
+      // On a full disk SQLite may have rolled back everything by itself.
       if (database.isTransaction) {
         database.exec(depth === 1 ? "ROLLBACK" : `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`);
       }

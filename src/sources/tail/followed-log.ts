@@ -183,9 +183,9 @@ export class FollowedLog {
    */
   async #passedBy(current: Incarnation): Promise<boolean> {
     if (!current.wasEmpty) return false;
-    const here = await this.#here();
-    if (here === null || here.mtimeMs === current.mtimeMs) return false;
-    if (this.#unread(newerThan(await this.#generations(), null, current.mtimeMs)).length === 0) return false;
+    if (!(await current.wasTouched())) return false;
+    const newer = this.#unread(newerThan(await this.#generations(), null, current.mtimeMs));
+    if (newer.every((one) => sameFile(one, current))) return false;
     this.#last = { device: "", inode: "", mtimeMs: current.mtimeMs };
     this.#current = null;
     await current.close();

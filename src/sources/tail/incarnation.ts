@@ -106,6 +106,11 @@ export class Incarnation {
     return this.#wasEmpty;
   }
 
+  /** Whether somebody wrote to it, or truncated it, since it was read last. */
+  async wasTouched(): Promise<boolean> {
+    return (await factsOf(this.#handle))?.mtimeMs !== this.#mtimeMs;
+  }
+
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
