@@ -89,7 +89,7 @@ export async function runCase(
     }
   };
   for (const contender of able) {
-    if (contender.roundsMax === undefined) await once(contender);
+    if (contender.roundsMax === undefined && contender.isAlwaysCold !== true) await once(contender);
   }
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < able.length; turn++) {

@@ -23,6 +23,8 @@ export type Contender = {
   readonly obstacle?: string | null;
   /** For work that takes minutes: fewer rounds than the others, and no warming up. */
   readonly roundsMax?: number;
+  /** Each run begins with nothing running, so that there is nothing to warm. */
+  readonly isAlwaysCold?: boolean;
   /** Puts the material back to where it was; not measured. */
   before?(): void;
   run(): Sample | Promise<Sample>;
