@@ -1,6 +1,8 @@
 // What every way of blocking must be able to do. `backend.contract.ts` holds each of them to it in real network
 // namespaces.
 import type { Prefix } from "../core/address.ts";
+import type { Touch } from "./backends/tripwire-log.ts";
+import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { HeldBlock } from "./plan.ts";
 import type { FirewallChange } from "./types.ts";
 
@@ -40,6 +42,16 @@ export interface Backend {
    * @throws SystemCallError when this machine does not tell
    */
   watch?(onEvent: (event: "disturbed" | "lifted-by-order") => void): Disposable;
+  /**
+   * Lets the kernel make the first decision by itself; `onTouch` hears of each block it has made.
+   * @throws when this kernel cannot; blocks then work as before
+   */
+  arm?(
+    options: TripwireOptions,
+    onTouch: (touch: Touch) => void,
+    onDeaf: (why: string) => void,
+  ): Promise<void>;
+  disarm?(): Promise<void>;
   /** Removes every block and everything else this backend has put on the host. */
   clear(): Promise<void>;
   /** Lets go of handles; blocks stay in force. */

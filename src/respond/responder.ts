@@ -5,15 +5,17 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
 import type { Backend } from "./backend.ts";
+import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import { decide } from "./decide.ts";
-import { allGuards, guardOver, guardrailFor, prefixesOverlap } from "./guardrails.ts";
+import { allGuards, guardOver, guardrailFor, prefixesOverlap, wholeAddress } from "./guardrails.ts";
 import { Healing } from "./healing.ts";
 import { BlockLedger } from "./ledger.ts";
 import { limitsOf } from "./limits.ts";
 import { type HeldBlock, planChanges } from "./plan.ts";
 import { ChangeQueue } from "./queue.ts";
 import type { StandingBlock } from "./standing.ts";
+import { KernelTripwire } from "./tripwire.ts";
 import type { BlockHistory, BlockLimits, BlockRow, Guard, HostFacts } from "./types.ts";
 import { Voice } from "./voice.ts";
 
@@ -25,6 +27,8 @@ export type ResponderOptions = Partial<BlockLimits> & {
   /** Who is protected, asked at every verdict: `reader.current()` of a `HostFactsReader`. */
   readonly facts: () => HostFacts;
   readonly emit: Emit;
+  /** Let the kernel decide first, in mode `block`, where the backend can; false or left out: user space decides alone. */
+  readonly tripwire?: TripwireOptions | false;
   readonly clock?: Clock;
   /** Chance in [0, 1) for the jitter. */
   readonly chance?: () => number;
@@ -50,12 +54,14 @@ export class Responder {
   readonly #ledger: BlockLedger;
   readonly #queue: ChangeQueue;
   readonly #healing: Healing;
+  readonly #tripwire: KernelTripwire;
   readonly #timer: NodeJS.Timeout;
   #mode: Mode;
   #allow: readonly Guard[];
   #ticking: Promise<void> | undefined;
   // What the allow set in the firewall was last made from; null: not yet, or to be made again.
   #guardKey: string | null = null;
+  #lastFinding = "";
   #closed = false;
 
   constructor(options: ResponderOptions) {
@@ -82,6 +88,13 @@ export class Responder {
       },
       lifted: () => this.#liftedByOrder(),
     });
+    this.#tripwire = new KernelTripwire({
+      options: options.tripwire ?? false,
+      backend: this.#backend,
+      clock: this.#clock,
+      voice: this.#voice,
+      onScan: (scan) => void this.onFinding(this.#emit({ type: "scan.detected", scan })),
+    });
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     this.#timer.unref();
   }
@@ -95,7 +108,7 @@ export class Responder {
   describe(): string {
     const blocks = `${this.inForce} ${this.inForce === 1 ? "block" : "blocks"} in force`;
     return this.#mode === "block"
-      ? `${this.#backend.name}, ${this.#backend.describe()}: ${blocks}`
+      ? `${this.#backend.name}, ${this.#backend.describe()}${this.#tripwire.describe()}: ${blocks}`
       : `observing, nothing new is blocked: ${blocks}`;
   }
 
@@ -114,7 +127,9 @@ export class Responder {
    * when the firewall has confirmed or refused. Emits verdict.reached, then block.applied or block.failed.
    */
   async onFinding(event: Event): Promise<void> {
-    if (event.type !== "scan.detected" || this.#closed) return;
+    if (event.type !== "scan.detected" || this.#closed || event.id === this.#lastFinding) return;
+    // What the tripwire found comes twice where the listener to all events hands findings on.
+    this.#lastFinding = event.id;
     const { scan } = event;
     const facts = this.#facts();
     const now = this.#clock.now();
@@ -138,6 +153,10 @@ export class Responder {
     if (verdict.action === "watch") {
       this.#breaker.refuse(verdict);
       return;
+    }
+    if (verdict.guardrail !== undefined && this.#tripwire.armed) {
+      // The kernel may have been quicker than the news of who is protected.
+      await this.#queue.change({ do: "lift", target: wholeAddress(scan.source) });
     }
     if (verdict.action === "block") this.#breaker.noteBlock(scan.grade);
     // The firewall first: a single change is made within this very call, before the verdict is written anywhere.
@@ -187,6 +206,7 @@ export class Responder {
     if (this.#mode !== "block") return;
     await this.#makeFirewallSo();
     this.#healing.start();
+    await this.#tripwire.follow(this.#mode);
   }
 
   /**
@@ -253,6 +273,7 @@ export class Responder {
     if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
     this.#breaker.tick(this.inForce);
     this.#healing.tick();
+    await this.#tripwire.follow(this.#mode);
   }
 
   // The guards or the allow list have changed: free whoever is protected now, and tell the firewall.

@@ -20,6 +20,14 @@ import {
   tableScript,
   USUAL_SETS,
 } from "./ruleset.ts";
+import { hearTouches, type Touch } from "./tripwire-log.ts";
+import {
+  disarmScript,
+  LOG_GROUP,
+  SNAP_BYTES,
+  type TripwireOptions,
+  tripwireScript,
+} from "./tripwire-rules.ts";
 
 // A transaction of this many elements takes about 10 ms; between two the event loop runs.
 const ELEMENTS_PER_SCRIPT = 2_000;
@@ -27,11 +35,12 @@ const ELEMENTS_PER_SCRIPT = 2_000;
 const LISTINGS = 5;
 const RESIZE_MS = 20;
 
-const CHAIN_LISTING = `list chain ${TABLE} prerouting\n`;
-
 // Seen by a guard that watches: what follows is an order, not an accident. A transaction of its own, because of
 // what is made and removed within one the kernel need not tell.
 const ORDER_SCRIPT = `add table ${TABLE}\nadd set ${TABLE} ${ORDER_MARK} { type ipv4_addr; }\n`;
+
+// At the end of the program a table that somebody else has removed needs no disarming.
+const NOTHING_MORE_TO_DO = () => {};
 
 const MEND_REFUSED = "see `nft list table inet telltale`; the guard needs root or CAP_NET_ADMIN";
 
@@ -43,6 +52,7 @@ export class NftablesBackend implements Backend {
   #allow: readonly Prefix[] = [];
   // The chain as the kernel prints it when nobody has touched it.
   #chain = "";
+  #tripwire: { readonly options: TripwireOptions; readonly ear: Disposable } | undefined;
 
   constructor(options: NftablesOptions = {}) {
     this.#options = options;
@@ -116,7 +126,7 @@ export class NftablesBackend implements Backend {
 
   async intact(): Promise<boolean> {
     try {
-      return (await this.#run(CHAIN_LISTING)) === this.#chain;
+      return (await this.#chains()) === this.#chain;
     } catch (error) {
       if (error instanceof NftError) return false;
       throw error;
@@ -127,6 +137,31 @@ export class NftablesBackend implements Backend {
     return watchTable(TABLE.split(" ")[1]!, onEvent);
   }
 
+  async arm(
+    options: TripwireOptions,
+    onTouch: (touch: Touch) => void,
+    onDeaf: (why: string) => void,
+  ): Promise<void> {
+    await this.disarm();
+    const ear = hearTouches(LOG_GROUP, SNAP_BYTES, onTouch, onDeaf);
+    this.#tripwire = { options, ear };
+    try {
+      await this.#build();
+    } catch (error) {
+      this.#tripwire = undefined;
+      ear[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async disarm(): Promise<void> {
+    this.#tripwire?.ear[Symbol.dispose]();
+    this.#tripwire = undefined;
+    if (!(await this.#exists("tripwire"))) return;
+    await this.#run(disarmScript());
+    this.#chain = await this.#chains();
+  }
+
   async clear(): Promise<void> {
     await this.#run(ORDER_SCRIPT);
     await this.#run(removeScript());
@@ -134,6 +169,7 @@ export class NftablesBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
     await this.#nft?.close();
     this.#nft = undefined;
   }
@@ -141,6 +177,23 @@ export class NftablesBackend implements Backend {
   async #run(script: string): Promise<string> {
     this.#nft ??= openNftables(this.#options);
     return this.#nft.run(script);
+  }
+
+  async #chains(): Promise<string> {
+    const blocks = await this.#run(`list chain ${TABLE} prerouting\n`);
+    return this.#tripwire === undefined
+      ? blocks
+      : blocks + (await this.#run(`list chain ${TABLE} tripwire\n`));
+  }
+
+  async #exists(chain: string): Promise<boolean> {
+    try {
+      await this.#run(`list chain ${TABLE} ${chain}\n`);
+      return true;
+    } catch (error) {
+      if (error instanceof NftError) return false;
+      throw error;
+    }
   }
 
   // The whole table as text; "" when there is none.
@@ -154,7 +207,8 @@ export class NftablesBackend implements Backend {
   }
 
   async #build(): Promise<void> {
-    const script = tableScript(this.#keys) + allowScript(this.#allow);
+    const tripwire = this.#tripwire === undefined ? "" : tripwireScript(this.#tripwire.options);
+    const script = tableScript(this.#keys) + tripwire + allowScript(this.#allow);
     try {
       await this.#run(script);
     } catch (error) {
@@ -170,7 +224,7 @@ export class NftablesBackend implements Backend {
       );
       await this.#run(removeScript() + script + changesScript(kept));
     }
-    this.#chain = await this.#run(CHAIN_LISTING);
+    this.#chain = await this.#chains();
   }
 
   #know(key: SetKey): boolean {

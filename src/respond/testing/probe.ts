@@ -1,9 +1,9 @@
-// Knocks once at a closed TCP port: `answered` when the host replies with a reset, `silent` when nothing comes back.
-// Arguments: own address, host's address, patience in milliseconds.
+// Knocks once at a TCP port: `answered` when the host replies with a reset, `silent` when nothing comes back.
+// Arguments: own address, host's address, patience in milliseconds, port.
 import { connect } from "node:net";
 
-const [localAddress, host, patience] = process.argv.slice(2);
-const socket = connect({ host: host!, port: 9, localAddress: localAddress! });
+const [localAddress, host, patience, port] = process.argv.slice(2);
+const socket = connect({ host: host!, port: Number(port), localAddress: localAddress! });
 const say = (word: string) => {
   process.stdout.write(word);
   process.exit(0);

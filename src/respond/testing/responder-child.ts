@@ -18,6 +18,7 @@ const responder = new Responder({
   history,
   facts: () => facts.current(),
   maxPerMinute: 1_000_000,
+  tripwire: process.argv[2] === "tripwire" ? { ports: [23] } : false,
   emit: (body) => {
     const event = stamp(body, new Date());
     say({ event });
@@ -31,6 +32,11 @@ async function answer({ call, targets = [], count = 0 }: Request): Promise<unkno
   if (call === "restore") return responder.restore();
   if (call === "liftAll") return responder.liftAll();
   if (call === "lift") return responder.lift(targets[0]!);
+  if (call === "mode") {
+    responder.setMode(targets[0] as "observe" | "block");
+    return responder.tick();
+  }
+  if (call === "close") return responder.close();
   if (call === "tick") return responder.tick();
   if (call === "held") return (await responder.packetsStopped()).size;
   if (call === "inForce") return responder.inForce;

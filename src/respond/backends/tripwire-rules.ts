@@ -1,0 +1,89 @@
+// Lets the kernel make the first decision, at the packet: one touch of a tripwire port, or the k-th distinct unused
+// TCP port from one source within a minute, and the source is in the blocked set before user space has seen anything.
+import { setName, TABLE } from "./ruleset.ts";
+
+export type TripwireOptions = {
+  /** The how-many-th distinct unused port within a minute blocks. */
+  readonly distinctPorts?: number;
+  /** Ports of which one touch is enough, when nothing listens there. */
+  readonly ports?: readonly number[];
+  /** How long the kernel blocks by itself, milliseconds: short, because a bare SYN may bear a forged source. */
+  readonly blockMs?: number;
+  /** New blocks a minute that the kernel makes by itself, for each family; past it user space decides alone. */
+  readonly maxPerMinute?: number;
+};
+
+/** The third: a browser that tries http and https, or both ports of a wrong address, stays below. */
+export const DISTINCT_PORTS = 3;
+export const BLOCK_MS = 60_000;
+const MAX_PER_MINUTE = 60;
+// A source is forgotten a minute after its last touch; 65,535 sources hold about 8 MB, and when all places are taken the
+// rule does not match and user space decides as before.
+const MEMORY_S = 60;
+const MAX_SOURCES = 65_535;
+
+/** NFLOG group of the notifications: "tt", away from the small numbers that people write by hand. */
+export const LOG_GROUP = 0x7474;
+/** The headers of IPv6 and TCP fit. */
+export const SNAP_BYTES = 128;
+
+const CHAIN = "tripwire";
+
+/** What `tableScript` is followed by, in the same transaction. */
+export function tripwireScript(options: TripwireOptions): string {
+  const distinct = Math.max(2, options.distinctPorts ?? DISTINCT_PORTS);
+  const perMinute = options.maxPerMinute ?? MAX_PER_MINUTE;
+  const timeout = `${Math.ceil((options.blockMs ?? BLOCK_MS) / 1_000)}s`;
+  const ports = [...new Set(options.ports ?? [])].filter((port) => port > 0 && port < 65_536);
+  const lines = [
+    // After address translation: a port that leads to a container is not local any more and never comes here.
+    `add chain ${TABLE} ${CHAIN} { type filter hook input priority -310; policy accept; }`,
+    `flush chain ${TABLE} ${CHAIN}`,
+    rule('iifname "lo" accept'),
+    rule("ip saddr @allow4 accept"),
+    rule("ip6 saddr @allow6 accept"),
+    rule("meta l4proto != tcp accept"),
+    rule("tcp flags & (fin|syn|rst|ack) != syn accept"),
+    // The kernel itself knows which ports are in use, also one that was opened a microsecond ago.
+    rule("socket wildcard { 0, 1 } accept"),
+  ];
+  for (const [family, source, key, width] of [
+    [4, "ip saddr", "ip saddr", 32],
+    // Counted by customer network, blocked by address: user space knows whether a neighbour there is protected.
+    [6, "ip6 saddr", "ip6 saddr and ffff:ffff:ffff:ffff::", 128],
+  ] as const) {
+    const block = `limit rate ${perMinute}/minute burst ${perMinute} packets add @${setName({ family, bits: width })} { ${source} timeout ${timeout} } log group ${LOG_GROUP} snaplen ${SNAP_BYTES} drop`;
+    const type = `ipv${family}_addr`;
+    const set = (name: string, keyType: string) =>
+      `add set ${TABLE} ${name} { type ${keyType}; flags dynamic, timeout; timeout ${MEMORY_S}s; size ${MAX_SOURCES}; }`;
+    lines.unshift(set(`touched${family}`, `${type} . inet_service`), set(`score${family}`, type));
+    if (ports.length > 0)
+      lines.push(
+        rule(`${source} != ${family === 4 ? "0.0.0.0" : "::"} tcp dport { ${ports.join(", ")} } ${block}`),
+      );
+    lines.push(
+      // Trying one closed port again and again is one mistake, not many.
+      rule(`${source} . tcp dport @touched${family} accept`),
+      rule(`add @touched${family} { ${source} . tcp dport }`),
+      rule(
+        `update @score${family} { ${key} limit rate over ${distinct - 1}/minute burst ${distinct - 1} packets } ${block}`,
+      ),
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Takes the tripwire out and leaves the blocks it made. */
+export function disarmScript(): string {
+  const sets = ["touched4", "score4", "touched6", "score6"];
+  return [
+    `flush chain ${TABLE} ${CHAIN}`,
+    `delete chain ${TABLE} ${CHAIN}`,
+    ...sets.map((name) => `delete set ${TABLE} ${name}`),
+    "",
+  ].join("\n");
+}
+
+function rule(text: string): string {
+  return `add rule ${TABLE} ${CHAIN} ${text}`;
+}
