@@ -19,6 +19,8 @@ export type CommandOptions = {
   readonly stdout?: Stream;
   /** Whether stdout (unless given) and stderr go where ours go; otherwise their end is collected. */
   readonly inherit?: boolean;
+  /** What it gets as descriptor 3. */
+  readonly extra?: number | undefined;
   /** Whose rights it has; null for ours. */
   readonly identity?: Identity | null;
   readonly signal?: AbortSignal | undefined;
@@ -32,11 +34,11 @@ export function runCommand(
   argv: readonly [string, ...string[]],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const { stdin = "ignore", stdout, inherit = false, identity = null, signal } = options;
+  const { stdin = "ignore", stdout, inherit = false, identity = null, extra, signal } = options;
   const sink = inherit ? "inherit" : "pipe";
   return new Promise((resolve) => {
     const child = spawn(argv[0], argv.slice(1), {
-      stdio: [stdin, stdout ?? sink, sink],
+      stdio: [stdin, stdout ?? sink, sink, ...(extra === undefined ? [] : [extra])],
       ...(identity === null ? {} : { uid: identity.uid, gid: identity.gid }),
       ...(signal === undefined ? {} : { signal }),
     });

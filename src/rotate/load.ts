@@ -57,6 +57,14 @@ export function loadConfigs(configs: readonly string[]): Rotation {
   return loader.finish();
 }
 
+// What logrotate mentions and carries on from, its exit status still 0.
+const MILD = new Set(["line ignored", "text ignored", "script ignored"]);
+
+/** Whether any of these faults keeps a log from being rotated as configured: then a run's exit status is not 0. */
+export function faultsMatter(faults: readonly ConfigFault[]): boolean {
+  return faults.some((fault) => !MILD.has(fault.consequence ?? ""));
+}
+
 class Loader {
   readonly #names: Names = accountNames();
   readonly #listings = new Listings();

@@ -1,7 +1,7 @@
 // The rotation room's door: load the configuration, plan, run. What runs is what was planned, stanza by stanza, each planned
 // when its turn comes so that it sees what the ones before it did.
 import { availableParallelism } from "node:os";
-import { describeError } from "../core/errors.ts";
+import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
 import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from "./execute.ts";
@@ -9,7 +9,8 @@ import { Listings } from "./glob/expand.ts";
 import { withIdentity } from "./identity.ts";
 import { inventory } from "./inventory.ts";
 import { dropJournal, Journal, NO_NOTES, readJournal } from "./journal.ts";
-import { loadConfigs } from "./load.ts";
+import { faultsMatter, loadConfigs } from "./load.ts";
+import { lockState, StateBusyError } from "./lock.ts";
 import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
 import { formatStamp } from "./names/match.ts";
 import { planStanza } from "./plan.ts";
@@ -59,8 +60,21 @@ export async function runRotations(
   options: RotateOptions,
   emit: Emit,
 ): Promise<RotationSummary> {
-  const now = options.now ?? new Date();
   const { signal, statePath } = options;
+  let lock: Disposable;
+  try {
+    lock = await lockState(statePath, options.lock ?? "fail");
+  } catch (error) {
+    const busy = error instanceof StateBusyError;
+    const mend =
+      busy || error instanceof MissingPartError
+        ? error.mend
+        : "check the directory of the state file and its rights";
+    emit({ type: "rotation.failed", log: statePath, why: `nothing rotated: ${describeError(error)}`, mend });
+    return { logs: 0, rotated: 0, failed: 0, skipped: 0, bytesFreed: 0, exitStatus: busy ? 3 : 1 };
+  }
+  using _held = lock;
+  const now = options.now ?? new Date();
   const state = loadState(statePath);
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
   const tally = new Tally(state.stamps, now, emit);
@@ -70,6 +84,7 @@ export async function runRotations(
     stamp: formatStamp("%Y%m%d%H", now),
     mailCommand: options.mailCommand ?? DEFAULT_MAIL_COMMAND,
     inherit: options.inherit ?? false,
+    scriptLog: options.scriptLog,
     signal,
     pool: makePool(options.compressors ?? availableParallelism()),
   };
@@ -81,6 +96,7 @@ export async function runRotations(
     if (signal?.aborted) break;
     const plans = planOne(stanza, state.stamps, now, options);
     for (const plan of plans) tally.planned(plan);
+    options.observe?.(stanza, plans);
     const due = plans.filter((plan) => plan.verdict === "rotate");
     if (due.length === 0) continue;
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
@@ -93,7 +109,7 @@ export async function runRotations(
   const saved = tally.save(statePath);
   if (saved && !signal?.aborted) journal?.close();
   else journal?.leave();
-  return tally.summary(rotation.faults.length > 0 || state.faults.length > 0);
+  return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
 }
 
 type RunContext = Omit<ExecuteContext, "identity" | "notes" | "replay">;

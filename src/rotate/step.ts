@@ -29,17 +29,20 @@ export type StepContext = {
   readonly mailCommand: readonly string[];
   /** Whether scripts write to our own stdout and stderr. */
   readonly inherit: boolean;
+  /** Descriptor that scripts get as their descriptor 3. */
+  readonly scriptLog?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 /** Runs `/bin/sh -c` on a script, its arguments passed as arguments. Throws when it fails. */
 export async function runScript(
   step: ScriptStep,
-  context: Pick<StepContext, "inherit" | "signal">,
+  context: Pick<StepContext, "inherit" | "scriptLog" | "signal">,
 ): Promise<void> {
-  const { inherit, signal } = context;
+  const { inherit, scriptLog, signal } = context;
   const result = await runCommand(["/bin/sh", "-c", step.script.text, "logrotate_script", ...step.args], {
     inherit,
+    extra: scriptLog,
     signal,
   });
   if (result.ok) return;

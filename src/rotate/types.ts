@@ -252,8 +252,8 @@ export type RotationSummary = {
   readonly failed: number;
   readonly skipped: number;
   readonly bytesFreed: number;
-  /** 0, or 1 when a log failed or the configuration had faults. */
-  readonly exitStatus: 0 | 1;
+  /** 0; 1 when a log failed or the configuration had faults; 3 when another rotation was running. */
+  readonly exitStatus: 0 | 1 | 3;
 };
 
 export type RotateOptions = {
@@ -273,5 +273,11 @@ export type RotateOptions = {
   readonly mailCommand?: readonly string[];
   /** Whether scripts write to our stdout and stderr; otherwise the end of what a failing one says is in the error. */
   readonly inherit?: boolean;
+  /** What to do when another rotation holds the state: give up (when left out), wait, or not lock at all. */
+  readonly lock?: "fail" | "wait" | "skip";
+  /** Descriptor that scripts get as their descriptor 3. */
+  readonly scriptLog?: number;
+  /** Told of each stanza's plans right before they are carried out. */
+  readonly observe?: (stanza: LogStanza, plans: readonly LogPlan[]) => void;
   readonly signal?: AbortSignal;
 };

@@ -1,0 +1,204 @@
+// logrotate's command line over telltale's rotation: the same options, files, exit statuses and phrases, so that cron jobs and
+// units that call logrotate may call this. Where the two differ on purpose is in docs/rotate-differences.md.
+import { spawn } from "node:child_process";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { type ConfigFault, describeError } from "../core/errors.ts";
+import { EVENT_SCHEMA_VERSION, type EventBody } from "../core/events.ts";
+import { showable } from "../core/hostile.ts";
+import { newId } from "../core/id.ts";
+import { faultsMatter } from "../rotate/load.ts";
+import {
+  loadRotation,
+  planRotations,
+  type RotateOptions,
+  type Rotation,
+  runRotations,
+} from "../rotate/run.ts";
+import { splitWords } from "../rotate/syntax/parse.ts";
+import {
+  LOGROTATE_HELP,
+  LOGROTATE_USAGE,
+  type LogrotateRequest,
+  readLogrotateOptions,
+} from "./logrotate-options.ts";
+import { wordsOfStanza } from "./logrotate-words.ts";
+import { type FaceOutput, standardOutput } from "./output.ts";
+
+/** The logrotate whose behaviour this is. */
+const VERSION = "3.22.0";
+
+const VERSION_TEXT = `logrotate ${VERSION} (telltale)
+
+    Default mail command:       /usr/bin/mail
+    Default compress command:   /bin/gzip
+    Default uncompress command: /bin/gunzip
+    Default compress extension: .gz
+    Default state file path:    /var/lib/logrotate/status
+`;
+
+const DEBUG_WARNING =
+  "warning: logrotate in debug mode does nothing except printing debug messages!  Consider using verbose mode (-v) instead if this is not what you want.\n\n";
+
+/** The face's door. */
+export function main(argv: readonly string[]): Promise<number> {
+  return runLogrotate(argv, standardOutput);
+}
+
+/**
+ * Runs logrotate with these arguments.
+ * @returns the exit status: 0; 1 when something went wrong; 2 for an unknown option; 3 when another run holds the state
+ */
+export async function runLogrotate(args: readonly string[], output: FaceOutput): Promise<number> {
+  const request = readLogrotateOptions(args);
+  if ("message" in request) {
+    output.err(`${request.message}\n`);
+    return request.status;
+  }
+  if (request.show !== null) {
+    const text = { help: LOGROTATE_HELP, usage: LOGROTATE_USAGE, version: VERSION_TEXT }[request.show];
+    output.out(Buffer.from(text));
+    return 0;
+  }
+  if (request.configs.length === 0) {
+    output.err(`${VERSION_TEXT.split("\n", 1)[0]}\n\n${LOGROTATE_USAGE}`);
+    return 1;
+  }
+  let voice: Voice;
+  try {
+    voice = openVoice(request, output);
+  } catch (error) {
+    output.err(`error: error opening log file ${request.log}: ${describeError(error)}\n`);
+    return 1;
+  }
+  try {
+    return await rotate(request, voice);
+  } finally {
+    await voice.close();
+  }
+}
+
+/** Where messages go: errors always to stderr, the rest there with -v; all of it to the log of -l. */
+type Voice = {
+  error(text: string): void;
+  message(text: string): void;
+  /** The log's descriptor, which scripts get as 3; null when there is none. */
+  readonly logFd: number | null;
+  close(): Promise<void>;
+};
+
+function openVoice(request: LogrotateRequest, output: FaceOutput): Voice {
+  const { log, verbose } = request;
+  if (log === "syslog") {
+    const logger = spawn("logger", ["-t", "logrotate", "-p", "user.info"], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    let gone = false;
+    logger.on("error", () => {
+      gone = true;
+      output.err("error: logger cannot be run, so nothing reaches syslog\n    mend: apt install bsdutils\n");
+    });
+    logger.stdin.on("error", () => {
+      gone = true;
+    });
+    const ended = new Promise<void>((resolve) => {
+      logger.on("close", () => resolve());
+      logger.on("error", () => resolve());
+    });
+    const send = (text: string): void => {
+      if (!gone) logger.stdin.write(text);
+    };
+    return voiceOf(output, verbose, send, null, async () => {
+      logger.stdin.end();
+      await ended;
+    });
+  }
+  if (log === null)
+    return voiceOf(
+      output,
+      verbose,
+      () => {},
+      null,
+      async () => {},
+    );
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOCTTY;
+  const fd = openSync(log, flags, 0o644);
+  const send = (text: string): void => {
+    writeSync(fd, text);
+  };
+  return voiceOf(output, verbose, send, fd, async () => closeSync(fd));
+}
+
+function voiceOf(
+  output: FaceOutput,
+  verbose: boolean,
+  log: (text: string) => void,
+  logFd: number | null,
+  close: () => Promise<void>,
+): Voice {
+  return {
+    error: (text) => {
+      output.err(`error: ${text}\n`);
+      log(`error: ${text}\n`);
+    },
+    message: (text) => {
+      if (verbose) output.err(text);
+      log(text);
+    },
+    logFd,
+    close,
+  };
+}
+
+async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> {
+  const now = new Date();
+  const { force, debug, state: statePath, configs } = request;
+  if (debug) voice.message(DEBUG_WARNING);
+  const rotation = await loadRotation({ configs });
+  for (const fault of rotation.faults) voice.error(faultText(fault));
+  voice.message(`\nHandling ${rotation.stanzas.length} logs\n`);
+  const options: RotateOptions = {
+    configs,
+    statePath,
+    force,
+    now,
+    mailCommand: splitWords(request.mail),
+    inherit: true,
+    lock: request.skipLock ? "skip" : request.waitForLock ? "wait" : "fail",
+    ...(voice.logFd === null ? {} : { scriptLog: voice.logFd }),
+    observe: (stanza, plans) => voice.message(wordsOfStanza(stanza, plans, now, force)),
+  };
+  return debug ? debugRun(rotation, options, voice) : realRun(rotation, options, voice);
+}
+
+async function debugRun(rotation: Rotation, options: RotateOptions, voice: Voice): Promise<number> {
+  const plans = await planRotations(rotation, options);
+  for (const stanza of rotation.stanzas) {
+    options.observe?.(
+      stanza,
+      plans.filter((plan) => plan.stanza.id === stanza.id),
+    );
+  }
+  for (const plan of plans) if (plan.verdict === "fail") voice.error(`${showable(plan.log)}: ${plan.why}`);
+  const failed = plans.some((plan) => plan.verdict === "fail");
+  return failed || faultsMatter(rotation.faults) ? 1 : 0;
+}
+
+async function realRun(rotation: Rotation, options: RotateOptions, voice: Voice): Promise<number> {
+  const emit = (body: EventBody) => {
+    if (body.type === "rotation.failed") {
+      voice.error(`${showable(body.log)}: ${showable(body.why)}\n    mend: ${showable(body.mend)}`);
+    } else if (body.type === "config.faulty") for (const fault of body.faults) voice.error(faultText(fault));
+    const at = new Date();
+    return { ...body, v: EVENT_SCHEMA_VERSION, id: newId(at), host: "", at: at.toISOString() } as const;
+  };
+  return (await runRotations(rotation, options, emit)).exitStatus;
+}
+
+// `FILE:LINE KEY MESSAGE -- CONSEQUENCE`, as scripts that look for FILE:LINE expect, and the mend below.
+function faultText(fault: ConfigFault): string {
+  const { file, line, key, message, consequence, mend } = fault;
+  const place = line > 0 ? `${file}:${line}` : file;
+  const result = consequence === undefined ? "" : ` -- ${consequence}`;
+  const text = showable(`${place} ${key === "" ? "" : `${key}: `}${message}${result}`);
+  return mend === "" ? text : `${text}\n    mend: ${showable(mend)}`;
+}
