@@ -221,6 +221,9 @@ function attributes(key: string, value: string, names: Names): Attributes | Refu
     mode = Number.parseInt(words.shift()!, 8);
     if (mode > 0o7777) return refuse(`wants an octal mode of at most 7777, found ${mode.toString(8)}`, mend);
   }
+  if (mode === null && /^0\d/.test(words[0] ?? "")) {
+    return refuse(`wants an octal mode, found "${words[0]}"`, mend);
+  }
   if (words.length > 2) return refuse(`has extra arguments, ${found(value)}`, mend);
   const [user, group] = words;
   const uid = user === undefined ? null : lookUp(user, (name) => names.uidOf(name));
