@@ -86,6 +86,8 @@ function casesOf(events: readonly Event[]): { cases: Map<string, Case>; spilt: n
   for (const event of events) {
     if (!isAttack(event)) continue;
     const known = linked(event, byFinding) ?? cases.get(keyOf(event));
+    // The end of a block from an earlier report is no attack of this one.
+    if (known === undefined && event.type === "block.lifted") continue;
     if (known === undefined && cases.size >= MAX_SOURCES) {
       spilt++;
       continue;

@@ -208,6 +208,16 @@ test("finds a sentence for every event of loss", () => {
   }
 });
 
+test("makes no attack and no report of blocks that merely end", () => {
+  const lifted = { type: "block.lifted", target: "192.0.2.7", cause: "expired", packetsStopped: 12 } as const;
+  const result = made([stamped(lifted), stamped({ ...lifted, target: "192.0.2.8" })]);
+  assert.ok(empty(result));
+  assert.deepEqual(
+    result.sections.map((each) => [each.key, each.entries[0]!.lines[0]]),
+    [["blocks", "2 blocks ended in this period, 24 packets stopped by them"]],
+  );
+});
+
 test("folds the same trouble with other figures, but keeps every path apart", () => {
   const trip = (count: number) =>
     ({

@@ -9,7 +9,7 @@ import { diskWorry, isPressing } from "./disks/decide.ts";
 import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
 import { seriesOf, totalsOf } from "./tally.ts";
-import type { BlockInForce, Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from "./types.ts";
+import type { Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from "./types.ts";
 
 // Seven sections of a hundred lines are the most that somebody reads; the rest is counted and attached.
 const DEFAULT_MAX_LINES = 100;
@@ -41,7 +41,7 @@ export function digest(input: DigestInput): Digest {
     violations: foldLines(linesOf(events, "violations"), max),
     system: foldLines(linesOf(events, "system"), max),
     rotations: capped([...diskEntries(input), ...rotationEntries(events)], max),
-    blocks: blocksContent(input.blocksInForce, max),
+    blocks: blocksContent(input, max),
     uncovered: capped(uncoveredEntries(events), max),
     blind: capped(blindEntries(events), max),
   };
@@ -130,8 +130,8 @@ function rotationEntries(events: readonly Event[]): Entry[] {
   return [...same(failed), ...done];
 }
 
-function blocksContent(blocks: readonly BlockInForce[], max: number): Content {
-  const ordered = [...blocks].sort((a, b) => b.packetsStopped - a.packetsStopped);
+function blocksContent({ blocksInForce, events }: DigestInput, max: number): Content {
+  const ordered = [...blocksInForce].sort((a, b) => b.packetsStopped - a.packetsStopped);
   const rest = Math.max(0, ordered.length - max);
   const entries = ordered.slice(0, max).map((block) => {
     const until = block.until === null ? "until lifted" : `until ${syslogStamp(block.until)}`;
@@ -141,7 +141,20 @@ function blocksContent(blocks: readonly BlockInForce[], max: number): Content {
     return { lines: [shown(text)], notes: [], count: 1, firstAt: at, lastAt: at };
   });
   // The attached text tells of events; blocks that stand from before are listed by `telltale blocks`.
-  return { entries, leftOut: { entries: rest, events: rest }, abridged: false };
+  return {
+    entries: [...entries, ...endedBlocks(events)],
+    leftOut: { entries: rest, events: rest },
+    abridged: false,
+  };
+}
+
+function endedBlocks(events: readonly Event[]): Entry[] {
+  const ended = events.filter((event) => event.type === "block.lifted");
+  const [first, last] = [ended[0], ended.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const stopped = ended.reduce((sum, { packetsStopped }) => sum + packetsStopped, 0);
+  const text = `${counted(ended.length, "block")} ended in this period, ${counted(stopped, "packet")} stopped by them`;
+  return [{ lines: [text], notes: [], count: ended.length, firstAt: first.at, lastAt: last.at }];
 }
 
 function uncoveredEntries(events: readonly Event[]): Entry[] {

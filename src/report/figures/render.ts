@@ -40,6 +40,19 @@ export function span(firstAt: string, lastAt: string): string {
   return `${first} to ${last}`;
 }
 
+/** `UTC`, or the zone of the machine as `UTC+05:30`. */
+export function zone(at: string | Date): string {
+  const offset = -new Date(at).getTimezoneOffset();
+  if (Number.isNaN(offset) || offset === 0) return "UTC";
+  const away = Math.abs(offset);
+  return `UTC${offset < 0 ? "-" : "+"}${twoDigits(Math.floor(away / 60))}:${twoDigits(away % 60)}`;
+}
+
+/** `Sun Nov 22 19:00 to Sun Nov 22 20:00 UTC` */
+export function period(from: string, to: string): string {
+  return `${dayStamp(from)} to ${dayStamp(to)} ${zone(to)}`;
+}
+
 /** `1 scan`, `1,200 scans` */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`;
@@ -56,7 +69,7 @@ export function bytes(sizeBytes: number): string {
   let size = sizeBytes;
   for (const unit of ["kB", "MB", "GB", "TB"]) {
     size /= 1_000;
-    if (size < 999.95 || unit === "TB") return `${size.toFixed(size < 10 ? 1 : 0)} ${unit}`;
+    if (size < 999.5 || unit === "TB") return `${size.toFixed(size < 9.95 ? 1 : 0)} ${unit}`;
   }
   return `${sizeBytes} bytes`;
 }

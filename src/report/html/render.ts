@@ -1,7 +1,7 @@
 // The report for mail programs that show HTML, light or dark as the reader's screen is. It loads nothing from
 // anywhere, runs nothing, and every text goes through `escaped`.
 import { CHART_SIZE } from "../chart/render.ts";
-import { dayStamp, grouped } from "../figures/render.ts";
+import { grouped, period } from "../figures/render.ts";
 import { leftOutText, summary } from "../text/render.ts";
 import type { Digest, Entry, Section } from "../types.ts";
 
@@ -31,7 +31,6 @@ h2.attacks { border-color: #ff6b70; } h2.violations { border-color: #f0a04b; } h
  */
 export function renderHtml(digest: Digest, options: { chart?: boolean } = {}): string {
   const title = `telltale on ${digest.host}`;
-  const period = `${dayStamp(digest.from)} to ${dayStamp(digest.to)}`;
   const chart = options.chart === true ? chartHtml(digest) : "";
   const preface = digest.preface === "" ? "" : `<p>${escaped(digest.preface)}</p>\n`;
   const body =
@@ -49,7 +48,7 @@ export function renderHtml(digest: Digest, options: { chart?: boolean } = {}): s
 </head>
 <body>
 <h1>${escaped(title)}</h1>
-<p>${escaped(period)}</p>
+<p>${escaped(period(digest.from, digest.to))}</p>
 <p>${escaped(summary(digest))}</p>
 ${preface}${chart}${body}</body>
 </html>

@@ -5,8 +5,11 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
+import fc from "fast-check";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { HOSTILE } from "../fixtures/events.ts";
 import { MESSAGE, readMail, scratch, unquoted } from "../fixtures/mail.ts";
+import { shownLine } from "../fold.ts";
 import type { DeliveryError } from "./refusal.ts";
 import { isLoopback, sendBySmtp } from "./smtp.ts";
 
@@ -82,6 +85,24 @@ test("delivers to a plain server, dots and all", async () => {
   const [mail] = smtp.got;
   assert.deepEqual([mail!.from, mail!.to], ["guard@example.org", ["root@example.org", "two@example.org"]]);
   assert.equal(unquoted(readMail(mail!.raw).body).trimEnd(), MESSAGE.text.trimEnd());
+});
+
+test("whatever stands in a report arrives as it was written, and ends no command", async () => {
+  await using smtp = await server(PLAIN);
+  const text = fc.array(
+    fc.oneof(fc.constantFrom(...HOSTILE, ".", "..", ".\tx", "From x", "QUIT"), fc.string()),
+  );
+  await fc.assert(
+    fc.asyncProperty(text, async (lines) => {
+      const sent = `${lines.map(shownLine).join("\n")}\nend\n`;
+      await sendBySmtp({ ...MESSAGE, text: sent }, route(smtp.port));
+      const { headers, body } = readMail(smtp.got.pop()!.raw);
+      const quoted = headers.some((each) => /^Content-Transfer-Encoding: quoted-printable$/.test(each));
+      assert.equal((quoted ? unquoted(body) : body).trimEnd(), sent.toWellFormed().trimEnd());
+    }),
+    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 20) },
+  );
+  assert.equal(smtp.got.length, 0, "one mail became two");
 });
 
 test("uses STARTTLS and a login where they are offered", async (t) => {

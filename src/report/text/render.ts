@@ -1,6 +1,6 @@
 // The report as an administrator reads it in a terminal or a plain mail program: logcheck's headings, whole log
 // lines that can be searched for, telltale's own words indented below them.
-import { counted, dayStamp, grouped } from "../figures/render.ts";
+import { counted, grouped, period } from "../figures/render.ts";
 import type { Digest, Section, Slice, Totals } from "../types.ts";
 
 // Narrower than this, wrapping shreds every word.
@@ -13,7 +13,7 @@ const MIN_WIDTH = 40;
 export function renderText(digest: Digest, options: { width: number }): string {
   const width = Math.max(MIN_WIDTH, options.width);
   const out = [
-    ...wrapped(`telltale on ${digest.host}, ${dayStamp(digest.from)} to ${dayStamp(digest.to)}`, width, ""),
+    ...wrapped(`telltale on ${digest.host}, ${period(digest.from, digest.to)}`, width, ""),
     ...wrapped(summary(digest), width, ""),
   ];
   if (digest.preface !== "") out.push(...wrapped(digest.preface, width, ""));
