@@ -32,12 +32,9 @@ export function findLogSources(config: Config, choice: LogSourceChoice = {}): Lo
   });
   const listed = config.check.logs.length > 0 ? config.check.logs : logcheck.logfiles;
   const logs = listed.length > 0 ? listed : USUAL_LOGS.filter((path) => existsSync(path));
-  // Where syslog writes files, they hold what the journal holds: reading both would tell everything twice.
   const journal =
     config.check.journal === "on" ||
-    (config.check.journal === "auto" &&
-      (logcheck.journal || listed.length === 0) &&
-      !logs.some((path) => existsSync(path)));
+    (config.check.journal === "auto" && (logcheck.journal || listed.length === 0));
   // The lists of logs are logcheck's; a host that names its logs here need not have them.
   const own = config.check.logs.length > 0;
   const faults = [

@@ -130,8 +130,8 @@ export const KEYS = [
     name: "check.journal",
     kind: { is: "choice", of: ["auto", "on", "off"] },
     fallback: "auto",
-    summary: "follow the systemd journal; auto: when logcheck.logfiles asks for it, or no log file exists",
-    reason: "a host with both syslog and journal would report each line twice",
+    summary: "follow the systemd journal; auto: when logcheck.logfiles asks for it, or lists nothing",
+    reason: "what logcheck reads today is read tomorrow; a line that is in a log file too is reported once",
   },
   {
     name: "rotate.enabled",

@@ -1,21 +1,29 @@
 // Logs and the journal, followed live through the rules. A batch's findings and its cursor go into the store in
 // one transaction, so that a line is classified exactly once whatever happens in between.
+import { EchoFilter } from "../../check/echoes.ts";
+import { type Heartbeats, SilenceWatch } from "../../check/silence/detect.ts";
 import { MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { showableBytes } from "../../core/hostile.ts";
 import { followJournal, type JournalBatch } from "../../sources/journal/follow.ts";
 import { type Follower, followFiles, type LineBatch } from "../../sources/tail/follow.ts";
 import { findLogSources } from "../log-sources.ts";
+import { keepMark } from "../marks.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
+import { repeat } from "../schedule.ts";
 
 // One stored finding; what is longer is cut, and says so. 8 kB shows any syslog message (RFC 5424 asks for 2 kB).
 const MAX_SHOWN_CHARS = 8_192;
+
+// A log counts as silent after an hour at the least.
+const SILENCE_LOOK_MS = 300_000;
+const HEARTBEATS_MARK = "check.heartbeats";
 
 export const checkPart: PartDefinition = {
   name: "check",
   stillRuns: "scan detection, rotation and reports go on",
   async start(context: PartContext) {
-    const { settings, store, bus } = context;
+    const { settings, store, bus, clock } = context;
     const { config } = settings;
     if (!config.check.enabled) return { off: "check.enabled = false" };
     const sources = findLogSources(config);
@@ -29,11 +37,32 @@ export const checkPart: PartDefinition = {
     }
     if (sources.faults.length > 0) bus.emit({ type: "config.faulty", faults: sources.faults });
 
+    const echoes = new EchoFilter();
+    const severalSources = sources.journal || logs.length > 1;
+    const silences = new SilenceWatch(heartbeatsFrom(store.marks.get(HEARTBEATS_MARK)));
+    const startedMs = clock.now().getTime();
+    const lookForSilence = async (): Promise<void> => {
+      for (const { log, lastAt, quietMs, usualLongestMs } of silences.overdue(
+        clock.now().getTime(),
+        startedMs,
+      )) {
+        bus.emit({
+          type: "log.silent",
+          path: log,
+          lastAt: new Date(lastAt).toISOString(),
+          quietMs,
+          usualLongestMs,
+        });
+      }
+      keepMark(store, HEARTBEATS_MARK, JSON.stringify(silences.remember()));
+    };
+    const silenceLooks = repeat(SILENCE_LOOK_MS, clock, lookForSilence);
+
     const commit = (batch: LineBatch | JournalBatch): void => {
       const events: Event[] = batch.notices.map((notice) => bus.stamp(notice));
       for (const line of batch.lines) {
         const found = rules.classify(line);
-        if (found === null) continue;
+        if (found === null || (severalSources && echoes.isEcho(line, batch.source))) continue;
         const { layer, rule } = found;
         events.push(
           bus.stamp({
@@ -49,6 +78,7 @@ export const checkPart: PartDefinition = {
         store.appendAll(events);
         store.cursors.set(batch.source, batch.cursor);
       });
+      if (batch.lines.length > 0) silences.heard(batch.source, clock.now().getTime());
       bus.publish(events);
     };
     const followers: Follower[] = [
@@ -75,11 +105,21 @@ export const checkPart: PartDefinition = {
         `${count} rules of ${sources.rulesDirectory}, level ${sources.level}`,
       ],
       stop: async () => {
-        await Promise.all(followers.map((follower) => follower.stop()));
+        await Promise.all([silenceLooks.stop(), ...followers.map((follower) => follower.stop())]);
+        keepMark(store, HEARTBEATS_MARK, JSON.stringify(silences.remember()));
       },
     };
   },
 };
+
+// What an earlier version wrote, or a damaged store, is no reason not to start: habits are learnt again.
+function heartbeatsFrom(text: string | null): Heartbeats {
+  try {
+    return text === null ? {} : (JSON.parse(text) as Heartbeats);
+  } catch {
+    return {};
+  }
+}
 
 function shown(line: Uint8Array): string {
   if (line.length <= MAX_SHOWN_CHARS) return showableBytes(line);

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { MissingPartError } from "../../core/errors.ts";
 import { loadRotation, type Rotation, runRotations, uncoveredLogs } from "../../rotate/run.ts";
 import type { LogStanza } from "../../rotate/types.ts";
+import { keepMark } from "../marks.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { repeat } from "../schedule.ts";
 
@@ -86,12 +87,7 @@ export const rotatePart: PartDefinition = {
       for (const path of told) if (!still.includes(path)) told.delete(path);
       if (still.join("\0") === stored) return;
       stored = still.join("\0");
-      try {
-        store.marks.set("uncovered", JSON.stringify(still));
-      } catch (error) {
-        // The bus tells of a full store; the price here is that a restart names the same logs again.
-        if (!(error instanceof MissingPartError)) throw error;
-      }
+      keepMark(store, "uncovered", JSON.stringify(still));
     };
 
     const looks = [

@@ -2,14 +2,21 @@
 import { PrefixSet, parsePrefix } from "../../core/address.ts";
 import { startSentry } from "../../sentry/sentry.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
+import { keepMark } from "../marks.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
+import { repeat } from "../schedule.ts";
+
+// A scan that takes days must survive a restart; what a crash can lose of it is this much.
+const REMEMBER_MS = 300_000;
+const MEMORY_MARK = "sentry.memory";
 
 export const sentryPart: PartDefinition = {
   name: "sentry",
   stillRuns: "logs are read and rotated; scans are not seen",
-  async start({ settings, bus, clock }: PartContext) {
+  async start({ settings, store, bus, clock }: PartContext) {
     const { sentry: keys } = settings.config;
     if (!keys.enabled) return { off: "sentry.enabled = false" };
+    const saved = store.marks.get(MEMORY_MARK);
     const sentry = startSentry(
       {
         openCapture,
@@ -18,9 +25,12 @@ export const sentryPart: PartDefinition = {
         tripwirePorts: settings.tripwires,
         ignore: new PrefixSet(keys.ignore.map((text) => parsePrefix(text)!)),
         clock,
+        ...(saved !== null && { saved }),
       },
       bus.emit,
     );
+    const remember = async (): Promise<void> => keepMark(store, MEMORY_MARK, sentry.save());
+    const remembering = repeat(REMEMBER_MS, clock, remember);
     // Whoever is let in again is counted again: afresh after a pardon, at once after a block that ran out.
     const unsubscribe = bus.subscribe((event) => {
       if (event.type === "block.lifted")
@@ -32,6 +42,8 @@ export const sentryPart: PartDefinition = {
       describe: () => [sentry.describe(), ...tripwires],
       stop: async () => {
         unsubscribe();
+        await remembering.stop();
+        await remember();
         sentry.close();
       },
     };
