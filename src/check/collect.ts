@@ -17,7 +17,7 @@ import {
 } from "./logtail.ts";
 
 export type Collected = {
-  /** Logs that could not be read, as they are listed. */
+  /** Logs that could not be read, as and in the order they are listed. */
   readonly unreadable: readonly { readonly entry: string; readonly why: string }[];
   /** The journal was never read before: only its last hours were. */
   readonly firstJournal: boolean;
@@ -56,7 +56,7 @@ export async function collectUnseen(
   gatherer: Gatherer,
   { stateDir, env, lostLines }: CollectOptions,
 ): Promise<Collected> {
-  const unreadable: { entry: string; why: string }[] = [];
+  const unreadable: { entry: string; why: string; order: number }[] = [];
   const commits: (() => void)[] = [];
   let firstJournal = false;
   for (const group of byFileName([...new Set(entries)])) {
@@ -77,7 +77,11 @@ export async function collectUnseen(
                 await lostLines(query, take);
               } catch (error) {
                 // What is left of the log is read all the same.
-                unreadable.push({ entry: `${entry} (an earlier generation)`, why: describeError(error) });
+                unreadable.push({
+                  entry: `${entry} (an earlier generation)`,
+                  why: describeError(error),
+                  order: entries.indexOf(entry),
+                });
               }
             },
           );
@@ -85,11 +89,12 @@ export async function collectUnseen(
         }
       } catch (error) {
         if (!(error instanceof LogtailError || error instanceof JournalError)) throw error;
-        unreadable.push({ entry, why: error.message });
+        unreadable.push({ entry, why: error.message, order: entries.indexOf(entry) });
       }
     }
     gatherer.endOfLog();
   }
+  unreadable.sort((a, b) => a.order - b.order);
   return { unreadable, firstJournal, commit: () => commitAll(commits) };
 }
 

@@ -105,6 +105,22 @@ test("the first look goes back a few hours, no further", async (t) => {
   assert.match((await journal.read({ at: "beginning" })).text, /^[^\n]*: recent\n$/);
 });
 
+test("a journal with nothing to read is no failure", async (t) => {
+  if (!needs(t)) return;
+  const journal = new Journal(t);
+  journal.add(NOW_SECONDS - 6 * 3_600, ["old"]);
+  assert.deepEqual(await journal.read({ at: "beginning" }), { text: "", cursor: "" });
+  const mark = { at: "second" as const, epochSeconds: NOW_SECONDS };
+  assert.deepEqual(await journal.read(mark), { text: "", cursor: "" });
+  journal.env["PATH"] = `${journal.dir}/empty:${process.env["PATH"]}`;
+  mkdirSync(join(journal.dir, "empty"));
+  mkdirSync(join(journal.dir, "none"));
+  const wrapper = join(journal.dir, "empty", "journalctl");
+  writeFileSync(wrapper, `#!/bin/sh\nexec /usr/bin/journalctl -D ${journal.dir}/none "$@"\n`);
+  chmodSync(wrapper, 0o755);
+  assert.deepEqual(await journal.read({ at: "beginning" }), { text: "", cursor: "" });
+});
+
 test("a large journal comes through whole, its cursor line kept out", async (t) => {
   if (!needs(t)) return;
   const journal = new Journal(t);

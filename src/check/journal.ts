@@ -85,7 +85,9 @@ export async function readJournal(
     );
   });
   const words = Buffer.concat(said).toString("utf8").trim();
-  if (status !== 0) throw new JournalError(`journalctl ended with status ${status}: ${words}`);
+  // Asked for the cursor of a journal without entries, journalctl 252 ends with 1 and says nothing.
+  const isEmpty = status === 1 && words === "" && held.length === 0;
+  if (status !== 0 && !isEmpty) throw new JournalError(`journalctl ended with status ${status}: ${words}`);
   const at = held.lastIndexOf(CURSOR_LINE);
   const isCursor = at >= 0 && (at === 0 || held[at - 1] === 0x0a);
   const lines = isCursor ? held.subarray(0, at) : held;

@@ -129,7 +129,7 @@ test("reports byte for byte what logcheck reports, and marks the same as read, r
         }
         for (const [name, bytes] of Object.entries(made.logs)) place.write(`logs/${name}`, bytes);
         const listed = Object.keys(made.logs).map((name) => join(place.logs, name));
-        place.write("list", `# logs\n\n${listed.join("\n")}\n${place.dir}/missing\n`);
+        place.write("list", `# logs\n\n${place.dir}/zero\n${listed.join("\n")}\n${place.dir}/missing\n`);
         await compare(place, made.locale);
         change(place, made.rotate, made.logs, made.more);
         await compare(place, made.locale);
