@@ -20,14 +20,18 @@ export const MATCH = 1;
 export const PERHAPS = 2;
 
 export class LazyDfa {
+  /** How often the give-up rule struck. */
   gaveUp = 0;
   readonly #cache: StateCache;
   readonly #classes: AlphabetClasses;
   readonly #plain: number;
   #poorFlushes = 0;
-  // Bytes read since the last flush, up to the line being read, and where in that line counting began.
+  // Bytes read since the last flush, up to #countedTo in the line at hand.
   #readBytes = 0;
+  #countedTo = 0;
   #restBytes = 0;
+  // Where a walk stands between the fast loop and the careful one.
+  #state = DEAD;
 
   /**
    * @param plain the largest byte that is a symbol by itself
@@ -55,62 +59,26 @@ export class LazyDfa {
   any(haystack: Uint8Array, start: number, end: number): number {
     if (this.#isResting(end - start)) return GAVE_UP;
     const cache = this.#cache;
-    const classes = this.#classes;
-    const { low } = classes;
-    const plain = this.#plain;
-    let { table } = cache;
+    this.#countedTo = start;
+    this.#state = cache.start();
     let answer = NO_MATCH;
-    let state = cache.start();
-    let counted = start;
-    if (state < 0) {
-      state = stateOf(state);
-      if (cache.isSure(state)) return MATCH;
+    if (this.#state < 0) {
+      this.#state = stateOf(this.#state);
+      if (cache.isSure(this.#state)) return MATCH;
       answer = PERHAPS;
     }
-    let at = start;
-    while (at < end) {
-      const byte = haystack[at]!;
-      let symbolClass: number;
-      if (byte <= plain) {
-        symbolClass = low[byte]!;
-        at++;
-      } else {
-        const packed = decodeAt(haystack, at, end);
-        symbolClass = classes.of(packed >>> 3);
-        at += packed & 7;
-      }
-      let entry = table[state + symbolClass]!;
-      if (entry > DEAD) {
-        state = entry;
-        continue;
-      }
-      if (entry === UNKNOWN) {
-        const { flushes } = cache;
-        const { states } = cache;
-        entry = cache.extend(state, symbolClass);
-        table = cache.table;
-        if (flushes !== cache.flushes) {
-          this.#readBytes += at - counted;
-          counted = at;
-          if (this.#judgeFlush(states)) return GAVE_UP;
-        }
-      }
-      if (entry < 0) {
-        state = stateOf(entry);
-        if (cache.isSure(state)) {
-          this.#readBytes += at - counted;
-          return MATCH;
-        }
+    for (let at = this.#glide(haystack, start, end); at < end; at = this.#glide(haystack, at, end)) {
+      const length = this.#stepAt(haystack, at, end);
+      if (length === GAVE_UP) return GAVE_UP;
+      at += length;
+      if (this.#state < 0) {
+        this.#state = stateOf(this.#state);
+        if (cache.isSure(this.#state)) return this.#counted(at, MATCH);
         answer = PERHAPS;
-      } else {
-        state = entry;
-        if (entry === DEAD) break;
-      }
+      } else if (this.#state === DEAD) return this.#counted(at, answer);
     }
-    this.#readBytes += at - counted;
-    if (state === DEAD) return answer;
-    const last = this.#lineEnd(state);
-    return last === DEAD ? answer : cache.isSure(last) ? MATCH : PERHAPS;
+    const last = this.#lineEnd();
+    return this.#counted(end, last === DEAD ? answer : cache.isSure(last) ? MATCH : PERHAPS);
   }
 
   /**
@@ -126,75 +94,115 @@ export class LazyDfa {
   ): boolean {
     if (this.#isResting(end - start)) return false;
     const cache = this.#cache;
-    const classes = this.#classes;
-    const { low } = classes;
-    const plain = this.#plain;
-    let { table } = cache;
-    let state = cache.start();
-    let counted = start;
-    let told = -1;
-    if (state < 0) {
-      state = stateOf(state);
-      found(cache.acceptedAt(state));
+    this.#countedTo = start;
+    this.#state = cache.start();
+    // A pattern such as "^x.*" matches anew at every byte; telling once per state is enough.
+    let told = DEAD;
+    let { flushes } = cache;
+    const isEnough = (): boolean => {
+      if (this.#state >= 0) return this.#state === DEAD;
+      const state = (this.#state = stateOf(this.#state));
+      if (state === told && flushes === cache.flushes) return false;
       told = state;
-      if (enough(cache.lowestAhead(state))) return true;
-    }
-    let at = start;
-    while (at < end) {
-      const byte = haystack[at]!;
-      let symbolClass: number;
-      if (byte <= plain) {
-        symbolClass = low[byte]!;
-        at++;
-      } else {
-        const packed = decodeAt(haystack, at, end);
-        symbolClass = classes.of(packed >>> 3);
-        at += packed & 7;
-      }
-      let entry = table[state + symbolClass]!;
-      if (entry > DEAD) {
-        state = entry;
-        continue;
-      }
-      if (entry === UNKNOWN) {
-        const { flushes } = cache;
-        const { states } = cache;
-        entry = cache.extend(state, symbolClass);
-        table = cache.table;
-        if (flushes !== cache.flushes) {
-          this.#readBytes += at - counted;
-          counted = at;
-          told = -1;
-          if (this.#judgeFlush(states)) return false;
-        }
-      }
-      if (entry < 0) {
-        state = stateOf(entry);
-        // A pattern such as "^x.*" matches anew at every byte; telling once per state is enough.
-        if (state !== told) {
-          told = state;
-          found(cache.acceptedAt(state));
-          if (enough(cache.lowestAhead(state))) break;
-        }
-      } else {
-        state = entry;
-        if (entry === DEAD) break;
+      flushes = cache.flushes;
+      found(cache.acceptedAt(state));
+      return enough(cache.lowestAhead(state));
+    };
+    if (isEnough()) return true;
+    for (let at = this.#glide(haystack, start, end); at < end; at = this.#glide(haystack, at, end)) {
+      const length = this.#stepAt(haystack, at, end);
+      if (length === GAVE_UP) return false;
+      at += length;
+      if (isEnough()) {
+        this.#counted(at, MATCH);
+        return true;
       }
     }
-    this.#readBytes += at - counted;
-    if (state !== DEAD && at >= end) {
-      const last = this.#lineEnd(state);
-      if (last !== DEAD) found(cache.acceptedAt(last));
-    }
+    const last = this.#lineEnd();
+    if (last !== DEAD) found(cache.acceptedAt(last));
+    this.#counted(end, MATCH);
     return true;
   }
 
+  // Walks from #state for as long as every byte is a symbol by itself, every step is known, and none ends or
+  // matches anything: nearly always, so this loop is what the room's speed is. Four bytes at a time is a third
+  // faster than one (measured with set.bench.ts). Returns where it stopped.
+  #glide(haystack: Uint8Array, start: number, end: number): number {
+    const { table } = this.#cache;
+    const { low } = this.#classes;
+    const plain = this.#plain;
+    let state = this.#state;
+    let at = start;
+    for (const last = end - 3; at < last; at += 4) {
+      const one = haystack[at]!;
+      const two = haystack[at + 1]!;
+      const three = haystack[at + 2]!;
+      const four = haystack[at + 3]!;
+      if ((one | two | three | four) > plain) break;
+      const first = table[state + low[one]!]!;
+      if (first <= DEAD) break;
+      const second = table[first + low[two]!]!;
+      if (second <= DEAD) {
+        this.#state = first;
+        return at + 1;
+      }
+      const third = table[second + low[three]!]!;
+      if (third <= DEAD) {
+        this.#state = second;
+        return at + 2;
+      }
+      const fourth = table[third + low[four]!]!;
+      if (fourth <= DEAD) {
+        this.#state = third;
+        return at + 3;
+      }
+      state = fourth;
+    }
+    for (; at < end; at++) {
+      const byte = haystack[at]!;
+      if (byte > plain) break;
+      const next = table[state + low[byte]!]!;
+      if (next <= DEAD) break;
+      state = next;
+    }
+    this.#state = state;
+    return at;
+  }
+
+  // One symbol, whatever it is: leaves the entry it leads to in #state and returns its length in bytes, or GAVE_UP.
+  #stepAt(haystack: Uint8Array, at: number, end: number): number {
+    const cache = this.#cache;
+    const byte = haystack[at]!;
+    let symbolClass: number;
+    let length = 1;
+    if (byte <= this.#plain) symbolClass = this.#classes.low[byte]!;
+    else {
+      const packed = decodeAt(haystack, at, end);
+      symbolClass = this.#classes.of(packed >>> 3);
+      length = packed & 7;
+    }
+    let entry = cache.table[this.#state + symbolClass]!;
+    if (entry === UNKNOWN) {
+      const { flushes, states } = cache;
+      entry = cache.extend(this.#state, symbolClass);
+      if (flushes !== cache.flushes && this.#judgeFlush(states, at)) return GAVE_UP;
+    }
+    this.#state = entry;
+    return length;
+  }
+
   // The match state that the end of the line leads to, or DEAD.
-  #lineEnd(state: number): number {
-    const { endClass } = { endClass: this.#cache.stride - 1 };
-    let entry = this.#cache.table[state + endClass]!;
-    if (entry === UNKNOWN) entry = this.#cache.extend(state, endClass);
+  #lineEnd(): number {
+    const cache = this.#cache;
+    const endClass = cache.stride - 1;
+    let entry = cache.table[this.#state + endClass]!;
+    if (entry === UNKNOWN) entry = cache.extend(this.#state, endClass);
     return entry < 0 ? stateOf(entry) : DEAD;
+  }
+
+  #counted(at: number, answer: number): number {
+    this.#readBytes += at - this.#countedTo;
+    return answer;
   }
 
   #isResting(bytes: number): boolean {
@@ -203,11 +211,12 @@ export class LazyDfa {
     return true;
   }
 
-  // Called after a flush; true when it is time to give up.
-  #judgeFlush(statesBefore: number): boolean {
-    const poor = this.#readBytes < statesBefore * BYTES_PER_STATE_MIN;
-    this.#poorFlushes = poor ? this.#poorFlushes + 1 : 0;
+  // Called after a flush at `at`; true when it is time to give up.
+  #judgeFlush(statesBefore: number, at: number): boolean {
+    const readBytes = this.#readBytes + at - this.#countedTo;
     this.#readBytes = 0;
+    this.#countedTo = at;
+    this.#poorFlushes = readBytes < statesBefore * BYTES_PER_STATE_MIN ? this.#poorFlushes + 1 : 0;
     if (this.#poorFlushes < POOR_FLUSHES_MAX) return false;
     this.#poorFlushes = 0;
     this.#restBytes = REST_BYTES;
