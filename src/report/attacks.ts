@@ -1,5 +1,6 @@
 // One entry per attacker: what was seen, what was decided and what really happened to one source belong together,
 // however far apart the events came in. Attackers choose how many sources there are, so the table has a cap.
+import { formatPrefix, parseAddress, prefixOf } from "../core/address.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Event, EventBody, Scan } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
@@ -124,7 +125,14 @@ function newCase(key: string, at: string): Case {
   };
 }
 
+// An IPv6 attacker has a whole /64, scans from many of its addresses and is blocked as one: they are one case.
 function keyOf(event: Detected | Action): string {
+  const text = sourceOf(event);
+  const address = text.includes(":") ? parseAddress(text) : null;
+  return address === null ? text : formatPrefix(prefixOf(address, 64));
+}
+
+function sourceOf(event: Detected | Action): string {
   if (event.type === "scan.detected") return event.scan.source;
   return event.type === "verdict.reached" ? event.verdict.source : event.target;
 }

@@ -92,6 +92,25 @@ test("links a block of a prefix to the scan it answers", () => {
   assert.match(entries[0]!.lines.at(-1)!, /Host 2001:db8::\/64 has been blocked/);
 });
 
+test("takes the addresses of one IPv6 network for one attacker, whether scan or block came first", () => {
+  const applied = {
+    type: "block.applied",
+    target: "2001:db8::/64",
+    until: "2026-11-22T20:01:02.000Z",
+    because: "tripwire",
+    findingId: "",
+  } as const;
+  const scans = ["2001:db8::7", "2001:db8::8"].map((source) => stamped(scan(source, [1, 2])));
+  for (const events of [
+    [stamped(applied), ...scans],
+    [...scans, stamped(applied)],
+  ]) {
+    assert.equal(section(events, "attacks")!.entries.length, 1);
+  }
+  const other = stamped(scan("2001:db8:0:1::7", [1, 2]));
+  assert.equal(section([...scans, other], "attacks")!.entries.length, 2);
+});
+
 test("names the widest scan first and cracking lines in the same section", () => {
   const events = [
     stamped(line("cracking", "exploit attempt")),

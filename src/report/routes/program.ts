@@ -12,8 +12,8 @@ const MAX_STDERR = 2_000;
 // An encrypted report is about as large as the report.
 const MAX_STDOUT = 32_000_000;
 
-// After the exit, the last words may still be in the pipe.
-const LAST_WORDS_MS = 200;
+// After the exit, the last words may still be in the pipe; a grandchild that keeps it open gets no more time than this.
+const LAST_WORDS_MS = 1_000;
 
 /**
  * Runs a program with `input` as its standard input.

@@ -133,11 +133,17 @@ test("gives up on an endpoint that hangs, sends without end, or is not there", a
     response.writeHead(500);
     response.write("x".repeat(100_000));
   });
-  await assert.rejects(sendByWebhook(MESSAGE, { ...late, url: endless.url }), /answered 500: x{300}$/);
+  await assert.rejects(
+    sendByWebhook(MESSAGE, { ...late, url: endless.url, timeoutMs: 10_000 }),
+    /answered 500: x{300}$/,
+  );
 
   const gone = await endpoint(ok);
   await gone[Symbol.asyncDispose]();
-  await assert.rejects(sendByWebhook(MESSAGE, { ...late, url: gone.url }), /cannot be reached: ECONNREFUSED/);
+  await assert.rejects(
+    sendByWebhook(MESSAGE, { ...late, url: gone.url, timeoutMs: 10_000 }),
+    /cannot be reached: ECONNREFUSED/,
+  );
 });
 
 test("wants an http or https address", async () => {
