@@ -140,3 +140,23 @@ test("sends nothing after it was closed", () => {
   alerts.close();
   alerts.observe(stamped(scan("192.0.2.7", [1])));
 });
+
+test("can be told to speak of less", async () => {
+  const { promise, resolve } = Promise.withResolvers<Message>();
+  using alerts = new Alerts({
+    host: "web1",
+    mode: () => "block",
+    send: async (message) => resolve(message),
+    limits: { batchMs: 5 },
+    wanted: (event) => event.type === "block.failed",
+  });
+  alerts.observe(stamped(scan("192.0.2.7", [1])));
+  alerts.observe(
+    stamped({ type: "block.failed", target: "192.0.2.8", why: "no table", mend: "x", findingId: "y" }),
+  );
+  const keep = setInterval(() => {}, 1_000);
+  const message = await promise;
+  clearInterval(keep);
+  assert.match(message.text, /192\.0\.2\.8 could not be blocked/);
+  assert.doesNotMatch(message.text, /192\.0\.2\.7/);
+});

@@ -27,6 +27,8 @@ export type AlertOptions = {
   readonly send: (message: Message) => Promise<unknown>;
   readonly clock?: Clock;
   readonly limits?: Partial<AlertLimits>;
+  /** Which events are worth a message at once; `isUrgent` when not given. A public host may want fewer. */
+  readonly wanted?: (event: Event) => boolean;
   readonly pid?: number;
 };
 
@@ -48,7 +50,8 @@ export class Alerts {
 
   /** Takes one event of any type; returns at once. */
   observe(event: Event): void {
-    if (this.#closed || !isUrgent(event)) return;
+    const wanted = this.#options.wanted ?? isUrgent;
+    if (this.#closed || !wanted(event)) return;
     this.#state = collect(this.#state, event, this.#clock.monotonicMs(), this.#limits);
     if (this.#timer === null) this.#arm();
   }
@@ -80,9 +83,9 @@ export class Alerts {
     if (waitMs(this.#state, nowMs, this.#limits) === 0) {
       const released = release(this.#state, nowMs, this.#limits);
       this.#state = released.state;
-      const message = this.#compose(released.batch);
       this.#sending = true;
       try {
+        const message = this.#compose(released.batch);
         if (message !== null) await this.#options.send(message);
       } catch {
         // `send` has said why by its own event; the store keeps the findings for the next report.

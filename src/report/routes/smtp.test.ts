@@ -75,7 +75,7 @@ const route = (port: number, more: object = {}) =>
     port,
     to: "root@example.org",
     from: "guard@example.org",
-    timeoutMs: 3_000,
+    timeoutMs: 20_000,
     ...more,
   }) as const;
 
