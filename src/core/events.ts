@@ -110,7 +110,17 @@ export type EventBody =
   | { type: "block.applied"; target: string; until: string; because: string; findingId: string; via?: string }
   | { type: "block.failed"; target: string; why: string; mend: string; findingId: string }
   | { type: "block.lifted"; target: string; cause: LiftCause; packetsStopped: number }
-  | { type: "log.rotated"; log: string; to: string; sizeBytes: number; because: string }
+  | {
+      type: "log.rotated";
+      log: string;
+      to: string;
+      sizeBytes: number;
+      because: string;
+      /** With copytruncate: bytes that came while the last of the log was copied, a measure of what may have been lost after. */
+      bytesAtRisk?: number;
+      /** What went well today and may not tomorrow: a writer that will leave a hole. */
+      warning?: string;
+    }
   | { type: "rotation.failed"; log: string; why: string; mend: string }
   | { type: "log.uncovered"; path: string; sizeBytes: number; writer: string; mend: string }
   | { type: "report.delivered"; route: string; subject: string }

@@ -14,6 +14,8 @@ export type LogOutcome = {
   /** The log itself has been moved or copied: it counts as rotated now, whatever came after. */
   readonly rotated: boolean;
   readonly failure: string | null;
+  /** Bytes that came while the last of a copied log was copied. */
+  readonly bytesAtRisk: number;
 };
 
 export type StanzaRun = {
@@ -39,6 +41,7 @@ type Track = {
   ahead: number;
   rotated: boolean;
   failure: string | null;
+  bytesAtRisk: number;
 };
 
 /**
@@ -57,6 +60,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
         ahead: 0,
         rotated: false,
         failure: null,
+        bytesAtRisk: 0,
       }),
     );
   const done = (): StanzaRun => ({ outcomes: Promise.resolve(tracks) });
@@ -187,8 +191,8 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
     if (track.failure !== null) return;
     try {
       for (const rest of restOf(step, context)) {
-        const work = (): Promise<void> => doStep(rest, track.plan.seen, context);
-        await (rest.do === "compress" ? context.pool(work) : work());
+        const work = (): Promise<number> => doStep(rest, track.plan.seen, context);
+        track.bytesAtRisk += await (rest.do === "compress" ? context.pool(work) : work());
       }
     } catch (error) {
       track.failure = explain(step, error);

@@ -17,6 +17,7 @@ import { planStanza } from "./plan.ts";
 import { loadState } from "./state.ts";
 import { Tally } from "./tally.ts";
 import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
+import { holeWarnings } from "./writers.ts";
 
 export { coveredBy, type UncoveredLog, uncoveredLogs } from "./coverage.ts";
 export type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
@@ -99,6 +100,7 @@ export async function runRotations(
     options.observe?.(stanza, plans);
     const due = plans.filter((plan) => plan.verdict === "rotate");
     if (due.length === 0) continue;
+    if (stanza.settings.copy === "copytruncate") tally.warn(holeWarnings(due));
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
     const notes = journal?.begin(due, now.getTime()) ?? NO_NOTES;
     const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });

@@ -54,17 +54,23 @@ export async function runScript(
 }
 
 /**
- * Does one step. Throws what went wrong.
+ * Does one step. Throws what went wrong. Returns the bytes of a copied log that were at risk, else 0.
  * @param seen the log as it was planned, for steps that read it in place
  */
-export async function doStep(step: RotationStep, seen: FileFact | null, context: StepContext): Promise<void> {
+export async function doStep(
+  step: RotationStep,
+  seen: FileFact | null,
+  context: StepContext,
+): Promise<number> {
   const { directories, identity, stamp, signal } = context;
   const as = <T>(work: () => T): T => withIdentity(identity, work);
+  if (step.do === "copy") {
+    const work = { ...step, identity, stamp, seen: step.truncate ? seen : null };
+    return copyLog(work, directories).bytesAtRisk;
+  }
   if (step.do === "script") await runScript(step, context);
   else if (step.do === "rename") as(() => rename(step, directories));
   else if (step.do === "create") as(() => create(step, directories));
-  else if (step.do === "copy")
-    copyLog({ ...step, identity, stamp, seen: step.truncate ? seen : null }, directories);
   else if (step.do === "truncate") truncateLog(step.path, seen, identity, directories);
   else if (step.do === "unlink") as(() => unlinkSync(directories.at(step.path)));
   else if (step.do === "remove") await remove(step.path, step.shred, context);
@@ -74,6 +80,7 @@ export async function doStep(step: RotationStep, seen: FileFact | null, context:
     if (step.preremove !== null) await runScript(step.preremove, context);
     await remove(step.from, step.shred, context);
   } else as(() => makeDirectory(step, directories));
+  return 0;
 }
 
 function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Directories): void {

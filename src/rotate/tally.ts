@@ -14,6 +14,7 @@ export class Tally {
   readonly #now: Date;
   readonly #emit: Emit;
   readonly #used = new Set<string>();
+  readonly #warnings = new Map<string, string>();
   #logs = 0;
   #rotated = 0;
   #failed = 0;
@@ -35,9 +36,15 @@ export class Tally {
     if (plan.verdict === "fail") this.fail(plan.log, plan.why, plan.mend);
   }
 
+  /** Keeps what is to be said of a log when it has been rotated. */
+  warn(warnings: ReadonlyMap<string, string>): void {
+    for (const [log, warning] of warnings) this.#warnings.set(log, warning);
+  }
+
   /** @param atMs the moment to stamp a rotated log with */
-  done({ plan, rotated, failure }: LogOutcome, atMs = this.#now.getTime()): void {
+  done({ plan, rotated, failure, bytesAtRisk }: LogOutcome, atMs = this.#now.getTime()): void {
     const { log, finalPath, seen, why } = plan;
+    const warning = this.#warnings.get(log);
     if (rotated) {
       this.#stamps.set(log, atMs);
       this.#rotated++;
@@ -47,6 +54,8 @@ export class Tally {
         to: finalPath ?? "",
         sizeBytes: seen?.sizeBytes ?? 0,
         because: why,
+        ...(bytesAtRisk > 0 && { bytesAtRisk }),
+        ...(warning !== undefined && { warning }),
       });
     }
     if (failure === null) this.#bytesFreed += plan.bytesFreed;

@@ -10,6 +10,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import type { LogPlan } from "./types.ts";
 
 export type Writer = {
   readonly pid: number;
@@ -87,4 +88,20 @@ function readSmall(path: string): string {
 /** `apache2 (pid 123)`. */
 export function formatWriter(writer: Pick<Writer, "name" | "pid">): string {
   return `${writer.name} (pid ${writer.pid})`;
+}
+
+/**
+ * For logs about to be emptied in place: those whose writer keeps its own offset, and would go on writing at it, leaving
+ * a hole of zeros where the old lines were. Log → what to say.
+ */
+export function holeWarnings(plans: readonly Pick<LogPlan, "log" | "seen">[]): Map<string, string> {
+  const logs = new Map(plans.map((plan) => [plan.log, plan]));
+  const warnings = new Map<string, string>();
+  for (const writer of openForWriting((path) => logs.has(path))) {
+    const seen = logs.get(writer.path)?.seen;
+    if (writer.append || seen?.ino !== writer.ino || seen.dev !== writer.dev) continue;
+    const warning = `${formatWriter(writer)} writes without O_APPEND: after copytruncate it leaves a hole; have it reopen its log instead (create, postrotate)`;
+    warnings.set(writer.path, warning);
+  }
+  return warnings;
 }
