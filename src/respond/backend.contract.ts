@@ -21,15 +21,16 @@ export type Contract = {
   readonly outlivesProcess: boolean;
   /** Takes whole networks too. */
   readonly networks: boolean;
-  readonly skip?: () => string | null;
+  /** Arguments for testing/backend-child.ts, made for each scene. */
+  readonly args?: (t: TestContext) => readonly string[];
 };
 
 /** A backend at work in the host's namespace. */
 export class RemoteBackend {
   readonly #remote: Remote;
 
-  constructor(t: TestContext, lab: Lab, backend: string) {
-    this.#remote = new Remote(t, lab, "./backend-child.ts", backend);
+  constructor(t: TestContext, lab: Lab, backend: string, ...args: readonly string[]) {
+    this.#remote = new Remote(t, lab, "./backend-child.ts", backend, ...args);
   }
 
   open = () => this.#remote.ask("open");
@@ -96,14 +97,18 @@ const names = (held: readonly HeldBlock[]) =>
 
 export function backendContract(contract: Contract): void {
   const title = (text: string) => `${contract.backend}: ${text}`;
-  const scene = (text: string, body: (t: TestContext, lab: Lab, backend: RemoteBackend) => Promise<void>) =>
+  const scene = (
+    text: string,
+    body: (t: TestContext, lab: Lab, backend: RemoteBackend, args: readonly string[]) => Promise<void>,
+  ) =>
     test(title(text), { timeout: 30_000 }, async (t) => {
-      const why = cannotLab() ?? contract.skip?.() ?? null;
+      const why = cannotLab();
       if (why !== null) return t.skip(why);
       const lab = makeLab(t);
-      const backend = new RemoteBackend(t, lab, contract.backend);
+      const args = contract.args?.(t) ?? [];
+      const backend = new RemoteBackend(t, lab, contract.backend, ...args);
       await backend.open();
-      await body(t, lab, backend);
+      await body(t, lab, backend, args);
     });
   const isBlocked = contract.stopsPackets ? isShut : isOpen;
 
@@ -180,7 +185,7 @@ export function backendContract(contract: Contract): void {
       const before = names(await backend.held());
       await backend.die();
       await isBlocked(lab, "10.77.0.7");
-      const next = new RemoteBackend(t, lab, contract.backend);
+      const next = new RemoteBackend(t, lab, contract.backend, ...args);
       await next.open();
       assert.deepEqual(names(await next.held()), before);
       await isBlocked(lab, "10.77.0.9");
@@ -192,11 +197,15 @@ export function backendContract(contract: Contract): void {
 
   scene("clearing leaves the host's firewall as it was before", async (_t, lab, backend) => {
     await backend.clear();
-    const before = lab.run(lab.host, "nft", "list", "ruleset");
+    const state = () =>
+      lab.run(lab.host, "nft", "list", "ruleset") +
+      lab.run(lab.host, "ip", "route") +
+      lab.run(lab.host, "ip", "-6", "route");
+    const before = state();
     await backend.open();
     await backend.block(600_000, "10.77.0.2", "2001:db8::/64");
     await backend.clear();
-    assert.equal(lab.run(lab.host, "nft", "list", "ruleset"), before);
+    assert.equal(state(), before);
     await backend.clear();
     assert.equal((await backend.block(600_000, "10.77.0.2"))[0]!.why, null, "usable again after clearing");
   });
