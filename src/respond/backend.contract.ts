@@ -180,7 +180,7 @@ export function backendContract(contract: Contract): void {
   }
 
   if (contract.outlivesProcess) {
-    scene("blocks outlive the process, and the next one finds them", async (t, lab, backend) => {
+    scene("blocks outlive the process, and the next one finds them", async (t, lab, backend, args) => {
       await backend.block(600_000, "10.77.0.7", "10.77.0.8/29", "2001:db8:77::/64");
       const before = names(await backend.held());
       await backend.die();
