@@ -46,6 +46,7 @@ export function emptyPacket(): Packet {
     hops: 0,
     window: 0,
     tiny: false,
+    options: false,
     sent: false,
     atMs: 0,
     interfaceIndex: 0,
@@ -65,6 +66,7 @@ export function decode(frame: Frame, packet: Packet): number {
   packet.flags = 0;
   packet.window = 0;
   packet.tiny = false;
+  packet.options = false;
   let type = frame.etherType;
   let at = frame.start;
   for (let tags = 0; type === 0x8100 || type === 0x88a8; tags++) {
@@ -105,6 +107,7 @@ function decodeIpv4(b: Uint8Array, at: number, end: number, wireEnd: number, pac
   if (totalLength < headerLength || at + totalLength > wireEnd) return BAD_LENGTH;
   const fragment = half(b, at + 6);
   packet.family = 4;
+  packet.options = headerLength > 20;
   packet.source0 = word(b, at + 12);
   packet.target0 = word(b, at + 16);
   packet.source1 = packet.source2 = packet.source3 = 0;

@@ -42,6 +42,8 @@ export type Packet = {
   window: number;
   /** True for a first fragment too short to hold the flags (RFC 1858). */
   tiny: boolean;
+  /** True for an IPv4 header with options. */
+  options: boolean;
   sent: boolean;
   atMs: number;
   interfaceIndex: number;

@@ -33,7 +33,7 @@ export interface Capture extends Disposable {
 const RING_FRAMES = 32_768;
 const LEAST_RING_FRAMES = 1_024;
 // Interfaces that appear are heard within this time; a name costs one system call to look up.
-const FOLLOW_MS = 2_000;
+const FOLLOW_MS = 500;
 const STATISTICS_MS = 1_000;
 // Loss goes on for as long as a flood does; one event for each ten seconds of it tells enough.
 const LOSS_EVENT_MS = 10_000;

@@ -1,0 +1,179 @@
+// portsentry's command lines: the six modes of 1.x, one dash and all, and the options of 2.x.
+import type { Wording } from "../sentry/portsentry/types.ts";
+
+export type PortsentryMode = "tcp" | "udp" | "stcp" | "sudp" | "atcp" | "audp" | "stealth" | "connect";
+
+export type PortsentryRequest = {
+  readonly show: "help" | "version" | null;
+  readonly mode: PortsentryMode;
+  readonly wording: Wording;
+  /** Relative to the working directory. */
+  readonly configFile: string;
+  /** Names, or empty for every one; `loopback` says whether lo is among them. */
+  readonly interfaces: readonly string[];
+  readonly loopback: boolean;
+  readonly log: "stdout" | "syslog";
+  readonly daemon: boolean;
+  readonly debug: boolean;
+  readonly verbose: boolean;
+  readonly skipLocalCheck: boolean;
+  readonly skipServiceCheck: boolean;
+};
+
+export const DEFAULT_CONFIG = "/etc/portsentry/portsentry.conf";
+
+const CLASSIC_MODES: readonly string[] = ["tcp", "udp", "stcp", "sudp", "atcp", "audp"];
+const LONG: Readonly<Record<string, string>> = {
+  method: "m",
+  interface: "i",
+  "disable-local-check": "L",
+  "disable-service-check": "S",
+  logoutput: "l",
+  configfile: "c",
+  daemon: "D",
+  debug: "d",
+  verbose: "v",
+  help: "h",
+  version: "V",
+};
+const WITH_VALUE = "milc";
+
+type Draft = { -readonly [Key in keyof PortsentryRequest]: PortsentryRequest[Key] } & {
+  interfaces: string[];
+};
+
+/** Reads the arguments; a text is what was wrong with them. */
+export function readPortsentryOptions(args: readonly string[]): PortsentryRequest | string {
+  const draft: Draft = {
+    show: null,
+    mode: "stealth",
+    wording: 2,
+    configFile: DEFAULT_CONFIG,
+    interfaces: [],
+    loopback: false,
+    log: "stdout",
+    daemon: false,
+    debug: false,
+    verbose: false,
+    skipLocalCheck: false,
+    skipServiceCheck: false,
+  };
+  let modes = 0;
+  for (let at = 0; at < args.length; at++) {
+    const word = args[at]!;
+    const bare = word.replace(/^--?/, "");
+    if (word !== bare && CLASSIC_MODES.includes(bare)) {
+      modes++;
+      Object.assign(draft, { mode: bare, wording: 1, log: "syslog", daemon: true });
+    } else if (word === "--stealth" || word === "--connect") {
+      modes++;
+      draft.mode = bare as "stealth" | "connect";
+    } else if (word.startsWith("--")) {
+      const [name, attached] = split(bare, "=");
+      const letter = LONG[name];
+      if (letter === undefined) return `unrecognized option '${word}'`;
+      const value = WITH_VALUE.includes(letter) ? (attached ?? args[++at]) : undefined;
+      const fault = apply(draft, letter, value);
+      if (fault !== null) return fault;
+    } else if (/^-[a-zA-Z]/.test(word)) {
+      for (let i = 1; i < word.length; i++) {
+        const letter = word[i]!;
+        const takes = WITH_VALUE.includes(letter);
+        const value = takes ? (i + 1 < word.length ? word.slice(i + 1) : args[++at]) : undefined;
+        const fault = apply(draft, letter, value);
+        if (fault !== null) return fault;
+        if (takes) break;
+      }
+    } else return `unknown argument '${word}'`;
+  }
+  if (modes > 1) return "Only one mode can be specified";
+  return draft;
+}
+
+function split(text: string, by: string): [string, string | undefined] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Null, or what is wrong. */
+function apply(draft: Draft, letter: string, value: string | undefined): string | null {
+  if (WITH_VALUE.includes(letter) && (value === undefined || value === ""))
+    return `option requires an argument -- '${letter}'`;
+  switch (letter) {
+    case "m":
+      // Both methods are one here: the kernel's ring gives what either of them gives.
+      return value === "pcap" || value === "raw" ? null : "Invalid sentry method specified";
+    case "i":
+      return addInterface(draft, value!);
+    case "l":
+      if (value !== "stdout" && value !== "syslog") return "Invalid log output specified";
+      draft.log = value;
+      return null;
+    case "c":
+      draft.configFile = value!;
+      return null;
+    case "L":
+      draft.skipLocalCheck = true;
+      return null;
+    case "S":
+      draft.skipServiceCheck = true;
+      return null;
+    case "D":
+      draft.daemon = true;
+      return null;
+    case "d":
+      draft.debug = true;
+      draft.verbose = true;
+      return null;
+    case "v":
+      draft.verbose = true;
+      return null;
+    case "h":
+    case "V":
+      draft.show ??= letter === "h" ? "help" : "version";
+      return null;
+    default:
+      return `invalid option -- '${letter}'`;
+  }
+}
+
+function addInterface(draft: Draft, name: string): string | null {
+  const isAll = name === "ALL" || name === "any" || name === "ALL_NLO";
+  if (isAll && draft.interfaces.length > 0)
+    return "Only one interface type can be specified (ALL, ALL_NLO or interfaces)";
+  if (isAll) draft.loopback = name !== "ALL_NLO";
+  else {
+    draft.interfaces.push(name);
+    draft.loopback ||= name === "lo";
+  }
+  return null;
+}
+
+export const PORTSENTRY_HELP = `Usage: portsentry [--stealth | --connect | -tcp | -udp | -stcp | -sudp | -atcp | -audp] [options]
+
+Watches the ports of portsentry.conf, and deals with whoever touches them.
+
+Modes
+  --stealth                    listens to packets (the default)
+  --connect                    opens the ports and waits for connections
+  -tcp, -udp                   PortSentry 1.x: opens TCP_PORTS or UDP_PORTS
+  -stcp, -sudp                 PortSentry 1.x: listens to packets to those ports
+  -atcp, -audp                 PortSentry 1.x: listens on all unused ports below ADVANCED_PORTS_*
+
+Options
+  -i, --interface=NAME         ALL, ALL_NLO (without loopback, the default), or a name; may be repeated
+  -c, --configfile=FILE        ${DEFAULT_CONFIG} unless given
+  -l, --logoutput=stdout|syslog
+  -L, --disable-local-check    also packets from this host to itself
+  -S, --disable-service-check  also ports on which a service listens
+  -m, --method=pcap|raw        accepted; there is one method here
+  -D, --daemon                 goes into the background
+  -d, --debug  -v, --verbose   says more
+  -h, --help   -V, --version
+
+Files
+  HISTORY_FILE, BLOCKED_FILE and IGNORE_FILE of portsentry.conf, /etc/hosts.deny
+
+Exit status
+  0 ended by a signal, 1 a fault in the command line, the configuration or the permissions
+`;

@@ -1,0 +1,280 @@
+// portsentry's command line, 1.x and 2.x: same configuration, same modes, same lines and files. What is seen comes from
+// the sentry's own capture, decoder and socket tables.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { type Prefix, PrefixSet } from "../core/address.ts";
+import { type ConfigFault, describeError, formatFault, MissingPartError } from "../core/errors.ts";
+import type { Event, EventBody } from "../core/events.ts";
+import { ConnectTraps } from "../sentry/connect.ts";
+import { Listeners } from "../sentry/listeners.ts";
+import { LocalAddresses } from "../sentry/local.ts";
+import {
+  type PortRange,
+  type PortsentryConfig,
+  parseIgnoreFile,
+  parsePortsentryConfig,
+} from "../sentry/portsentry/parse.ts";
+import { Reactor } from "../sentry/portsentry/reactor.ts";
+import { advancedPorts, StealthWatch } from "../sentry/portsentry/stealth.ts";
+import { openTables } from "../sentry/tables.ts";
+import { PROTOCOL } from "../sentry/types.ts";
+import { openCapture } from "../sources/packets/capture.ts";
+import { type FaceOutput, standardOutput } from "./output.ts";
+import { PORTSENTRY_HELP, type PortsentryRequest, readPortsentryOptions } from "./portsentry-options.ts";
+import { openSyslog } from "./syslog.ts";
+
+const FAILURE = 1;
+const REFRESH_MS = 1_000;
+// Set in the environment of the process that runs in the background.
+const DAEMON_MARK = "TELLTALE_PORTSENTRY_DAEMON";
+
+/** Runs until SIGTERM or SIGINT. Returns the exit status. */
+export async function main(argv: readonly string[], output: FaceOutput = standardOutput): Promise<number> {
+  const request = readPortsentryOptions(argv);
+  if (typeof request === "string") {
+    output.err(`Error: ${request}\n    mend: see portsentry --help\n`);
+    return FAILURE;
+  }
+  if (request.show !== null) {
+    output.out(
+      Buffer.from(request.show === "help" ? PORTSENTRY_HELP : "Portsentry version 2.0 (telltale)\n"),
+    );
+    return 0;
+  }
+  const settings = readSettings(request, output);
+  if (settings === null) return FAILURE;
+  if (request.daemon && process.env[DAEMON_MARK] === undefined) {
+    goToBackground();
+    return 0;
+  }
+  const syslog = request.log === "syslog" ? openSyslog("portsentry") : null;
+  const log = (line: string): void => {
+    if (syslog === null) output.out(Buffer.from(`${line}\n`));
+    else syslog.write(line);
+  };
+  try {
+    await watch(request, settings, log);
+    return 0;
+  } catch (error) {
+    const mend = error instanceof MissingPartError ? `\n    mend: ${error.mend}` : "";
+    output.err(`Error: ${describeError(error)}${mend}\n`);
+    if (syslog !== null) log(`adminalert: ERROR: ${describeError(error)}`);
+    return FAILURE;
+  } finally {
+    await syslog?.close();
+  }
+}
+
+type Settings = { readonly config: PortsentryConfig; readonly ignore: PrefixSet };
+
+/** Null after saying every fault that keeps it from starting. */
+function readSettings(request: PortsentryRequest, output: FaceOutput): Settings | null {
+  let text: string;
+  try {
+    text = readFileSync(request.configFile, "utf8");
+  } catch (error) {
+    output.err(`${request.configFile}: ${describeError(error)}\n    mend: name another with -c FILE\n`);
+    return null;
+  }
+  const { config, faults } = parsePortsentryConfig(request.configFile, text);
+  const found: ConfigFault[] = [...faults];
+  if (portsOf(request, config).length === 0) {
+    const key = /udp/.test(request.mode) ? "UDP_PORTS" : "TCP_PORTS";
+    found.push({
+      file: request.configFile,
+      line: 0,
+      key,
+      message: "no ports to watch",
+      mend: `write ${key}="1,11,15" or a range`,
+    });
+  }
+  const ignored = readIgnored(config.ignoreFile);
+  for (const fault of [...found, ...ignored.faults]) output.err(`${formatFault(fault)}\n`);
+  // 2.x refuses to start with a key it does not know; 1.x never looked at the others.
+  if (found.length > faults.length || (request.wording === 2 && faults.length > 0)) return null;
+  return { config, ignore: new PrefixSet(ignored.prefixes) };
+}
+
+function readIgnored(path: string): { prefixes: Prefix[]; faults: ConfigFault[] } {
+  if (path === "") return { prefixes: [], faults: [] };
+  try {
+    return parseIgnoreFile(path, readFileSync(path, "utf8"));
+  } catch (error) {
+    const fault = {
+      file: path,
+      line: 0,
+      key: "",
+      message: describeError(error),
+      mend: 'make the file, or write IGNORE_FILE=""',
+      consequence: "nobody is ignored",
+    };
+    return { prefixes: [], faults: [fault] };
+  }
+}
+
+function portsOf({ mode }: PortsentryRequest, config: PortsentryConfig): readonly unknown[] {
+  if (mode === "atcp" || mode === "audp") return [mode];
+  if (mode === "tcp" || mode === "stcp") return config.tcpPorts;
+  if (mode === "udp" || mode === "sudp") return config.udpPorts;
+  return [...config.tcpPorts, ...config.udpPorts];
+}
+
+/** Watches until a signal ends it. */
+async function watch(
+  request: PortsentryRequest,
+  settings: Settings,
+  log: (line: string) => void,
+): Promise<void> {
+  const { config, ignore } = settings;
+  const { mode, wording, verbose } = request;
+  const isClassic = wording === 1;
+  if (isClassic) log("adminalert: PortSentry 1.2 is starting.");
+  const reactor = new Reactor({ config, ignore, wording, mode, log, verbose });
+  const isConnect = mode === "connect" || mode === "tcp" || mode === "udp";
+  const close = isConnect
+    ? await openTraps(request, config, reactor, log)
+    : openStealth(request, config, reactor, log);
+  log(
+    isClassic
+      ? "adminalert: PortSentry is now active and listening."
+      : "Portsentry is now active and listening.",
+  );
+  await ended();
+  close();
+  await reactor.settled();
+  if (!isClassic) return;
+  log("securityalert: PortSentry is shutting down");
+  log("adminalert: PortSentry is shutting down");
+}
+
+async function openTraps(
+  { mode }: PortsentryRequest,
+  config: PortsentryConfig,
+  reactor: Reactor,
+  log: (line: string) => void,
+): Promise<() => void> {
+  const traps = await ConnectTraps.open({
+    tcpPorts: mode === "udp" ? [] : portsIn(config.tcpPorts),
+    udpPorts: mode === "tcp" ? [] : portsIn(config.udpPorts),
+    onRefused: (protocol, port, why) =>
+      log(`adminalert: ERROR: could not bind ${protocol} socket: ${port}. Attempting to continue (${why})`),
+    onCaught: ({ reply, done, ...caught }) => {
+      const banner = (): void => {
+        if (config.portBanner !== "") reply(config.portBanner);
+      };
+      void reactor.see({ ...caught, type: "Connect", ipOptions: "unknown" }, banner).finally(done);
+    },
+  });
+  if (traps.size > 0) return () => traps.close();
+  throw new MissingPartError(
+    "sentry",
+    "could not bind ANY sockets",
+    "free one of the ports, name others, or run as root for ports below 1024",
+  );
+}
+
+function openStealth(
+  request: PortsentryRequest,
+  config: PortsentryConfig,
+  reactor: Reactor,
+  log: (line: string) => void,
+): () => void {
+  const listeners = new Listeners(openTables());
+  const locals = new LocalAddresses();
+  listeners.refresh();
+  locals.refresh();
+  const { tcpPorts, udpPorts } = stealthPorts(request, config, listeners);
+  const stealth = new StealthWatch({
+    tcpPorts,
+    udpPorts,
+    listeners,
+    locals,
+    skipServiceCheck: request.skipServiceCheck,
+    skipLocalCheck: request.skipLocalCheck,
+    onSighting: (sighting) => void reactor.see(sighting),
+    ...(request.debug ? { onSkipped: (why: string) => log(`debug: ${why}`) } : {}),
+  });
+  const capture = openCapture({
+    interfaces: request.interfaces,
+    loopback: request.loopback,
+    onPacket: (frame) => stealth.observe(frame),
+    emit: (event) => tell(event, log),
+  });
+  const refresh = (): void => {
+    listeners.refresh();
+    locals.refresh();
+    if (!request.skipServiceCheck) capture.setOrdinary(listeners.ordinary(LEAST_SAMPLE));
+  };
+  refresh();
+  const timer = setInterval(refresh, REFRESH_MS);
+  return () => {
+    clearInterval(timer);
+    capture.close();
+    listeners.close();
+  };
+}
+
+// Nothing is learned here from SYNs to open ports.
+const LEAST_SAMPLE = 1 << 16;
+
+function stealthPorts(
+  { mode }: PortsentryRequest,
+  config: PortsentryConfig,
+  listeners: Listeners,
+): { tcpPorts: readonly PortRange[]; udpPorts: readonly PortRange[] } {
+  const busy = (protocol: number) => (port: number) =>
+    listeners.wasInUse(4, protocol, port) || listeners.wasInUse(6, protocol, port);
+  if (mode === "atcp") {
+    const { advancedPortsTcp, advancedExcludeTcp } = config;
+    return {
+      tcpPorts: advancedPorts(advancedPortsTcp, advancedExcludeTcp, busy(PROTOCOL.tcp)),
+      udpPorts: [],
+    };
+  }
+  if (mode === "audp") {
+    const { advancedPortsUdp, advancedExcludeUdp } = config;
+    return {
+      tcpPorts: [],
+      udpPorts: advancedPorts(advancedPortsUdp, advancedExcludeUdp, busy(PROTOCOL.udp)),
+    };
+  }
+  return {
+    tcpPorts: mode === "sudp" ? [] : config.tcpPorts,
+    udpPorts: mode === "stcp" ? [] : config.udpPorts,
+  };
+}
+
+/** What the capture has to say, as lines. */
+function tell(event: EventBody, log: (line: string) => void): Event {
+  if (event.type === "part.failed")
+    log(`adminalert: ERROR: ${event.why} (${event.mend}); ${event.stillRuns}`);
+  else if (event.type === "part.recovered") log(`adminalert: ${event.how}`);
+  else if (event.type === "packets.lost") log(`adminalert: ${event.count} packets were lost unseen`);
+  return { ...event, v: 1, id: "", host: "", at: new Date().toISOString() };
+}
+
+function* portsIn(ranges: readonly PortRange[]): Generator<number> {
+  const seen = new Set<number>();
+  for (const { low, high } of ranges) {
+    for (let port = low; port <= high; port++) {
+      if (seen.has(port)) continue;
+      seen.add(port);
+      yield port;
+    }
+  }
+}
+
+function ended(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** The same command again, in a session of its own and without a terminal. */
+function goToBackground(): void {
+  spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    detached: true,
+    stdio: "ignore",
+    env: { ...process.env, [DAEMON_MARK]: "1" },
+  }).unref();
+}

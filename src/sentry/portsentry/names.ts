@@ -1,0 +1,48 @@
+// Host names for RESOLVE_HOST: asked for beside the packets, never in front of them, and shown only when the name leads
+// back to the address, because whoever owns an address writes its name.
+import { promises as dns } from "node:dns";
+import { type Address, parseAddress } from "../../core/address.ts";
+import { showable } from "../../core/hostile.ts";
+
+const TIMEOUT_MS = 2_000;
+const MAX_NAMES = 4_096;
+// RFC 1035: 255 octets.
+const MAX_NAME = 255;
+
+export class HostNames {
+  readonly #known = new Map<Address, Promise<string>>();
+
+  /** The confirmed name, or the address. */
+  of(address: Address): Promise<string> {
+    let name = this.#known.get(address);
+    if (name === undefined) {
+      if (this.#known.size >= MAX_NAMES) this.#known.clear();
+      name = within(TIMEOUT_MS, confirmed(address), address);
+      this.#known.set(address, name);
+    }
+    return name;
+  }
+}
+
+async function confirmed(address: Address): Promise<string> {
+  try {
+    for (const name of (await dns.reverse(address)).slice(0, 4)) {
+      if (name.length > MAX_NAME) continue;
+      const back = await dns.lookup(name, { all: true });
+      if (back.some((one) => parseAddress(one.address) === address)) return showable(name);
+    }
+  } catch {
+    // No name, no server, a name that leads nowhere: the address is the name.
+  }
+  return address;
+}
+
+function within<T>(limitMs: number, work: Promise<T>, otherwise: T): Promise<T> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(otherwise), limitMs);
+    void work.then((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
+}

@@ -1,0 +1,144 @@
+// Takes sightings one after the other, as PortSentry does: counts, decides, blocks, and writes the lines and files that
+// other programs read.
+import type { Address, PrefixSet } from "../../core/address.ts";
+import { describeError } from "../../core/errors.ts";
+import { appendHistory, BlockedHosts } from "./blocked-file.ts";
+import { decideSighting, planBlock } from "./decide.ts";
+import { HostNames } from "./names.ts";
+import type { PortsentryConfig } from "./parse.ts";
+import { HOSTS_DENY, runStep } from "./react.ts";
+import {
+  renderAlreadyBlocked,
+  renderAttack,
+  renderFailure,
+  renderHistory,
+  renderScan,
+  renderStep,
+} from "./render.ts";
+import type { Flag, Sighting, Wording } from "./types.ts";
+
+export type ReactorOptions = {
+  readonly config: PortsentryConfig;
+  readonly ignore: PrefixSet;
+  readonly wording: Wording;
+  /** What $MODE$ stands for: `stcp`, `stealth`. */
+  readonly mode: string;
+  readonly log: (line: string) => void;
+  readonly verbose?: boolean;
+  readonly hostsDeny?: string;
+};
+
+// Sources counted for SCAN_TRIGGER; past that the oldest begin again.
+const MAX_SOURCES = 100_000;
+// Sightings that wait for a command; a flood has more, and they are counted instead.
+const MAX_WAITING = 4_096;
+
+export class Reactor {
+  readonly #options: ReactorOptions;
+  readonly #blocked: BlockedHosts;
+  readonly #names = new HostNames();
+  readonly #counts = new Map<Address, number>();
+  #waiting = 0;
+  #skipped = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  /** Throws the system's error when the blocked file cannot be used. */
+  constructor(options: ReactorOptions) {
+    this.#options = options;
+    const { config, wording, mode } = options;
+    const path =
+      config.blockedFile === "" || wording === 2 ? config.blockedFile : `${config.blockedFile}.${mode}`;
+    this.#blocked = new BlockedHosts(path, wording);
+  }
+
+  /** Takes a sighting; `sendBanner` is called when it is time for PORT_BANNER. */
+  see(sighting: Sighting, sendBanner: () => void = () => {}): Promise<void> {
+    if (this.#waiting >= MAX_WAITING) {
+      this.#skipped++;
+      return Promise.resolve();
+    }
+    this.#waiting++;
+    this.#last = this.#last.then(() => this.#handle(sighting, sendBanner)).finally(() => this.#waiting--);
+    return this.#last;
+  }
+
+  /** Resolves when all that was seen has been dealt with. */
+  settled(): Promise<void> {
+    return this.#last;
+  }
+
+  async #handle(sighting: Sighting, sendBanner: () => void): Promise<void> {
+    const { config, ignore, wording, log } = this.#options;
+    const { source } = sighting;
+    if (this.#skipped > 0) {
+      log(
+        `adminalert: ${this.#skipped} probes were not written down one by one: they came faster than lines can be written`,
+      );
+      this.#skipped = 0;
+    }
+    const isIgnored = ignore.has(source);
+    const count = isIgnored || config.scanTrigger === 0 ? 0 : this.#count(source);
+    const facts = { isIgnored, count, isBlocked: this.#blocked.has(source) };
+    const { outcome, banner, react } = decideSighting(config, sighting, facts);
+    const name = config.resolveHost ? await this.#names.of(source) : source;
+    if (isIgnored && (wording === 1 || this.#options.verbose)) {
+      const prefix = wording === 1 ? "attackalert: " : "";
+      log(`${prefix}Host: ${source} found in ignore file ${config.ignoreFile}, aborting actions`);
+    }
+    if (wording === 1 && outcome.triggered === "true")
+      for (const line of renderAttack(sighting, name)) log(line);
+    if (banner) sendBanner();
+    let blocked: Flag = outcome.blocked;
+    if (react === "already blocked") log(renderAlreadyBlocked(sighting, name, wording));
+    else if (react === "block") blocked = (await this.#block(sighting, name)) ? "true" : "false";
+    else if (wording === 1 && outcome.noblock === "true") {
+      log(`attackalert: Ignoring ${sighting.protocol} response per configuration file setting.`);
+    }
+    if (wording === 1) return;
+    const line = renderScan(sighting, name, { ...outcome, blocked });
+    log(line);
+    this.#write(
+      () => appendHistory(config.historyFile, renderHistory(line, sighting, name, 2)),
+      config.historyFile,
+    );
+  }
+
+  /** True when at least one step succeeded. */
+  async #block(sighting: Sighting, name: string): Promise<boolean> {
+    const { config, mode, log, wording } = this.#options;
+    let done = false;
+    for (const step of planBlock(config, sighting, mode)) {
+      const failure = await runStep(step, this.#options.hostsDeny ?? HOSTS_DENY);
+      if (failure === null) done = true;
+      log(failure === null ? renderStep(step, sighting) : renderFailure(step, sighting, failure));
+    }
+    if (!done) {
+      log(`attackalert: ERROR: Could not block host ${name}/${sighting.source} !!`);
+      return false;
+    }
+    const line = renderHistory("", sighting, name, 1);
+    this.#write(() => this.#blocked.add(sighting.source, line), config.blockedFile);
+    if (wording === 1) this.#write(() => appendHistory(config.historyFile, line), config.historyFile);
+    return true;
+  }
+
+  #write(work: () => void, path: string): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log(`adminalert: ERROR: Cannot write ${path}: ${describeError(error)}`);
+    }
+  }
+
+  #count(source: Address): number {
+    const count = (this.#counts.get(source) ?? 0) + 1;
+    if (count === 1 && this.#counts.size >= MAX_SOURCES) {
+      for (const oldest of this.#counts.keys()) {
+        this.#counts.delete(oldest);
+        break;
+      }
+    }
+    this.#counts.set(source, count);
+    return count;
+  }
+}
