@@ -1,7 +1,7 @@
 // logcheck's configuration is a shell script with globbed lists; what we read from it is held against the shell.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { parseShellAssignments } from "./conf/parse.ts";
 import { formatDate } from "./datetext.ts";
 import { readLogcheckConfig } from "./logfiles.ts";
+import { SETTING_KEYS } from "./settings.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 40);
 const NOW = new Date(2026, 10, 22, 9, 5, 7);
@@ -61,6 +62,22 @@ test("a missing list is a fault, and the other lists still count", (t) => {
     config.faults.map((fault) => fault.message),
     ["does not exist"],
   );
+});
+
+test("the defaults are those of the logcheck that is installed", (t) => {
+  if (!existsSync("/usr/sbin/logcheck")) return t.skip("needs logcheck: apt install logcheck");
+  const script = readFileSync("/usr/sbin/logcheck", "utf8").replaceAll("$LOCKDIR", "/run/lock/logcheck");
+  const said = new Map(
+    [...script.matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm)].map(([, name, value]) => [name!, value!]),
+  );
+  const asText = (value: unknown) => (value === true ? "1" : value === false ? "0" : String(value));
+  for (const { name, default: ours } of Object.values(SETTING_KEYS)) {
+    const real = said.get(name);
+    if (name === "DATE" || real === undefined) continue;
+    assert.equal(asText(ours), name === "ADDTAG" ? asText(real === "yes") : real, name);
+    said.delete(name);
+  }
+  assert.equal(said.has("REPORTLEVEL"), false);
 });
 
 test("names every line that is no assignment, and does nothing of it", (t) => {

@@ -1,21 +1,18 @@
-// Every variable that logcheck.conf may set, with logcheck's default and what values mean something. The reader of the
-// file, the drop-in face and the manual all take it from here.
+// Every variable that logcheck.conf may set, in one table with logcheck's default, what values mean something, and what
+// it is for. The reader of the file, the drop-in face and the manual all take it from here.
 import type { ConfigFault } from "../core/errors.ts";
 import type { ShellAssignment } from "./conf/parse.ts";
 import type { ReportLevel } from "./types.ts";
 
-/** logcheck's settings, named as in logcheck.conf. */
+/** logcheck's settings. */
 export type Settings = {
   readonly level: ReportLevel;
   readonly sendmailto: string;
-  /** The date in subjects, when the file sets one; otherwise the time of the run. */
+  /** Undefined: the time of the run. */
   readonly date: string | undefined;
-  /** Whether header.txt and footer.txt surround the report. */
   readonly intro: boolean;
-  /** 0: the report is the mail; 1: attached; 2: attached and compressed by gzip. */
   readonly mailAsAttach: 0 | 1 | 2;
   readonly fqdn: boolean;
-  /** Sort whole lines and drop repeats, instead of sorting by the first three fields. */
   readonly sortUniq: boolean;
   readonly supportCrackingIgnore: boolean;
   readonly syslogSummary: boolean;
@@ -27,78 +24,95 @@ export type Settings = {
   readonly stateDir: string;
   readonly tmp: string;
   readonly lockFile: string;
-  /** Check only this log; "" for all that are listed. */
   readonly logFile: string;
   readonly logFilesList: string;
   readonly logFilesListDir: string;
   readonly syslogSummaryCommand: string;
 };
 
-type Change = Partial<Settings> | string;
-
-type Key = {
+/** One variable of logcheck.conf. */
+export type SettingKey<T> = {
   readonly name: string;
-  /** What the value changes, or in words what it should have been. */
-  readonly read: (value: string) => Change;
+  /** logcheck 1.4's own value. */
+  readonly default: T;
+  /** The values that mean something, in words. */
+  readonly wants: string;
+  readonly meaning: string;
+  /** The value, or null for one that means nothing. */
+  readonly read: (text: string) => T | null;
+};
+
+/** The table, by field. */
+export const SETTING_KEYS: { readonly [F in keyof Settings]: SettingKey<Settings[F]> } = {
+  level: {
+    name: "REPORTLEVEL",
+    default: "server",
+    wants: "workstation, server or paranoid",
+    meaning: "which directories of ignore rules count: paranoid ignores least, workstation most",
+    read: (text) => (text === "workstation" || text === "server" || text === "paranoid" ? text : null),
+  },
+  sendmailto: {
+    name: "SENDMAILTO",
+    default: "root",
+    wants: "a mail address",
+    meaning: "who gets the report",
+    read: (text) => (text === "" ? null : text),
+  },
+  date: text("DATE", undefined, "the date in the subject; $(date +FORMAT) is understood"),
+  intro: {
+    name: "INTRO",
+    default: true,
+    wants: "1, 0, yes or no",
+    meaning: "whether header.txt and footer.txt surround the report",
+    read: (given) =>
+      ["", "yes", "1"].includes(given) ? true : given === "no" || given === "0" ? false : null,
+  },
+  mailAsAttach: {
+    name: "MAILASATTACH",
+    default: 0,
+    wants: "0, 1 or 2",
+    meaning: "0: the report is the mail; 1: it is attached; 2: attached and compressed by gzip",
+    read: (given) => (given === "0" ? 0 : given === "1" ? 1 : given === "2" ? 2 : null),
+  },
+  fqdn: onOff("FQDN", "whether the subject names the host with its domain"),
+  sortUniq: onOff("SORTUNIQ", "1: order by whole lines and report each once; 0: by the first three fields"),
+  supportCrackingIgnore: onOff("SUPPORT_CRACKING_IGNORE", "whether cracking.ignore.d cancels attacks"),
+  syslogSummary: onOff(
+    "SYSLOGSUMMARY",
+    "whether syslog-summary runs over each section, where it is installed",
+  ),
+  addTag: {
+    name: "ADDTAG",
+    default: false,
+    wants: "yes or no",
+    meaning: "whether the subject begins with [logcheck]",
+    read: (given) => (given === "yes" ? true : given === "no" ? false : null),
+  },
+  attackSubject: text("ATTACKSUBJECT", "Security Alerts", "what attacks are called"),
+  securitySubject: text("SECURITYSUBJECT", "Security Events", "what violations are called"),
+  eventsSubject: text("EVENTSSUBJECT", "System Events", "what all other lines are called"),
+  ruleDir: path("RULEDIR", "/etc/logcheck", "where the directories of rules are"),
+  stateDir: path("STATEDIR", "/var/lib/logcheck", "where it is kept how far each log was read"),
+  tmp: path("TMP", "/tmp", "where what does not fit in memory goes"),
+  lockFile: path("LOCKFILE", "/run/lock/logcheck/logcheck", "the lock that keeps runs apart, without .lock"),
+  logFile: text("LOGFILE", "", "check only this log, whatever is listed"),
+  logFilesList: path("LOGFILES_LIST", "/etc/logcheck/logcheck.logfiles", "the list of logs"),
+  logFilesListDir: path(
+    "LOGFILES_LIST_D",
+    "/etc/logcheck/logcheck.logfiles.d",
+    "where more lists are, *.logfiles",
+  ),
+  syslogSummaryCommand: path(
+    "SYSLOG_SUMMARY",
+    "/usr/bin/syslog-summary",
+    "the program that sums up sections",
+  ),
 };
 
 /** logcheck 1.4's own values, before logcheck.conf speaks. */
-export const DEFAULT_SETTINGS: Settings = {
-  level: "server",
-  sendmailto: "root",
-  date: undefined,
-  intro: true,
-  mailAsAttach: 0,
-  fqdn: false,
-  sortUniq: false,
-  supportCrackingIgnore: false,
-  syslogSummary: false,
-  addTag: false,
-  attackSubject: "Security Alerts",
-  securitySubject: "Security Events",
-  eventsSubject: "System Events",
-  ruleDir: "/etc/logcheck",
-  stateDir: "/var/lib/logcheck",
-  tmp: "/tmp",
-  lockFile: "/run/lock/logcheck/logcheck",
-  logFile: "",
-  logFilesList: "/etc/logcheck/logcheck.logfiles",
-  logFilesListDir: "/etc/logcheck/logcheck.logfiles.d",
-  syslogSummaryCommand: "/usr/bin/syslog-summary",
-};
-
-/** The subset of names that hold a switch: logcheck acts on exactly the number 1. */
-type Switch = "fqdn" | "sortUniq" | "supportCrackingIgnore" | "syslogSummary";
-
-const KEYS: readonly Key[] = [
-  {
-    name: "REPORTLEVEL",
-    read: (value) => (isLevel(value) ? { level: value } : "workstation, server or paranoid"),
-  },
-  { name: "SENDMAILTO", read: (sendmailto) => (sendmailto === "" ? "an address" : { sendmailto }) },
-  { name: "DATE", read: (date) => ({ date }) },
-  { name: "INTRO", read: readIntro },
-  { name: "MAILASATTACH", read: readAttach },
-  onOff("FQDN", "fqdn"),
-  onOff("SORTUNIQ", "sortUniq"),
-  onOff("SUPPORT_CRACKING_IGNORE", "supportCrackingIgnore"),
-  onOff("SYSLOGSUMMARY", "syslogSummary"),
-  {
-    name: "ADDTAG",
-    read: (value) => (value === "yes" || value === "no" ? { addTag: value === "yes" } : "yes or no"),
-  },
-  { name: "ATTACKSUBJECT", read: (attackSubject) => ({ attackSubject }) },
-  { name: "SECURITYSUBJECT", read: (securitySubject) => ({ securitySubject }) },
-  { name: "EVENTSSUBJECT", read: (eventsSubject) => ({ eventsSubject }) },
-  { name: "RULEDIR", read: absolute((ruleDir) => ({ ruleDir })) },
-  { name: "STATEDIR", read: absolute((stateDir) => ({ stateDir })) },
-  { name: "TMP", read: absolute((tmp) => ({ tmp })) },
-  { name: "LOCKFILE", read: absolute((lockFile) => ({ lockFile })) },
-  { name: "LOGFILE", read: (logFile) => ({ logFile }) },
-  { name: "LOGFILES_LIST", read: absolute((logFilesList) => ({ logFilesList })) },
-  { name: "LOGFILES_LIST_D", read: absolute((logFilesListDir) => ({ logFilesListDir })) },
-  { name: "SYSLOG_SUMMARY", read: absolute((syslogSummaryCommand) => ({ syslogSummaryCommand })) },
-];
+export const DEFAULT_SETTINGS: Settings = Object.fromEntries(
+  Object.entries(SETTING_KEYS).map(([field, key]) => [field, key.default]),
+) as Settings; // the table has every field, with a default of its type
 
 // Variables that do something in logcheck's script but have nothing to do here: they are no mistake. MIMEENCODING is
 // among them because our mail is quoted-printable, which every mailer and every mail program takes.
@@ -108,12 +122,11 @@ const WITHOUT_EFFECT = new Set([
   ...["LOGCHECKDEBUG", "SORT", "MAILTO", "MIMEENCODING"],
 ]);
 
-/** The names that logcheck.conf may set. */
-export const SETTING_NAMES: readonly string[] = KEYS.map((key) => key.name);
-
 const UNKNOWN_NAME = {
   message: "is no setting of logcheck's that is read here",
-  mend: `remove the line, or write one of ${SETTING_NAMES.join(", ")}`,
+  mend: `remove the line, or write one of ${Object.values(SETTING_KEYS)
+    .map(({ name }) => name)
+    .join(", ")}`,
   consequence: "line ignored",
 };
 
@@ -128,21 +141,21 @@ export function applyAssignments(
   let settings = DEFAULT_SETTINGS;
   const faults: ConfigFault[] = [];
   for (const { name, value, line } of assignments) {
-    const key = KEYS.find((known) => known.name === name);
-    if (key === undefined) {
-      if (WITHOUT_EFFECT.has(name)) continue;
-      faults.push({ file, line, key: name, ...UNKNOWN_NAME });
+    const found = Object.entries(SETTING_KEYS).find(([, key]) => key.name === name);
+    if (found === undefined) {
+      if (!WITHOUT_EFFECT.has(name)) faults.push({ file, line, key: name, ...UNKNOWN_NAME });
       continue;
     }
-    const change = key.read(value);
-    if (typeof change !== "string") settings = { ...settings, ...change };
+    const [field, key] = found;
+    const read = key.read(value);
+    if (read !== null) settings = { ...settings, [field]: read };
     else {
       faults.push({
         file,
         line,
         key: name,
-        message: `wants ${change}, found "${value}"`,
-        mend: `write ${name}= with ${change}, or remove the line for the default`,
+        message: `wants ${key.wants}, found "${value}"`,
+        mend: `write ${name}= with ${key.wants}, or remove the line for the default`,
         consequence: "the value before it stays",
       });
     }
@@ -150,26 +163,21 @@ export function applyAssignments(
   return { settings, faults };
 }
 
-function isLevel(value: string): value is ReportLevel {
-  return value === "workstation" || value === "server" || value === "paranoid";
+function text<T extends string | undefined>(
+  name: string,
+  standard: T,
+  meaning: string,
+): SettingKey<T | string> {
+  return { name, default: standard, wants: "any text", meaning, read: (given) => given };
 }
 
-function readIntro(value: string): Change {
-  if (value === "" || value === "yes" || value === "1") return { intro: true };
-  return value === "no" || value === "0" ? { intro: false } : "1, 0, yes or no";
+function path(name: string, standard: string, meaning: string): SettingKey<string> {
+  const read = (given: string) => (given.startsWith("/") ? given : null);
+  return { name, default: standard, wants: "an absolute path", meaning, read };
 }
 
-function readAttach(value: string): Change {
-  if (value === "0" || value === "1" || value === "2") return { mailAsAttach: Number(value) as 0 | 1 | 2 };
-  return "0, 1 or 2";
-}
-
-function onOff(name: string, field: Switch): Key {
-  const read = (value: string): Change =>
-    value === "1" || value === "0" ? { [field]: value === "1" } : "1 or 0";
-  return { name, read };
-}
-
-function absolute(change: (path: string) => Partial<Settings>): (value: string) => Change {
-  return (value) => (value.startsWith("/") ? change(value) : "an absolute path");
+// logcheck acts on exactly the number 1.
+function onOff(name: string, meaning: string): SettingKey<boolean> {
+  const read = (given: string) => (given === "1" ? true : given === "0" ? false : null);
+  return { name, default: false, wants: "1 or 0", meaning, read };
 }

@@ -13,12 +13,14 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
-import { runLogcheck } from "./logcheck.ts";
+import { type LogcheckCaller, runLogcheck } from "./logcheck.ts";
 
 export const LAYERS = ["cracking.d", "violations.d", "violations.ignore.d", "cracking.ignore.d"];
 export const IGNORES = ["ignore.d.paranoid", "ignore.d.server", "ignore.d.workstation"];
 
 export type Outcome = { readonly status: number; readonly report: string; readonly errors: string };
+
+export type Mail = { readonly status: number; readonly subject: string; readonly to: string };
 
 /** One directory that the user logcheck may read and write, with everything that a run needs. */
 export class Playground {
@@ -57,23 +59,62 @@ export class Playground {
 
   arguments(state: "real" | "ours", extra: readonly string[]): string[] {
     const at = (name: string) => join(this.dir, name);
-    return [
-      "-o",
-      "-c",
-      at("conf"),
-      "-L",
-      at("list"),
-      "-D",
-      at("lists.d"),
-      "-r",
-      this.rules,
-      "-S",
-      at(state),
-      ...extra,
-    ];
+    const own = {
+      "-c": at("conf"),
+      "-L": at("list"),
+      "-D": at("lists.d"),
+      "-r": this.rules,
+      "-S": at(state),
+    };
+    return [...Object.entries(own).flat(), ...extra];
   }
 
+  /** Runs the real logcheck, printing its report. */
   runReal(locale: string, extra: readonly string[] = [], path = process.env["PATH"]!): Outcome {
+    return this.#spawnReal(locale, ["-o", ...extra], path);
+  }
+
+  /** Runs ours, printing its report. */
+  async runOurs(
+    locale: string,
+    extra: readonly string[] = [],
+    path = process.env["PATH"]!,
+  ): Promise<Outcome> {
+    const report: Buffer[] = [];
+    const ended = await this.#callOurs(["-o", ...extra], (bytes) => report.push(Buffer.from(bytes)), {
+      uid: 1,
+      env: { PATH: path, LC_ALL: locale },
+      deliver: () => Promise.reject(new Error("a report to print was mailed")),
+    });
+    return { ...ended, report: Buffer.concat(report).toString("latin1") };
+  }
+
+  /** The mail of the real logcheck, as mime-construct is asked for it. */
+  mailReal(extra: readonly string[]): Mail {
+    const asked = join(this.dir, "asked");
+    this.write("bin/mime-construct", `#!/bin/sh\nfor word; do printf '%s\\0' "$word"; done > ${asked}\n`);
+    chmodSync(join(this.dir, "bin/mime-construct"), 0o755);
+    const ended = this.#spawnReal("C", extra, `${this.dir}/bin:${process.env["PATH"]}`);
+    const words = readFileSync(asked, "utf8").split("\0");
+    const after = (option: string) => words[words.indexOf(option) + 1] ?? "";
+    return { status: ended.status, subject: after("--subject"), to: after("--to") };
+  }
+
+  /** The mail of ours. */
+  async mailOurs(extra: readonly string[]): Promise<Mail> {
+    let sent = { subject: "", to: "" };
+    const ended = await this.#callOurs(extra, () => {}, {
+      uid: 1,
+      env: { PATH: process.env["PATH"], LC_ALL: "C" },
+      deliver: (_report, { subject, to }) => {
+        sent = { subject, to };
+        return Promise.resolve();
+      },
+    });
+    return { status: ended.status, ...sent };
+  }
+
+  #spawnReal(locale: string, extra: readonly string[], path: string): Outcome {
     const { uid, gid } = accountOfLogcheck()!;
     handOver(this.dir, uid, gid);
     const ended = spawnSync("/usr/sbin/logcheck", this.arguments("real", extra), {
@@ -90,24 +131,17 @@ export class Playground {
     };
   }
 
-  async runOurs(
-    locale: string,
-    extra: readonly string[] = [],
-    path = process.env["PATH"]!,
-  ): Promise<Outcome> {
-    const report: Buffer[] = [];
+  async #callOurs(
+    extra: readonly string[],
+    out: (bytes: Uint8Array) => void,
+    caller: LogcheckCaller,
+  ): Promise<{ status: number; errors: string }> {
     let errors = "";
-    const status = await runLogcheck(
-      this.arguments("ours", extra),
-      {
-        out: (bytes) => report.push(Buffer.from(bytes)),
-        err: (text) => {
-          errors += text;
-        },
-      },
-      { uid: 1, env: { PATH: path, LC_ALL: locale } },
-    );
-    return { status, report: Buffer.concat(report).toString("latin1"), errors };
+    const err = (text: string) => {
+      errors += text;
+    };
+    const status = await runLogcheck(this.arguments("ours", extra), { out, err }, caller);
+    return { status, errors };
   }
 
   offsets(state: "real" | "ours"): Record<string, string> {

@@ -19,6 +19,8 @@ import { runLogcheck } from "./logcheck.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 3);
 
+const NOBODY = { uid: 1, env: {}, deliver: () => Promise.resolve() };
+
 function needs(t: test.TestContext): boolean {
   if (!existsSync("/usr/sbin/logcheck") || accountOfLogcheck() === null) {
     t.skip("needs logcheck: apt install logcheck");
@@ -288,10 +290,10 @@ test("a mark that cannot be written is an error after the report, and the other 
   place.write("logs/b", "Nov 22 19:51:02 host two\n");
   const offset = (name: string) => `offset${place.logs.replaceAll("/", ".")}.${name}`;
   place.write(`ours/${offset("a")}/in-the-way`, "");
-  const args = place.arguments("ours", []);
+  const args = place.arguments("ours", ["-o"]);
   let report = "";
   const output = { out: (bytes: Uint8Array) => void (report += Buffer.from(bytes)), err: () => {} };
-  assert.equal(await runLogcheck(args, output, { uid: 1, env: {} }), 1);
+  assert.equal(await runLogcheck(args, output, NOBODY), 1);
   assert.match(report, /host one\n.*host two\n/);
   assert.equal(existsSync(join(place.dir, "ours", offset("b"))), true);
 });
@@ -299,13 +301,40 @@ test("a mark that cannot be written is an error after the report, and the other 
 test("nothing counts as read when the report could not be delivered", async (t) => {
   const place = new Playground(t);
   place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
-  const args = place.arguments("ours", ["-m", "not an address"]).filter((word) => word !== "-o");
   let errors = "";
   const output = { out: () => {}, err: (text: string) => void (errors += text) };
-  const status = await runLogcheck(args, output, { uid: 1, env: {} });
+  const status = await runLogcheck(place.arguments("ours", []), output, {
+    uid: 1,
+    env: {},
+    deliver: () => Promise.reject(new Error("the mailer is gone")),
+  });
   assert.equal(status, 1);
-  assert.match(errors, /not an address/);
+  assert.match(errors, /the mailer is gone/);
   assert.deepEqual(place.offsets("ours"), {});
+});
+
+test("the mail goes to whom, and is called what, logcheck says", async (t) => {
+  if (!needs(t)) return;
+  const place = new Playground(t);
+  place.write("rules/cracking.d/x", "attack\n");
+  place.write("rules/violations.d/x", "bad\n");
+  const date = { DATE: "Sunday" };
+  const cases: [Record<string, string>, string, string[]][] = [
+    [date, "attack\nbad\nodd\n", ["-H", "here"]],
+    [date, "bad\nodd\n", ["-H", "here", "-R", "-m", "eve@example.org"]],
+    [date, "odd\n", ["-Hhere"]],
+    [{ ...date, ADDTAG: "yes", SENDMAILTO: "adm", EVENTSSUBJECT: "News" }, "odd\n", ["-R", "-H", "here"]],
+    [date, "odd\n", []],
+    [{ ...date, FQDN: "1" }, "odd\n", []],
+    [{ ...date, ADDTAG: "yes" }, "odd\n", ["-R", "-l", join(place.dir, "missing")]],
+  ];
+  for (const [settings, log, extra] of cases) {
+    place.configure(settings);
+    place.write("logs/syslog", log);
+    const real = place.mailReal(["-t", ...extra]);
+    assert.deepEqual(await place.mailOurs(["-t", ...extra]), real);
+    assert.match(real.subject, /Sunday/);
+  }
 });
 
 test("-t reads everything and marks nothing; two runs never overlap", async (t) => {
@@ -325,9 +354,9 @@ test("-t reads everything and marks nothing; two runs never overlap", async (t) 
 test("root is refused, and told how to run it instead", async () => {
   let errors = "";
   const output = { out: () => {}, err: (text: string) => void (errors += text) };
-  assert.equal(await runLogcheck(["-o"], output, { uid: 0, env: {} }), 1);
+  assert.equal(await runLogcheck(["-o"], output, { ...NOBODY, uid: 0 }), 1);
   assert.match(errors, /setpriv --reuid=logcheck .* -o/);
-  assert.equal(await runLogcheck(["-x"], output, { uid: 1, env: {} }), 1);
+  assert.equal(await runLogcheck(["-x"], output, NOBODY), 1);
   assert.match(errors, /illegal option -- x/);
 });
 

@@ -51,13 +51,18 @@ class LogcheckFailure extends Error {
   }
 }
 
-/** Who runs it, and with what environment. */
-export type LogcheckCaller = { readonly uid: number; readonly env: NodeJS.ProcessEnv };
+/** Who runs it, with what environment, and how a report leaves when it is not printed. */
+export type LogcheckCaller = {
+  readonly uid: number;
+  readonly env: NodeJS.ProcessEnv;
+  readonly deliver: (report: Uint8Array, mail: LogcheckMail) => Promise<void>;
+};
 
 /** The face's door. */
 export async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
-  return runLogcheck(argv, standardOutput, { uid: process.getuid?.() ?? 0, env: process.env });
+  const uid = process.getuid?.() ?? 0;
+  return runLogcheck(argv, standardOutput, { uid, env: process.env, deliver: sendMail });
 }
 
 /**
@@ -87,24 +92,24 @@ export async function runLogcheck(
     );
     return 1;
   }
-  return await new LogcheckRun(request, output, caller.env).run();
+  return await new LogcheckRun(request, output, caller).run();
 }
 
 class LogcheckRun {
   readonly #request: LogcheckRequest;
   readonly #output: FaceOutput;
   readonly #startedAt = new Date();
-  readonly #env: NodeJS.ProcessEnv;
+  readonly #caller: LogcheckCaller;
   readonly #locale: Locale;
   readonly #settings: Settings;
   readonly #faults: ConfigFault[];
   #temporary: string | null = null;
 
-  constructor(request: LogcheckRequest, output: FaceOutput, env: NodeJS.ProcessEnv) {
+  constructor(request: LogcheckRequest, output: FaceOutput, caller: LogcheckCaller) {
     this.#request = request;
     this.#output = output;
-    this.#env = env;
-    this.#locale = localeOf(env);
+    this.#caller = caller;
+    this.#locale = localeOf(caller.env);
     const conf = readSettings(request.configFile ?? DEFAULT_CONFIG, this.#startedAt);
     this.#settings = { ...conf.settings, ...request.change };
     this.#faults = conf.faults;
@@ -145,7 +150,7 @@ class LogcheckRun {
     });
     const collected = await collectUnseen(this.#entries(), gatherer, {
       stateDir: settings.stateDir,
-      env: this.#env,
+      env: this.#caller.env,
       lostLines: async (query, take) => (await import("./lost-lines.ts")).readLostLines(query, take),
     });
     this.#debug(`${gatherer.lineCount} lines read`);
@@ -219,7 +224,7 @@ class LogcheckRun {
     if (settings.intro) parts.add(readText(join(settings.ruleDir, "footer.txt")));
     parts.flush();
     if (this.#request.toStdout) return;
-    await sendMail(Buffer.concat(mail), {
+    await this.#caller.deliver(Buffer.concat(mail), {
       to: settings.sendmailto,
       subject: this.#subject(subjects[sections[0]!.layer]),
       host: this.#hostName(),
@@ -267,11 +272,15 @@ class LogcheckRun {
   #subject(subject: string): string {
     return mailSubject({
       host: this.#hostName(),
-      date: this.#settings.date ?? formatDate("%Y-%m-%d %H:%M %z", this.#startedAt),
+      date: this.#date(),
       subject,
       reboot: this.#request.reboot,
       tag: this.#settings.addTag,
     });
+  }
+
+  #date(): string {
+    return this.#settings.date ?? formatDate("%Y-%m-%d %H:%M %z", this.#startedAt);
   }
 
   #hostName(): string {
@@ -293,9 +302,9 @@ class LogcheckRun {
       `telltale's logcheck could not finish; log lines may not have been checked.\n\n${message}\n\n` +
       "They count as unread, and the next run takes them up.\n";
     try {
-      await sendMail(Buffer.from(text), {
+      await this.#caller.deliver(Buffer.from(text), {
         to: this.#settings.sendmailto,
-        subject: `Logcheck: ${this.#subject("exiting due to errors")}`,
+        subject: `Logcheck: ${this.#hostName()} ${this.#date()} exiting due to errors`,
         host: this.#hostName(),
         at: this.#startedAt,
         attach: 0,
