@@ -60,49 +60,59 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
   );
   const times = database.prepare("SELECT count(*) AS n FROM blocks WHERE target = ? AND since >= ?");
 
+  for (const query of [inForce, history]) query.setReturnArrays(true);
+
   return {
     put(row) {
-      const since = Date.parse(row.since);
+      const since = utc(row.since);
       expire.run(row.target, since);
       put.run(
         row.target,
         since,
-        Date.parse(row.until),
+        utc(row.until),
         row.because,
         row.grade,
         row.findingId,
         row.packetsStopped,
-        row.liftedAt === undefined ? null : Date.parse(row.liftedAt),
+        row.liftedAt === undefined ? null : utc(row.liftedAt),
         row.cause ?? null,
       );
     },
     inForce(now) {
-      return inForce.all(now.getTime()).map(blockRow);
+      return rows(inForce.all(now.toISOString()));
     },
     lift(target, at, cause, packetsStopped = 0) {
-      return lift.run(target, at.getTime(), cause, packetsStopped).changes === 1;
+      return lift.run(target, at.toISOString(), cause, packetsStopped).changes === 1;
     },
     history(target) {
-      return history.all(target).map(blockRow);
+      return rows(history.all(target));
     },
     times(target, sinceMs) {
-      return Number(times.get(target, sinceMs)?.["n"] ?? 0);
+      return Number(times.get(target, new Date(sinceMs).toISOString())?.["n"] ?? 0);
     },
   };
 }
 
-function blockRow(row: Record<string, unknown>): BlockRow {
-  const lifted = row["lifted"];
-  const cause = row["cause"];
-  return {
-    target: String(row["target"]),
-    since: new Date(Number(row["since"])).toISOString(),
-    until: new Date(Number(row["until"])).toISOString(),
-    because: String(row["because"]),
-    grade: String(row["grade"]) as EvidenceGrade,
-    findingId: String(row["finding_id"]),
-    packetsStopped: Number(row["packets_stopped"]),
-    ...(lifted === null ? {} : { liftedAt: new Date(Number(lifted)).toISOString() }),
-    ...(cause === null ? {} : { cause: String(cause) as LiftCause }),
-  };
+/** One form for one moment, whatever form it came in. Throws RangeError for what is no time. */
+function utc(text: string): string {
+  return new Date(text).toISOString();
+}
+
+type Row = [string, string, string, string, EvidenceGrade, string, number, string | null, LiftCause | null];
+
+// In the order of COLUMNS. As arrays: at a hundred thousand blocks, naming each value takes most of the time.
+function rows(found: unknown): BlockRow[] {
+  return (found as Row[]).map(
+    ([target, since, until, because, grade, findingId, packetsStopped, lifted, cause]) => ({
+      target,
+      since,
+      until,
+      because,
+      grade,
+      findingId,
+      packetsStopped,
+      ...(lifted === null ? {} : { liftedAt: lifted }),
+      ...(cause === null ? {} : { cause }),
+    }),
+  );
 }

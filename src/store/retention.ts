@@ -64,18 +64,21 @@ export function retention(
 
   function trim(): number {
     let gone = 0;
+    const kinds = shares.all() as { type: string; count: number; bytes: number }[];
     for (;;) {
-      const kinds = shares.all() as { type: string; count: number; bytes: number }[];
       const count = kinds.reduce((sum, kind) => sum + kind.count, 0);
       const bytes = kinds.reduce((sum, kind) => sum + kind.bytes, 0);
       const measure = count > limits.maxEvents ? "count" : bytes > limits.maxBytes ? "bytes" : null;
       if (measure === null) return gone;
       const most = kinds.reduce((a, b) => (b[measure] > a[measure] ? b : a));
-      const over = measure === "count" ? count - limits.maxEvents : bytes - limits.maxBytes;
-      // In units of rows: for size, as many average rows of that kind as the excess holds.
-      const rows = measure === "count" ? over : Math.ceil(over / Math.max(1, most.bytes / most.count));
-      const chunk = Math.max(1, Math.min(CHUNK, rows, most.count));
-      gone += transaction(() => Number(dropOldestOf.run(most.type, chunk).changes));
+      const average = most.bytes / most.count;
+      const over = measure === "count" ? count - limits.maxEvents : (bytes - limits.maxBytes) / average;
+      const chunk = Math.max(1, Math.min(CHUNK, Math.ceil(over), most.count));
+      const dropped = transaction(() => Number(dropOldestOf.run(most.type, chunk).changes));
+      // Reckoned on, not counted again: the next trim counts.
+      most.count -= Math.max(1, dropped);
+      most.bytes = average * most.count;
+      gone += dropped;
     }
   }
 
@@ -89,8 +92,8 @@ export function retention(
       if (dropped < CHUNK) break;
     }
     transaction(() => {
-      closeOverdue.run(now.getTime() - OVERDUE_MS);
-      dropPastBlocks.run(now.getTime() - limits.maxAgeMs, limits.maxPastBlocks);
+      closeOverdue.run(new Date(now.getTime() - OVERDUE_MS).toISOString());
+      dropPastBlocks.run(new Date(now.getTime() - limits.maxAgeMs).toISOString(), limits.maxPastBlocks);
     });
     database.exec("PRAGMA incremental_vacuum");
     return gone;

@@ -1,6 +1,7 @@
 // Against real journal files: systemd-journal-remote writes them, journalctl says what is right.
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -244,6 +245,36 @@ test("asked to begin at the end, takes only what comes later", async (t) => {
   assert.deepEqual(messagesOf(r.got), ["new"]);
 });
 
+test("asked to begin at a time, takes what is younger", async (t) => {
+  const skip = missing();
+  if (skip !== null) return t.skip(skip);
+  const r = rig(t);
+  r.journal.say("1", "2", "3");
+  // Entries are 1.234567 s apart.
+  await r.follower({ from: new Date(1_763_841_062_000 + 2_000) }).poll();
+  assert.deepEqual(messagesOf(r.got), ["2", "3"]);
+});
+
+test("when its parent is killed, journalctl does not stay behind", async (t) => {
+  const skip = missing();
+  if (skip !== null) return t.skip(skip);
+  const r = rig(t);
+  r.journal.say("1");
+  const program = `
+    import { followJournal } from ${JSON.stringify(new URL("./follow.ts", import.meta.url).href)};
+    const follower = followJournal({ directory: process.argv[1], cursors: { get: () => null }, commit: () => {}, emit: (body) => body });
+    await follower.start();
+    console.log("ready");`;
+  const parent = spawn(process.execPath, ["--input-type=module", "-e", program, r.journal.directory], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(parent.stdout, "data");
+  await until(() => childrenNamed("journalctl", r.journal.directory, parent.pid).length === 1, "it runs");
+  const [pid] = childrenNamed("journalctl", r.journal.directory, parent.pid);
+  parent.kill("SIGKILL");
+  await until(() => !existsSync(`/proc/${pid}`), "it is gone");
+});
+
 test("when the entry read last was vacuumed away, nothing that is left is skipped, and the gap is told", async (t) => {
   const skip = missing();
   if (skip !== null) return t.skip(skip);
@@ -337,25 +368,27 @@ test("without a journal, or without journalctl, it says which part is missing", 
   }
 });
 
-test("an empty journal is followed until its first entry", async (t) => {
+test("a journal without entries is followed until its first one, even when asked to begin at the end", async (t) => {
   const skip = missing();
   if (skip !== null) return t.skip(skip);
   const r = rig(t);
-  const other = mkdtempSync(join(tmpdir(), "telltale-journal-"));
-  t.after(() => rmSync(other, { recursive: true, force: true }));
-  r.journal.say("1");
-  await r.follower({ from: "end" }).poll();
-  assert.deepEqual(r.got, []);
+  r.journal.add([{ _HOSTNAME: "h" }]);
+  const follower = r.follower({ from: "end", file: undefined });
+  t.after(() => follower.stop());
+  await follower.start();
+  r.journal.say("first");
+  await until(() => r.got.length === 1, "the first");
+  assert.deepEqual(messagesOf(r.got), ["first"]);
 });
 
 /** Our own children with that name, about that folder. */
-function childrenNamed(name: string, about: string): number[] {
+function childrenNamed(name: string, about: string, of = process.pid): number[] {
   const found: number[] = [];
   for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
       const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      if (parent === String(process.pid) && command.startsWith(name) && command.includes(about))
+      if (parent === String(of) && command.startsWith(name) && command.includes(about))
         found.push(Number(pid));
     } catch {
       // Gone between the listing and the look.

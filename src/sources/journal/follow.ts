@@ -28,7 +28,7 @@ export type FollowJournalOptions = {
   readonly commit: (batch: JournalBatch) => void;
   readonly emit: Emit;
   /** Where to begin in a journal that was never read: "end" (a journal reaches back for months). */
-  readonly from?: "start" | "end";
+  readonly from?: "start" | "end" | Date;
   readonly directory?: string;
   readonly file?: string;
   /** `hidden` shows a message that is not text as journalctl does; default `raw`. */
@@ -100,7 +100,7 @@ class JournalFollower implements Follower {
   async #readOnce(): Promise<void> {
     const reading = new Reading(this.#cursor?.cursor ?? null, this.#options.maxLineBytes);
     let failure: { cause: unknown } | undefined;
-    const run = runJournalctl([...EXPORT, ...from(this.#cursor)], this.#options, (piece) => {
+    const run = runJournalctl([...EXPORT, ...this.#place()], this.#options, (piece) => {
       if (failure !== undefined) return;
       try {
         this.#take(reading, piece);
@@ -121,7 +121,7 @@ class JournalFollower implements Follower {
     const reading = new Reading(this.#cursor?.cursor ?? null, this.#options.maxLineBytes);
     const startedMs = performance.now();
     let failure: string | undefined;
-    const args = [...EXPORT, "--follow", "--no-tail", ...from(this.#cursor)];
+    const args = [...EXPORT, "--follow", "--no-tail", ...this.#place()];
     const run = runJournalctl(args, this.#options, (piece) => {
       if (failure !== undefined || this.#run !== run) return;
       try {
@@ -185,12 +185,29 @@ class JournalFollower implements Follower {
     this.#cursor = cursor;
   }
 
+  // Not --after-cursor: where the entry itself was vacuumed away, that skips the one after it as well. So we ask for
+  // the entry and leave it out ourselves.
+  #place(): string[] {
+    const { from } = this.#options;
+    if (this.#cursor === null) return from instanceof Date ? [sinceUs(from.getTime() * 1_000)] : [];
+    const { cursor, unknown } = this.#cursor;
+    if (cursor === null) return [];
+    if (!unknown) return [`--cursor=${cursor}`];
+    // `t=` is the entry's wall clock, microseconds of the epoch in hexadecimal (sd_journal_get_cursor(3)).
+    const time = /(?:^|;)t=([0-9a-f]{1,14})(?:;|$)/.exec(cursor)?.[1];
+    return time === undefined ? [] : [sinceUs(Number.parseInt(time, 16) + 1)];
+  }
+
   /** Whether journalctl did not understand the cursor; from now on we go by the time in it. */
   #forgetsCursor(complaint: string): boolean {
     if (!/seek to cursor/.test(complaint) || this.#cursor === null || this.#cursor.unknown) return false;
     this.#cursor = { ...this.#cursor, unknown: true };
     return true;
   }
+}
+
+function sinceUs(us: number): string {
+  return `--since=@${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, "0")}`;
 }
 
 function failed(complaint: string, status: number | null): MissingPartError {
@@ -226,18 +243,6 @@ class Reading {
     }
     return { entries, notices };
   }
-}
-
-// Not --after-cursor: where the entry itself was vacuumed away, that skips the one after it as well. So we ask for
-// the entry and leave it out ourselves.
-function from(cursor: JournalCursor | null): string[] {
-  if (cursor === null || cursor.cursor === null) return [];
-  if (!cursor.unknown) return [`--cursor=${cursor.cursor}`];
-  // `t=` is the entry's wall clock, microseconds of the epoch in hexadecimal (sd_journal_get_cursor(3)).
-  const time = /(?:^|;)t=([0-9a-f]{1,14})(?:;|$)/.exec(cursor.cursor)?.[1];
-  if (time === undefined) return [];
-  const us = Number.parseInt(time, 16) + 1;
-  return [`--since=@${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, "0")}`];
 }
 
 function readCursor(value: unknown): JournalCursor | null {

@@ -15,15 +15,19 @@ export type Archive = Generation & { readonly compression: Compression };
  */
 export type ArchiveResult = "read" | "other" | "shorter" | "gone";
 
+/** The reader was told to stop in the middle of an archive; it goes on from the last place that was handed out. */
+export class StoppedError extends Error {}
+
 /**
  * Hands out the lines after `spot` (null: all of them).
- * Throws what `take` throws, and when the data is damaged or its program missing.
+ * Throws what `take` throws, StoppedError, and when the data is damaged or its program missing.
  */
 export async function readArchive(
   archive: Archive,
   spot: Spot | null,
   options: SplitOptions,
   take: Take,
+  stopping: () => boolean,
 ): Promise<ArchiveResult> {
   const opened = await openLog(archive.path);
   if (!isOpen(opened)) return "gone";
@@ -33,6 +37,7 @@ export async function readArchive(
     const from = spot?.offset ?? 0;
     let first = true;
     for await (const piece of ledBy(HEAD_BYTES, decompressed(opened.handle, archive.compression))) {
+      if (stopping()) throw new StoppedError();
       if (first && spot !== null && !beginsWith(piece, spot.head)) return "other";
       if (first) reader.start(piece, spot);
       first = false;

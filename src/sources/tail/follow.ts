@@ -56,6 +56,7 @@ class FileFollower implements Follower {
   readonly #dirty = new Set<FollowedLog>();
   readonly #watch: FolderWatch;
   #live = false;
+  #stopping = false;
   #soon: NodeJS.Timeout | undefined;
   #slow: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -73,6 +74,7 @@ class FileFollower implements Follower {
       maxLineBytes: Math.min(Math.max(1, options.maxLineBytes ?? 64 * 1024), MAX_LINE_BYTES),
       generationFolders: options.generationFolders ?? (() => []),
       isFollowed: (path) => this.#logs.has(path),
+      stopping: () => this.#stopping,
     };
     this.#watch = new FolderWatch((folder, name) => this.#happened(folder, name), options.emit);
     for (const path of options.paths) this.add(path);
@@ -101,7 +103,7 @@ class FileFollower implements Follower {
       let first: CommitError | undefined;
       for (const log of [...this.#logs.values()]) {
         try {
-          while (this.#logs.has(log.path) && (await log.look()) === "more");
+          while (!this.#stopping && this.#logs.has(log.path) && (await log.look()) === "more");
         } catch (error) {
           if (!(error instanceof CommitError)) throw error;
           first ??= error;
@@ -131,6 +133,7 @@ class FileFollower implements Follower {
 
   async stop(): Promise<void> {
     this.#live = false;
+    this.#stopping = true;
     clearTimeout(this.#soon);
     clearTimeout(this.#retry);
     clearInterval(this.#slow);
@@ -139,6 +142,7 @@ class FileFollower implements Follower {
     await this.#inTurn(async () => {
       this.#watch.close();
       for (const log of this.#logs.values()) await log.release();
+      this.#stopping = false;
     });
   }
 

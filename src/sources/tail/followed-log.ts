@@ -6,7 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import { describeError, MissingPartError } from "../../core/errors.ts";
 import type { Emit, EventBody } from "../../core/events.ts";
 import type { CursorShelf } from "../types.ts";
-import { type Archive, type ArchiveResult, readArchive } from "./archive.ts";
+import { type Archive, type ArchiveResult, readArchive, StoppedError } from "./archive.ts";
 import { CommitError, type LineBatch, noticesOf } from "./batch.ts";
 import { type Draining, type FileCursor, readCursor, type Spot } from "./cursor.ts";
 import { type Generation, newerThan, sameFile, sameFiles } from "./generations.ts";
@@ -25,6 +25,8 @@ export type LogSurroundings = {
   /** Further folders where generations of this log may be (logrotate's `olddir`). */
   readonly generationFolders: (path: string) => readonly string[];
   readonly isFollowed: (path: string) => boolean;
+  /** Whether whoever reads was told to stop: an archive may take long. */
+  readonly stopping: () => boolean;
 };
 
 // Lines of one batch: a commit of some milliseconds.
@@ -104,6 +106,7 @@ export class FollowedLog {
     } catch (error) {
       await this.release();
       if (error instanceof CommitError) throw error;
+      if (error instanceof StoppedError) return "idle";
       const mend = "look at the file system that holds the log";
       this.#tell({ path: this.path, why: describeError(error), mend });
       return "idle";
@@ -345,9 +348,9 @@ export class FollowedLog {
 
   async #readArchive(archive: Archive, spot: Spot | null, take: Take): Promise<ArchiveResult | "unreadable"> {
     try {
-      return await readArchive(archive, spot, this.#split(true), take);
+      return await readArchive(archive, spot, this.#split(true), take, this.#around.stopping);
     } catch (error) {
-      if (error instanceof CommitError) throw error;
+      if (error instanceof CommitError || error instanceof StoppedError) throw error;
       const mend =
         error instanceof MissingPartError ? error.mend : "look with `gzip -t` or its like if it is whole";
       this.#tell({ path: archive.path, why: describeError(error), mend });

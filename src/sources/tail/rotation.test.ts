@@ -26,6 +26,7 @@ import { type Rig, rig, rigIn, until } from "./rig.ts";
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 25);
 
 type Step =
+  /** A negative number writes to the file that was renamed last. */
   | { do: "write"; lines: number }
   | { do: "look" }
   | { do: "restart" }
@@ -81,7 +82,8 @@ async function play(r: Rig, steps: readonly Step[]): Promise<void> {
   for (const one of steps) {
     switch (one.do) {
       case "write":
-        r.write(one.lines);
+        if (one.lines >= 0) r.write(one.lines);
+        else if (existsSync(`${r.log}.1`)) r.write(-one.lines, `${r.log}.1`);
         break;
       case "look":
         await look();
@@ -116,6 +118,41 @@ test("any order of writing, looking, restarting, refusing and rotating hands out
         r.complete(JSON.stringify(steps));
         assert.deepEqual(r.notices, []);
         assert.deepEqual(r.events, []);
+      } finally {
+        rmSync(r.dir, { recursive: true, force: true });
+      }
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test("lines that a writer adds to the renamed file until it reopens are handed out once, too", async () => {
+  type Late = Exclude<Step, { do: "copytruncate" }> | { do: "late"; lines: number };
+  const late = fc.record({ do: fc.constant("late" as const), lines: fc.integer({ min: 1, max: 5 }) });
+  const plain = fc.record({ do: fc.constant("rename" as const), compress: fc.constant("" as const) });
+  const steps = fc.array(
+    fc.oneof(
+      step.filter((one) => one.do !== "copytruncate" && one.do !== "rename"),
+      late,
+      plain,
+    ),
+    {
+      minLength: 4,
+      maxLength: 25,
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps as fc.Arbitrary<Late[]>, async (some) => {
+      const r = rigIn(mkdtempSync(join(tmpdir(), "telltale-late-")));
+      try {
+        // Late lines go to the file renamed last: its writer has it open still.
+        await play(
+          r,
+          some.flatMap((one): Step[] => (one.do === "late" ? [{ do: "write", lines: -one.lines }] : [one])),
+        );
+        r.got.sort((a, b) => Number(a.split(" ").at(-1)) - Number(b.split(" ").at(-1)));
+        r.complete(JSON.stringify(some));
+        assert.deepEqual([...r.notices, ...r.events], []);
       } finally {
         rmSync(r.dir, { recursive: true, force: true });
       }

@@ -3,7 +3,8 @@
 /**
  * `events` is the whole stream in the order of arrival; AUTOINCREMENT, because a report remembers the last seq it
  * told and a seq must never come twice, not even after old events are purged. `mentions` answers "what about this
- * address?" without reading the stream. At most one row of `blocks` per target is open (`lifted` is NULL).
+ * address?" without reading the stream. At most one row of `blocks` per target is open (`lifted` is NULL);
+ * its times are ISO 8601, UTC, to the millisecond, so that text sorts as time.
  */
 export const BEGIN = `
 CREATE TABLE events (
@@ -32,13 +33,13 @@ CREATE TABLE cursors (
 CREATE TABLE blocks (
   number INTEGER PRIMARY KEY,
   target TEXT NOT NULL,
-  since INTEGER NOT NULL,
-  until INTEGER NOT NULL,
+  since TEXT NOT NULL,
+  until TEXT NOT NULL,
   because TEXT NOT NULL,
   grade TEXT NOT NULL,
   finding_id TEXT NOT NULL,
   packets_stopped INTEGER NOT NULL,
-  lifted INTEGER,
+  lifted TEXT,
   cause TEXT
 ) STRICT;
 CREATE UNIQUE INDEX blocks_open ON blocks (target) WHERE lifted IS NULL;
