@@ -86,7 +86,7 @@ function casesOf(events: readonly Event[]): { cases: Map<string, Case>; spilt: n
   let spilt = 0;
   for (const event of events) {
     if (!isAttack(event)) continue;
-    const known = linked(event, byFinding) ?? cases.get(keyOf(event));
+    const known = cases.get(keyOf(event)) ?? linked(event, byFinding);
     // The end of a block from an earlier report is no attack of this one.
     if (known === undefined && event.type === "block.lifted") continue;
     if (known === undefined && cases.size >= MAX_SOURCES) {
@@ -103,7 +103,6 @@ function casesOf(events: readonly Event[]): { cases: Map<string, Case>; spilt: n
       if (found.scan === null || event.scan.distinct >= found.scan.scan.distinct) found.scan = event;
       continue;
     }
-    if (event.type === "verdict.reached") byFinding.set(event.verdict.findingId, found);
     if (event.type === "block.lifted") found.packetsStopped += event.packetsStopped;
     if (repeats(found.actions, event)) continue;
     if (found.actions.length < MAX_ACTIONS) found.actions.push(event);
@@ -138,8 +137,9 @@ function sourceOf(event: Detected | Action): string {
 }
 
 function linked(event: Detected | Action, byFinding: Map<string, Case>): Case | undefined {
-  if (event.type === "scan.detected" || event.type === "block.lifted") return undefined;
-  return byFinding.get(event.type === "verdict.reached" ? event.verdict.findingId : event.findingId);
+  return event.type === "block.applied" || event.type === "block.failed"
+    ? byFinding.get(event.findingId)
+    : undefined;
 }
 
 // In observe mode every escalation of one source reaches the same verdict again; once is enough to read.

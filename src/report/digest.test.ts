@@ -111,6 +111,21 @@ test("takes the addresses of one IPv6 network for one attacker, whether scan or 
   assert.equal(section([...scans, other], "attacks")!.entries.length, 2);
 });
 
+test("does not mix blocks of different hosts that answer no finding", () => {
+  const by = (target: string) =>
+    ({
+      type: "block.applied",
+      target,
+      until: "2026-11-22T20:01:02.000Z",
+      because: "by hand",
+      findingId: "",
+    }) as const;
+  const events = [by("192.0.2.1"), by("192.0.2.2"), verdict("192.0.2.3", { findingId: "" })].map((each) =>
+    stamped(each),
+  );
+  assert.equal(section(events, "attacks")!.entries.length, 3);
+});
+
 test("names the widest scan first and cracking lines in the same section", () => {
   const events = [
     stamped(line("cracking", "exploit attempt")),
