@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
@@ -469,6 +469,67 @@ test("a cursor that is nonsense counts as none", async (t) => {
     await r.poll();
     r.complete("from the start");
   }
+});
+
+test("stopped in the middle of an archive, it goes on there", async (t) => {
+  const r = rig(t);
+  r.write(1);
+  await r.poll();
+  r.write(50_000);
+  shift(r.log, 0);
+  compress(`${r.log}.1`, "gz");
+  r.write(1);
+  const follower = r.follower();
+  let stopped: Promise<void> | undefined;
+  r.refuse = () => {
+    if (r.got.length > 5_000) stopped ??= follower.stop();
+  };
+  await follower.poll();
+  await stopped;
+  assert.ok(r.got.length > 5_000 && r.got.length < 40_000, `${r.got.length} lines when it stopped`);
+  r.refuse = () => {};
+  await r.poll();
+  r.complete("the rest");
+});
+
+test("live: without inotify the slow poll stands in, and it is told", async (t) => {
+  const unshare = ["-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"', "sh"];
+  if (spawnSync("unshare", [...unshare, "true"]).status !== 0)
+    return t.skip("needs user namespaces: unshare -Ur");
+  const r = rig(t);
+  const program = `
+    import { followFiles } from ${JSON.stringify(new URL("./follow.ts", import.meta.url).href)};
+    const say = (what) => console.log(JSON.stringify(what));
+    const follower = followFiles({
+      paths: [process.argv[1]], pollEveryMs: 20, cursors: { get: () => null }, emit: (body) => (say(body), body),
+      commit: ({ lines }) => lines.length > 0 && say({ type: "lines", count: lines.length }),
+    });
+    await follower.start();
+    say({ type: "ready" });`;
+  const child = spawn(
+    "unshare",
+    [...unshare, process.execPath, "--input-type=module", "-e", program, r.log],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  t.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  await until(() => said.includes('"ready"'), "started");
+  r.write(3);
+  await until(() => said.includes('"count":3'), "read by the slow poll");
+  const events = said
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { type: string; mend?: string });
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ["part.failed", "ready", "lines"],
+  );
+  assert.match(events[0]?.mend ?? "", /max_user_watches/);
 });
 
 test("live: appended lines arrive by themselves, through rename, copytruncate, removal and a late start", async (t) => {

@@ -268,6 +268,13 @@ export class FollowedLog {
       if (found instanceof Incarnation) this.#drains.push({ incarnation: found, sinceMs });
       this.#unresumed.shift();
     }
+    const here = await this.#here();
+    if (here !== null && sameFile(here, spot)) {
+      // As nearly always: it grew, and that is all. No need to look at what else is in the folder.
+      const opened = await openLog(this.path);
+      this.#current = isOpen(opened) ? await Incarnation.resume(opened, spot) : null;
+      if (this.#current !== null) return;
+    }
     const place = await this.#whileUnchanged(
       (search) => locate(spot, search),
       (found) => found.in === "nowhere",
