@@ -42,7 +42,7 @@ const ENGINES: Readonly<Record<string, (pattern: string, locale: Locale) => Engi
     const simulation = new Simulation(stepper, plainLimit(locale));
     return (line) => {
       let found = false;
-      simulation.run(line, 0, line.length, () => (found = true));
+      simulation.run(line, 0, line.length, { found: () => (found = true) });
       return found;
     };
   },
@@ -117,7 +117,7 @@ test("an automaton whose states do not fit its cache gives the simulation's answ
       return 0x61 + ((seed >>> 16) & 1);
     });
     let want = false;
-    simulation.run(bytes, 0, bytes.length, () => (want = true));
+    simulation.run(bytes, 0, bytes.length, { found: () => (want = true) });
     const answer = dfa.any(bytes, 0, bytes.length);
     if (answer === GAVE_UP) gaveUp++;
     else assert.equal(answer === MATCH, want);

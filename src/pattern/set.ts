@@ -2,10 +2,11 @@
 // the simulation where the DFA gives up, and the back-reference matcher to confirm what the DFA can only suspect.
 import { BackReferenceMatcher } from "./backref/matcher.ts";
 import { overreach } from "./backref/overreach.ts";
-import { GAVE_UP, LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
+import { LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
 import { plainLimit } from "./locale/symbols.ts";
 import type { Locale } from "./locale/types.ts";
 import { AlphabetClasses } from "./nfa/classes.ts";
+import type { MatchListener } from "./nfa/listener.ts";
 import { buildProgram, countStates, type Member } from "./nfa/program.ts";
 import { Simulation } from "./nfa/simulate.ts";
 import { Stepper } from "./nfa/step.ts";
@@ -117,9 +118,8 @@ class CompiledSet implements PatternSet {
   readonly #matchers = new Map<number, BackReferenceMatcher[][]>();
   readonly #sets: SetTable;
   readonly #unsure: Uint8Array;
-  // seen[pattern] === round: met in the present call.
-  readonly #seen: Int32Array;
-  #round = 0;
+  readonly #lowest: LowestMatch;
+  readonly #every: EveryMatch;
   #undecided = 0;
 
   constructor(
@@ -134,7 +134,8 @@ class CompiledSet implements PatternSet {
     this.#confirm = confirm;
     this.#unsure = new Uint8Array(size);
     for (const index of confirm.keys()) this.#unsure[index] = 1;
-    this.#seen = new Int32Array(size);
+    this.#lowest = new LowestMatch((...line) => this.#isConfirmed(...line));
+    this.#every = new EveryMatch(size);
     const program = buildProgram(members);
     const classes = new AlphabetClasses(sets.ranges, sets.edgeRanges(), program.hasWordAssertions);
     const stepper = new Stepper(program, classes, size);
@@ -147,47 +148,25 @@ class CompiledSet implements PatternSet {
     const answer = this.#dfa.any(haystack, start, end);
     if (answer === MATCH) return true;
     if (answer === NO_MATCH) return false;
-    if (answer === GAVE_UP) {
-      let matched = false;
-      this.#round++;
-      this.#simulation.run(haystack, start, end, (pattern) => {
-        matched = this.#isNew(pattern) && this.#isConfirmed(pattern, haystack, start, end);
-        return matched;
-      });
-      return matched;
-    }
-    return this.#candidates(haystack, start, end).some((index) =>
-      this.#isConfirmed(index, haystack, start, end),
-    );
+    const search = this.#lowest;
+    search.begin(haystack, start, end, true);
+    this.#run(haystack, start, end, search);
+    return search.best >= 0;
   }
 
   first(haystack: Uint8Array, start = 0, end = haystack.length): number {
-    this.#round++;
-    let best = -1;
-    const consider = (pattern: number) => {
-      if (best >= 0 && pattern >= best) return;
-      if (this.#isNew(pattern) && this.#isConfirmed(pattern, haystack, start, end)) best = pattern;
-    };
-    const decided = this.#dfa.each(
-      haystack,
-      start,
-      end,
-      (patterns) => patterns.forEach(consider),
-      (lowestAhead) => best >= 0 && best <= lowestAhead,
-    );
-    if (!decided) {
-      this.#simulation.run(haystack, start, end, (pattern) => {
-        consider(pattern);
-        return best === 0;
-      });
-    }
-    return best;
+    const search = this.#lowest;
+    search.begin(haystack, start, end, false);
+    this.#run(haystack, start, end, search);
+    return search.best;
   }
 
   all(haystack: Uint8Array, start = 0, end = haystack.length): number[] {
-    return this.#candidates(haystack, start, end).filter((index) =>
-      this.#isConfirmed(index, haystack, start, end),
-    );
+    const search = this.#every;
+    search.begin();
+    this.#run(haystack, start, end, search);
+    const confirmed = (index: number) => this.#isConfirmed(index, haystack, start, end);
+    return search.patterns.filter(confirmed).sort((a, b) => a - b);
   }
 
   stats(): { states: number; cacheBytes: number; flushes: number; gaveUp: number } {
@@ -195,24 +174,9 @@ class CompiledSet implements PatternSet {
     return { states, cacheBytes, flushes, gaveUp: gaveUp + this.#undecided };
   }
 
-  // Every pattern that the automaton accepts, ascending; those with back-references are not confirmed yet.
-  #candidates(haystack: Uint8Array, start: number, end: number): number[] {
-    this.#round++;
-    const out: number[] = [];
-    const consider = (pattern: number) => {
-      if (this.#isNew(pattern)) out.push(pattern);
-      return false;
-    };
-    const never = () => false;
-    const decided = this.#dfa.each(haystack, start, end, (patterns) => patterns.forEach(consider), never);
-    if (!decided) this.#simulation.run(haystack, start, end, consider);
-    return out.sort((a, b) => a - b);
-  }
-
-  #isNew(pattern: number): boolean {
-    if (this.#seen[pattern] === this.#round) return false;
-    this.#seen[pattern] = this.#round;
-    return true;
+  #run(haystack: Uint8Array, start: number, end: number, listener: MatchListener): void {
+    if (this.#dfa.each(haystack, start, end, listener)) return;
+    this.#simulation.run(haystack, start, end, listener);
   }
 
   #isConfirmed(index: number, haystack: Uint8Array, start: number, end: number): boolean {
@@ -232,5 +196,68 @@ class CompiledSet implements PatternSet {
         return verdict === "match";
       }),
     );
+  }
+}
+
+// Keeps the lowest pattern that matches a line. One object for all lines: a set is asked millions of times.
+class LowestMatch implements MatchListener {
+  best = -1;
+  readonly #isConfirmed: (pattern: number, haystack: Uint8Array, start: number, end: number) => boolean;
+  #haystack: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
+  #anyWill = false;
+  // Patterns that did not stand up to confirmation on this line, so that none is asked twice.
+  readonly #refuted = new Set<number>();
+
+  constructor(isConfirmed: (pattern: number, haystack: Uint8Array, start: number, end: number) => boolean) {
+    this.#isConfirmed = isConfirmed;
+  }
+
+  /** @param anyWill the first match found ends the walk, lowest or not */
+  begin(haystack: Uint8Array, start: number, end: number, anyWill: boolean): void {
+    this.best = -1;
+    this.#anyWill = anyWill;
+    this.#haystack = haystack;
+    this.#start = start;
+    this.#end = end;
+    if (this.#refuted.size > 0) this.#refuted.clear();
+  }
+
+  found(patterns: ArrayLike<number>, lowestAhead: number): boolean {
+    for (let i = 0; i < patterns.length; i++) {
+      const pattern = patterns[i]!;
+      if ((this.best >= 0 && pattern >= this.best) || this.#refuted.has(pattern)) continue;
+      if (this.#isConfirmed(pattern, this.#haystack, this.#start, this.#end)) this.best = pattern;
+      else this.#refuted.add(pattern);
+    }
+    return this.best >= 0 && (this.#anyWill || this.best <= lowestAhead);
+  }
+}
+
+// Collects every pattern that the automaton accepts on a line, each once, in no order.
+class EveryMatch implements MatchListener {
+  patterns: number[] = [];
+  // seen[pattern] === round: met in the present line.
+  readonly #seen: Int32Array;
+  #round = 0;
+
+  constructor(size: number) {
+    this.#seen = new Int32Array(size);
+  }
+
+  begin(): void {
+    this.patterns = [];
+    this.#round++;
+  }
+
+  found(patterns: ArrayLike<number>): boolean {
+    for (let i = 0; i < patterns.length; i++) {
+      const pattern = patterns[i]!;
+      if (this.#seen[pattern] === this.#round) continue;
+      this.#seen[pattern] = this.#round;
+      this.patterns.push(pattern);
+    }
+    return false;
   }
 }

@@ -2,6 +2,7 @@
 // one table look-up per character, however many patterns there are.
 import { decodeAt } from "../locale/symbols.ts";
 import type { AlphabetClasses } from "../nfa/classes.ts";
+import type { MatchListener } from "../nfa/listener.ts";
 import type { Stepper } from "../nfa/step.ts";
 import { DEAD, StateCache, stateOf, UNKNOWN } from "./cache.ts";
 
@@ -32,6 +33,8 @@ export class LazyDfa {
   #restBytes = 0;
   // Where a walk stands between the fast loop and the careful one.
   #state = DEAD;
+  // The last state that a listener was told about.
+  #told = UNKNOWN;
 
   /**
    * @param plain the largest byte that is a symbol by itself
@@ -81,47 +84,37 @@ export class LazyDfa {
     return this.#counted(end, last === DEAD ? answer : cache.isSure(last) ? MATCH : PERHAPS);
   }
 
-  /**
-   * Calls `found` with every pattern that matches, some more than once; false when the automaton gave up.
-   * @param enough asked after a match with the lowest pattern that can still match: true ends the walk
-   */
-  each(
-    haystack: Uint8Array,
-    start: number,
-    end: number,
-    found: (patterns: Int32Array) => void,
-    enough: (lowestAhead: number) => boolean,
-  ): boolean {
+  /** Tells `listener` of every pattern that matches, of some more than once; false when the automaton gave up. */
+  each(haystack: Uint8Array, start: number, end: number, listener: MatchListener): boolean {
     if (this.#isResting(end - start)) return false;
     const cache = this.#cache;
     this.#countedTo = start;
     this.#state = cache.start();
-    // A pattern such as "^x.*" matches anew at every byte; telling once per state is enough.
-    let told = DEAD;
-    let { flushes } = cache;
-    const isEnough = (): boolean => {
-      if (this.#state >= 0) return this.#state === DEAD;
-      const state = (this.#state = stateOf(this.#state));
-      if (state === told && flushes === cache.flushes) return false;
-      told = state;
-      flushes = cache.flushes;
-      found(cache.acceptedAt(state));
-      return enough(cache.lowestAhead(state));
-    };
-    if (isEnough()) return true;
+    this.#told = UNKNOWN;
+    if (this.#isEnough(listener)) return true;
     for (let at = this.#glide(haystack, start, end); at < end; at = this.#glide(haystack, at, end)) {
       const length = this.#stepAt(haystack, at, end);
       if (length === GAVE_UP) return false;
       at += length;
-      if (isEnough()) {
+      if (this.#isEnough(listener)) {
         this.#counted(at, MATCH);
         return true;
       }
     }
     const last = this.#lineEnd();
-    if (last !== DEAD) found(cache.acceptedAt(last));
+    if (last !== DEAD) listener.found(cache.acceptedAt(last), Number.POSITIVE_INFINITY);
     this.#counted(end, MATCH);
     return true;
+  }
+
+  // Takes the entry in #state for a state, and tells what has matched there. True when the walk is over.
+  #isEnough(listener: MatchListener): boolean {
+    if (this.#state >= 0) return this.#state === DEAD;
+    this.#state = stateOf(this.#state);
+    // A pattern such as "^x.*" matches anew at every byte; telling once per state is enough.
+    if (this.#state === this.#told) return false;
+    this.#told = this.#state;
+    return listener.found(this.#cache.acceptedAt(this.#state), this.#cache.lowestAhead(this.#state));
   }
 
   // Walks from #state for as long as every byte is a symbol by itself, every step is known, and none ends or
@@ -185,7 +178,10 @@ export class LazyDfa {
     if (entry === UNKNOWN) {
       const { flushes, states } = cache;
       entry = cache.extend(this.#state, symbolClass);
-      if (flushes !== cache.flushes && this.#judgeFlush(states, at)) return GAVE_UP;
+      if (flushes !== cache.flushes) {
+        this.#told = UNKNOWN;
+        if (this.#judgeFlush(states, at)) return GAVE_UP;
+      }
     }
     this.#state = entry;
     return length;

@@ -1,6 +1,7 @@
 // Runs the automaton without remembering anything: memory for two sets of states, time in proportion to the line
 // times the patterns alive in it. The engine of last resort, and the one the others are compared with.
 import { decodeAt } from "../locale/symbols.ts";
+import type { MatchListener } from "./listener.ts";
 import type { StateSet, Stepper } from "./step.ts";
 
 export class Simulation {
@@ -17,14 +18,11 @@ export class Simulation {
     this.#to = stepper.emptySet();
   }
 
-  /**
-   * Walks `haystack[start, end)` and calls `found` with each pattern that matches, some more than once, until
-   * `found` returns true.
-   */
-  run(haystack: Uint8Array, start: number, end: number, found: (pattern: number) => boolean): void {
+  /** Tells `listener` of every pattern that matches `haystack[start, end)`, of some more than once. */
+  run(haystack: Uint8Array, start: number, end: number, listener: MatchListener): void {
     const { classes, endClass } = this.#stepper;
     this.#stepper.begin(this.#from);
-    if (this.#from.accepted.some(found)) return;
+    if (this.#tell(listener)) return;
     for (let at = start; at < end; ) {
       const byte = haystack[at]!;
       let symbolClass: number;
@@ -36,16 +34,20 @@ export class Simulation {
         symbolClass = classes.of(packed >>> 3);
         at += packed & 7;
       }
-      if (this.#advance(symbolClass, found)) return;
+      if (this.#advance(symbolClass, listener)) return;
     }
-    this.#advance(endClass, found);
+    this.#advance(endClass, listener);
   }
 
-  #advance(symbolClass: number, found: (pattern: number) => boolean): boolean {
+  #advance(symbolClass: number, listener: MatchListener): boolean {
     this.#stepper.step(this.#from, symbolClass, this.#to);
     const spare = this.#from;
     this.#from = this.#to;
     this.#to = spare;
-    return this.#from.accepted.some(found);
+    return this.#tell(listener);
+  }
+
+  #tell(listener: MatchListener): boolean {
+    return this.#from.accepted.length > 0 && listener.found(this.#from.accepted, 0);
   }
 }
