@@ -2,7 +2,7 @@
 // "Fast Portscan Detection Using Sequential Hypothesis Testing", S&P 2004). A stranger's first contact with a port
 // fails because nobody listens there; honest visitors mostly know where they are going, scanners mostly do not. Each
 // failure makes "scanner" four times as likely, each success four times less, and past a ratio of 99 the matter is
-// settled. Time plays no part, so a slow scan adds up like a fast one. Pure.
+// settled. Time plays no part within a month, so a slow scan adds up like a fast one. Pure.
 import type { EvidenceGrade, Scan } from "../core/events.ts";
 import { isAmbiguous } from "./classify.ts";
 import { KIND } from "./types.ts";
@@ -14,6 +14,8 @@ export type Thresholds = {
   readonly weakBits: number;
   /** Weak evidence older than this is forgotten. */
   readonly weakFadeMs: number;
+  /** Failures older than this are forgiven. */
+  readonly forgetMs: number;
   /** Distinct contacts of a known scanner at which it is told again. */
   readonly escalateAt: readonly number[];
   /** A known scanner that is still at it is told again after this time. */
@@ -28,6 +30,8 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   weakFadeMs: 600_000,
   // From a few ports to a sweep, and from a sweep to the whole host.
   escalateAt: [100, 1_000],
+  // An office behind one address mistypes something every other month; a scan of one port a week is still seen.
+  forgetMs: 30 * 86_400_000,
   // Default blocks last ten minutes; whoever goes on after an hour deserves a second look whatever became of them.
   repeatMs: 3_600_000,
 };

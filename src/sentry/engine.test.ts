@@ -139,6 +139,64 @@ test("a scan of one port a day adds up like a fast one", (t) => {
   assert.equal(b.scans.length, 1);
 });
 
+test("an office that mistypes one port every other month is no scanner", (t) => {
+  const b = bench(t);
+  for (let month = 0; month < 24; month++) {
+    b.send({ port: 1_000 + month });
+    b.nowS += 45 * 86_400;
+  }
+  assert.equal(b.scans.length, 0);
+});
+
+test("two hundred clients behind one address, each with a wrong https, are no scanner", (t) => {
+  const b = bench(t);
+  const live = { local: "192.0.2.1", port: 80, remote: STRANGER4, state: "established" } as const;
+  b.sockets([{ local: "0.0.0.0", port: 80 }, live]);
+  for (let client = 0; client < 200; client++) {
+    b.send({ port: 80, sourcePort: 5_555 });
+    b.send({ port: 443, sourcePort: 20_000 + client });
+    b.send({ port: 8_080 + (client % 3), sourcePort: 30_000 + client });
+  }
+  assert.equal(b.scans.length, 0);
+});
+
+test("a retransmission storm to a dead service is one contact", (t) => {
+  const b = bench(t);
+  for (let i = 0; i < 5_000; i++)
+    b.send({ port: 3_306, flags: i % 2 === 0 ? 0x18 : 0x11, sourcePort: 50_000 + (i % 100) });
+  assert.equal(b.scans.length, 0);
+  assert.equal(b.engine.counters.repeats, 4_999);
+});
+
+test("a monitoring host that knocks on every served port, and pings, is no scanner", (t) => {
+  const b = bench(t);
+  const ports = Array.from({ length: 50 }, (_, i) => 1_000 + i);
+  b.sockets(ports.map((port) => ({ local: "0.0.0.0", port })));
+  for (let round = 0; round < 20; round++) {
+    for (const port of ports) b.send({ port });
+    b.send({ protocol: 1, flags: 8 });
+    b.send({ port: 443 });
+    b.nowS += 60;
+  }
+  assert.equal(b.scans.length, 0);
+});
+
+test("a scan spread over the networks of a /48, one probe each, is seen and then stopped at every first probe", (t) => {
+  const b = bench(t);
+  for (let i = 0; i < 200; i++) b.send({ port: 1_000 + i, source: at(`2001:db8:88:${i.toString(16)}::1`) });
+  assert.ok(b.scans.length > 120, `${b.scans.length} scans`);
+  assert.match(b.scans[0]!.reason, /of its \/48 that scan together/);
+  b.send({ port: 443, source: at("2001:db8:89:1::1") });
+  assert.ok(b.scans.every(({ source }) => source.startsWith("2001:db8:88:")));
+});
+
+test("a town of telephones in one /48 that all want the same closed port is no scan", (t) => {
+  const b = bench(t);
+  for (let i = 0; i < 2_000; i++)
+    b.send({ port: 443 + (i % 5), source: at(`2001:db8:99:${i.toString(16)}::1`) });
+  assert.equal(b.scans.length, 0);
+});
+
 test("an IPv6 scanner that changes its address within its /64 is one source", (t) => {
   const b = bench(t);
   for (const port of [22, 23, 25, 110]) b.send({ port, source: at(`2001:db8:77::${port}`) });

@@ -21,6 +21,7 @@ import { finish, mix } from "./hash.ts";
 import { ephemeralPorts, type Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { numberContacts, readSuspects, saveSuspects, wordsOfSource } from "./memory.ts";
+import { Neighbourhoods } from "./neighbourhoods.ts";
 import { isImpossibleSource } from "./plausible.ts";
 import { PrefixMatcher } from "./prefixes.ts";
 import { estimate, mark, type Record, Scanners } from "./scanners.ts";
@@ -64,6 +65,7 @@ export class Engine {
   readonly #scanners = new Scanners();
   readonly #conversations: Conversations;
   readonly #served: Served;
+  readonly #neighbourhoods: Neighbourhoods;
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
   readonly #packet: Packet = emptyPacket();
@@ -76,6 +78,7 @@ export class Engine {
     this.suspects = new Suspects(options.maxStateBytes, options.seed);
     this.#conversations = new Conversations(options.seed);
     this.#served = new Served(options);
+    this.#neighbourhoods = new Neighbourhoods(options.seed);
     this.#ignore = new PrefixMatcher(options.ignore);
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
     for (const port of options.excludePorts ?? []) this.#portMarks[port]! |= EXCLUDED;
@@ -262,6 +265,9 @@ export class Engine {
       const score = suspects.score(entry) + weightOf(kind, elsewhere);
       suspects.setScore(entry, score);
       if (score >= this.#scoreToReach) this.#consider(entry);
+      const hash = contactHash(target, packet.targetPort, packet.protocol);
+      if (suspects.state(entry) !== SCANNER && this.#neighbourhoods.isScanning(packet, hash))
+        this.#accuse(entry, "vertical", "one of several networks of its /48 that scan together");
     }
   }
 
@@ -269,7 +275,9 @@ export class Engine {
   #consider(entry: number): void {
     const { suspects } = this;
     const contacts = suspects.contacts(entry);
-    const failed = this.#served.failuresOf(suspects, entry, contacts);
+    const sinceMs = this.#packet.atMs - this.#thresholds.forgetMs;
+    const recent = contacts.filter(({ atMs }) => atMs >= sinceMs);
+    const failed = this.#served.failuresOf(suspects, entry, recent);
     if (failed.length < contacts.length) suspects.setContacts(entry, failed);
     const { connections, ports } = this.#served.standingOf(suspects, entry);
     const judgement = judge({ failed, connections, connectedPorts: ports }, this.#thresholds);

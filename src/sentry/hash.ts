@@ -1,4 +1,4 @@
-// The one hash of the sentry's tables. With a secret seed, nobody outside can choose which entries collide.
+// The hash of the sentry's tables, and the count of the bits that it sets there. With a secret seed, nobody outside can choose which entries collide.
 
 /** One round of MurmurHash3's 32-bit mixing (Appleby, public domain). */
 export function mix(h: number, word: number): number {
@@ -16,4 +16,11 @@ export function finish(h: number): number {
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2_ae35);
   return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** How many bits of a 32-bit word are set. */
+export function bitsIn(word: number): number {
+  let v = word - ((word >>> 1) & 0x5555_5555);
+  v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
+  return (Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24) & 0xff;
 }

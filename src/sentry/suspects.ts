@@ -3,7 +3,7 @@
 //
 // An IPv4 source is its address; an IPv6 source is its /64, which one machine has to itself. On a link (fe80::/10) all
 // neighbours share the /64, so there each address counts.
-import { finish, mix } from "./hash.ts";
+import { bitsIn, finish, mix } from "./hash.ts";
 import type { Packet } from "./types.ts";
 
 /** First contacts kept per source: one more than a verdict needs when every one of them counts half. */
@@ -225,7 +225,7 @@ export class Suspects {
       words[entry + WEAK_AT_S] = nowS;
     }
     words[entry + WEAK_BITS]! |= 1 << (hash & 31);
-    return popcount(words[entry + WEAK_BITS]!);
+    return bitsIn(words[entry + WEAK_BITS]!);
   }
 
   source(entry: number): { family: 4 | 6; words: [number, number, number, number] } {
@@ -271,12 +271,6 @@ export class Suspects {
 
 function isLinkLocal(packet: Packet): boolean {
   return packet.source0 >>> 22 === 0x3fa;
-}
-
-function popcount(word: number): number {
-  let v = word - ((word >>> 1) & 0x5555_5555);
-  v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
-  return (Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24) & 0xff;
 }
 
 /** Fits 32 bits: evidence more than 49 days after the first keeps that distance. */
