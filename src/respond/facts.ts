@@ -1,6 +1,6 @@
 // Gathers who must never be blocked: what this host is, what it needs to reach, who is logged in to it. It reads
 // files of the system only; a part that cannot be read is named and the others still count.
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { endianness, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import {
@@ -24,11 +24,11 @@ import {
   parseRoutes4,
   parseRoutes6,
   parseSockets,
-  parseSshConnection,
   parseSshPorts,
   parseTimeServers,
   type SocketRow,
 } from "./parse.ts";
+import { readSshSockets, SshSessions, sshAncestry } from "./ssh.ts";
 import type { Guard, HostFacts } from "./types.ts";
 
 export type FactsOptions = {
@@ -49,7 +49,6 @@ const SESSIONS_MAX_AGE_MS = 200;
 // A table longer than this is cut: 4 MB is about 27,000 connections or 30,000 routes, read in some 30 ms.
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_GUARDS = 4_096;
-const SSH_SERVERS = /^(sshd|sshd-session|sshd-auth|dropbear|tinysshd)$/;
 const DEFAULT_SSH_PORT = 22;
 
 type Unread = { what: string; why: string };
@@ -60,6 +59,7 @@ export class HostFactsReader {
   readonly #ignoreFiles: readonly string[];
   readonly #clock: Clock;
   readonly #interfaces: typeof networkInterfaces;
+  readonly #sshSessions: SshSessions;
   #surroundings:
     | { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number>; atMs: number }
     | undefined;
@@ -67,6 +67,7 @@ export class HostFactsReader {
 
   constructor(options: FactsOptions = {}) {
     this.#root = options.root ?? "/";
+    this.#sshSessions = new SshSessions(this.#root);
     this.#ignoreFiles = options.ignoreFiles ?? ["/etc/portsentry/portsentry.ignore"];
     this.#clock = options.clock ?? systemClock;
     this.#interfaces = options.interfaces ?? networkInterfaces;
@@ -83,7 +84,7 @@ export class HostFactsReader {
     if (fresh && nowMs - this.#sessions!.atMs < SESSIONS_MAX_AGE_MS) return this.#sessions!.facts;
     this.#surroundings = surroundings;
     const unread = [...surroundings.unread];
-    const guards = [...surroundings.guards, ...this.#sshPeers(surroundings.sshPorts, unread)];
+    const guards = [...surroundings.guards, ...this.#sshPeers(surroundings.sshPorts, nowMs, unread)];
     if (guards.length > MAX_GUARDS) {
       unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
       guards.length = MAX_GUARDS;
@@ -149,20 +150,16 @@ export class HostFactsReader {
     for (const path of this.#ignoreFiles) {
       for (const prefix of parseIgnoreFile(text(path))) add(prefix, `listed in ${path}`);
     }
-    for (const { address, pid } of this.#sshAncestry())
+    for (const { address, pid } of sshAncestry(this.#root))
       add(address, `SSH client of the session of process ${pid}`);
     return { guards: [...guards.values()], unread, sshPorts: this.#sshPorts(unread) };
   }
 
-  /** Peers of established connections to the ports that an SSH server uses. */
-  #sshPeers(ports: ReadonlySet<number>, unread: Unread[]): Guard[] {
+  /** Peers of established connections to the ports that an SSH server uses, once they have logged in. */
+  #sshPeers(ports: ReadonlySet<number>, nowMs: number, unread: Unread[]): Guard[] {
     const seen = new Map<Address, Guard>();
-    for (const { remote, localPort } of this.#sockets(
-      "tcp",
-      ESTABLISHED,
-      (port) => ports.has(port),
-      unread,
-    )) {
+    const connections = this.#sockets("tcp", ESTABLISHED, (port) => ports.has(port), unread);
+    for (const { remote, localPort } of this.#sshSessions.loggedIn(connections, nowMs)) {
       if (seen.has(remote)) continue;
       seen.set(remote, { prefix: wholeAddress(remote), because: `live SSH session on port ${localPort}` });
     }
@@ -176,7 +173,7 @@ export class HostFactsReader {
     for (const path of ["/etc/ssh/sshd_config", ...this.#files("/etc/ssh/sshd_config.d")]) {
       for (const port of parseSshPorts(this.#read(path, "may", unread))) ports.add(port);
     }
-    const inodes = this.#socketsOfSshServers();
+    const inodes = readSshSockets(this.#root).all;
     if (inodes.size === 0) return ports;
     for (const { inode, localPort } of this.#sockets("tcp", LISTEN, () => true, unread)) {
       if (inodes.has(inode)) ports.add(localPort);
@@ -198,34 +195,6 @@ export class HostFactsReader {
     return rows;
   }
 
-  #socketsOfSshServers(): ReadonlySet<string> {
-    const inodes = new Set<string>();
-    for (const pid of this.#names("/proc")) {
-      if (!/^\d+$/.test(pid) || !SSH_SERVERS.test(this.#quiet(`/proc/${pid}/comm`).trim())) continue;
-      for (const fd of this.#names(`/proc/${pid}/fd`)) {
-        try {
-          const socket = /^socket:\[(\d+)\]$/.exec(readlinkSync(join(this.#root, `/proc/${pid}/fd/${fd}`)));
-          if (socket !== null) inodes.add(socket[1]!);
-        } catch {
-          // The descriptor closed between listing and reading.
-        }
-      }
-    }
-    return inodes;
-  }
-
-  // SSH_CONNECTION survives sudo and tmux in some ancestor's environment even where ours has lost it.
-  *#sshAncestry(): Iterable<{ address: Address; pid: number }> {
-    let pid = process.pid;
-    for (let depth = 0; depth < 32 && pid > 1; depth++) {
-      const environment = this.#quiet(`/proc/${pid}/environ`);
-      const value = /(?:^|\0)SSH_(?:CONNECTION|CLIENT)=([^\0]*)/.exec(environment)?.[1];
-      const address = value === undefined ? null : parseSshConnection(value);
-      if (address !== null) yield { address, pid };
-      pid = Number(/^PPid:\s*(\d+)/m.exec(this.#quiet(`/proc/${pid}/status`))?.[1] ?? 0);
-    }
-  }
-
   #leaseFiles(): string[] {
     return [
       ...this.#files("/var/lib/dhcp").filter((path) => path.endsWith(".leases")),
@@ -244,10 +213,6 @@ export class HostFactsReader {
     } catch {
       return []; // Optional on every host: a folder that is not there names nobody.
     }
-  }
-
-  #quiet(path: string): string {
-    return this.#read(path, "may", []);
   }
 
   #read(path: string, wanted: "must" | "may", unread: Unread[]): string {

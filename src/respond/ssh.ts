@@ -1,0 +1,114 @@
+// Who is logged in over SSH, and who merely holds a connection to the port. A scanner that keeps one connection open
+// without logging in must not be protected for it; an administrator in a session must be, in every case of doubt.
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { Address } from "../core/address.ts";
+import { parseSshConnection, type SocketRow } from "./parse.ts";
+
+const SERVERS = /^(sshd|sshd-session|sshd-auth|dropbear|tinysshd)$/;
+// How OpenSSH titles its processes until a user has proved who they are: the listener's child, the unprivileged half
+// before authentication, the re-executed binary that has no title yet, and from 10.0 on a program of its own.
+const NOT_LOGGED_IN = /\[(?:listener|accepted|net|preauth)\]|sshd-session -R|^\S*sshd-auth/;
+// How soon a connection that was not logged in is looked at again.
+const ASK_AGAIN_MS = 1_000;
+
+/** The sockets of the SSH servers that run here, by inode. */
+export type SshSockets = {
+  readonly all: ReadonlySet<string>;
+  /** Held by a process that waits for its client to log in. */
+  readonly notLoggedIn: ReadonlySet<string>;
+};
+
+/** Reads /proc; processes whose descriptors we may not see are left out. */
+export function readSshSockets(root: string): SshSockets {
+  const all = new Set<string>();
+  const notLoggedIn = new Set<string>();
+  for (const pid of names(join(root, "/proc"))) {
+    if (!/^\d+$/.test(pid)) continue;
+    const folder = join(root, "/proc", pid);
+    if (!SERVERS.test(text(join(folder, "comm")).trim())) continue;
+    const waits = NOT_LOGGED_IN.test(text(join(folder, "cmdline")).replaceAll("\0", " "));
+    for (const fd of names(join(folder, "fd"))) {
+      const inode = socketOf(join(folder, "fd", fd));
+      if (inode === null) continue;
+      all.add(inode);
+      if (waits) notLoggedIn.add(inode);
+    }
+  }
+  return { all, notLoggedIn };
+}
+
+/** Sorts connections into sessions and others, and asks again only where the answer may have changed. */
+export class SshSessions {
+  readonly #root: string;
+  // Logged in stays logged in while the connection lives; renewed at each call, so never longer than the table.
+  #settled: ReadonlySet<string> = new Set();
+  #asked: ReadonlySet<string> = new Set();
+  #askedAtMs = 0;
+  #sockets: SshSockets = { all: new Set(), notLoggedIn: new Set() };
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Of these connections to SSH ports, those whose peer has logged in or may have. */
+  loggedIn(connections: readonly SocketRow[], nowMs: number): SocketRow[] {
+    // Inode 0: no process has accepted it yet.
+    const accepted = connections.filter(({ inode }) => inode !== "0");
+    const open = accepted.filter(({ inode }) => !this.#settled.has(inode));
+    if (
+      open.some(({ inode }) => !this.#asked.has(inode)) ||
+      (open.length > 0 && nowMs - this.#askedAtMs >= ASK_AGAIN_MS)
+    ) {
+      this.#sockets = readSshSockets(this.#root);
+      this.#askedAtMs = nowMs;
+    }
+    this.#asked = new Set(open.map(({ inode }) => inode));
+    const sessions = accepted.filter(
+      ({ inode }) => this.#settled.has(inode) || !this.#sockets.notLoggedIn.has(inode),
+    );
+    // A socket of no server that we can see is protected in doubt, and looked at again.
+    this.#settled = new Set(
+      sessions
+        .map(({ inode }) => inode)
+        .filter((inode) => this.#settled.has(inode) || this.#sockets.all.has(inode)),
+    );
+    return sessions;
+  }
+}
+
+/** SSH clients of our ancestors: SSH_CONNECTION survives sudo in some ancestor's environment where ours has lost it. */
+export function* sshAncestry(root: string): Iterable<{ address: Address; pid: number }> {
+  let pid = process.pid;
+  for (let depth = 0; depth < 32 && pid > 1; depth++) {
+    const environment = text(join(root, `/proc/${pid}/environ`));
+    const value = /(?:^|\0)SSH_(?:CONNECTION|CLIENT)=([^\0]*)/.exec(environment)?.[1];
+    const address = value === undefined ? null : parseSshConnection(value);
+    if (address !== null) yield { address, pid };
+    pid = Number(/^PPid:\s*(\d+)/m.exec(text(join(root, `/proc/${pid}/status`)))?.[1] ?? 0);
+  }
+}
+
+function socketOf(path: string): string | null {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(path))?.[1] ?? null;
+  } catch {
+    return null; // The descriptor closed between listing and reading.
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // The process ended, or is not ours to look into: its sockets count as of no server we know.
+  }
+}
+
+function text(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return ""; // As above.
+  }
+}
