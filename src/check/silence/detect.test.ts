@@ -55,6 +55,20 @@ test("our own absence is not the log's silence, and a restart forgets nothing", 
   assert.equal(second.overdue(back + 2 * HOUR, back).length, 1);
 });
 
+test("a memory that was damaged costs its own logs only", () => {
+  const whole = { lastAt: MONDAY, spells: 20, dailyLongestMs: [MINUTE], day: 20_000, told: false };
+  const damaged = {
+    whole,
+    none: null,
+    text: "x",
+    old: { lastAt: 1 },
+    wrong: { ...whole, dailyLongestMs: ["1"] },
+  };
+  const watch = new SilenceWatch(damaged);
+  assert.deepEqual(Object.keys(watch.remember()), ["whole"]);
+  for (const junk of [null, 7, "x", [1]]) assert.deepEqual(new SilenceWatch(junk).remember(), {});
+});
+
 test("a clock set back, a log no longer read and too many logs do no harm", () => {
   const watch = new SilenceWatch();
   speak(watch, MONDAY, MONDAY + DAY);

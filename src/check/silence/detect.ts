@@ -51,8 +51,10 @@ export class SilenceWatch {
   unwatched = 0;
   readonly #logs: Map<string, Heartbeat>;
 
-  constructor(remembered: Heartbeats = {}) {
-    this.#logs = new Map(Object.entries(remembered).slice(0, LOGS_MAX));
+  /** @param remembered what `remember` gave, from wherever it was kept; what is no heartbeat in it is learnt again */
+  constructor(remembered: unknown = {}) {
+    const entries = typeof remembered === "object" && remembered !== null ? Object.entries(remembered) : [];
+    this.#logs = new Map(entries.filter(isHeartbeatOf).slice(0, LOGS_MAX));
   }
 
   /** The log spoke at this time. */
@@ -104,6 +106,19 @@ export class SilenceWatch {
   remember(): Heartbeats {
     return Object.fromEntries(this.#logs);
   }
+}
+
+function isHeartbeatOf(entry: [string, unknown]): entry is [string, Heartbeat] {
+  const beat = entry[1] as Partial<Record<keyof Heartbeat, unknown>> | null;
+  if (typeof beat !== "object" || beat === null) return false;
+  const { lastAt, spells, dailyLongestMs, day, told } = beat;
+  return (
+    [lastAt, spells, day].every(Number.isFinite) &&
+    typeof told === "boolean" &&
+    Array.isArray(dailyLongestMs) &&
+    dailyLongestMs.length <= DAYS_KEPT &&
+    dailyLongestMs.every(Number.isFinite)
+  );
 }
 
 function dayOf(atMs: number): number {
