@@ -34,8 +34,12 @@ const ALWAYS_CHECK_BYTES = 64 * 1024 * 1024;
 const LOG_PAGES = 256;
 const LOG_LIMIT_BYTES = 2 * 1024 * 1024;
 
+/** A history that lives as long as the process: what a guard falls back to when its disk refuses. */
+export const IN_MEMORY = ":memory:";
+
 /** Opens the history for writing; creates folder (0700) and file (0600); `notices` gets what had to be done. */
 export function openForWriting(path: string, clock: Clock, notices: EventBody[]): DatabaseSync {
+  if (path === IN_MEMORY) return prepare(path);
   makePrivate(path);
   let damage: unknown;
   try {
@@ -156,6 +160,7 @@ function prepare(path: string): DatabaseSync {
 }
 
 function mustCheck(path: string): boolean {
+  if (path === IN_MEMORY) return false;
   return existsSync(suspectFile(path)) || statSync(path).size <= ALWAYS_CHECK_BYTES;
 }
 

@@ -1,58 +1,13 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import test, { type TestContext } from "node:test";
+import test from "node:test";
 import { parseAddress } from "../core/address.ts";
 import { MissingPartError } from "../core/errors.ts";
-import type { Event, EventBody } from "../core/events.ts";
-import { newId } from "../core/id.ts";
-import { type BlockRow, openStore, StoreDamagedError } from "./store.ts";
-
-const AT = new Date("2026-11-22T19:51:02.000Z");
-
-function scratch(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "telltale-store-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-function stamped(body: EventBody, at = AT): Event {
-  return { ...body, v: 1, id: newId(at), host: "host", at: at.toISOString() };
-}
-
-function lineEvent(line: string, at = AT): Event {
-  return stamped({ type: "line.found", layer: "system", source: "/var/log/syslog", line }, at);
-}
-
-function blockRow(target: string, since: string, until: string, more: Partial<BlockRow> = {}): BlockRow {
-  return {
-    target,
-    since,
-    until,
-    because: "scan",
-    grade: "proven",
-    findingId: "f",
-    packetsStopped: 0,
-    ...more,
-  };
-}
+import type { EventBody } from "../core/events.ts";
+import { AT, blockRow, lineEvent, scratch, stamped } from "./rig.ts";
+import { openStore } from "./store.ts";
 
 test("creates a private folder and a private file", (t) => {
   const dir = join(scratch(t), "lib", "telltale");
@@ -258,97 +213,24 @@ test("a place that cannot be written is named with its mend", () => {
   );
 });
 
-test("a file that is no database is set aside, a new history begun, and both said", (t) => {
+test("a history in memory leaves no file", (t) => {
+  const before = readdirSync(".");
   const dir = scratch(t);
-  const path = join(dir, "history.db");
-  writeFileSync(path, "this was never a database".repeat(100));
-  using store = openStore(path, { clock: { now: () => AT, monotonicMs: () => 0 } });
-  store.append(lineEvent("new"));
+  using store = openStore(":memory:");
+  store.append(lineEvent("x"));
   assert.equal(store.lastSeq(), 1);
-  assert.ok(existsSync(`${path}.damaged-20261122T195102`));
-  const [notice] = store.notices;
-  assert.ok(notice?.type === "part.failed" && notice.part === "store" && /damaged/.test(notice.why));
+  assert.deepEqual([readdirSync("."), readdirSync(dir)], [before, []]);
 });
 
-test("a history with damaged pages keeps its blocks and cursors in the new one", (t) => {
-  const path = join(scratch(t), "history.db");
-  {
-    using store = openStore(path);
-    store.blocks.put(blockRow("192.0.2.7", AT.toISOString(), "2099-01-01T00:00:00.000Z"));
-    store.cursors.set("/var/log/syslog", { offset: 7 });
-    for (let i = 0; i < 500; i++) store.append(lineEvent(`line ${i} ${"x".repeat(300)}`));
-  }
-  // The newest pages hold events; the oldest the schema and the small tables.
-  const file = openSync(path, "r+");
-  const size = statSync(path).size;
-  writeSync(file, Buffer.alloc(16_384, 0xff), 0, 16_384, size - 65_536);
-  closeSync(file);
-  using store = openStore(path);
-  assert.equal(store.notices.length, 1);
-  assert.equal(store.lastSeq(), 0);
-  assert.equal(store.blocks.inForce(AT).length, 1);
-  assert.deepEqual(store.cursors.get("/var/log/syslog"), { offset: 7 });
-});
-
-test("a history that was cut short is set aside", (t) => {
-  const path = join(scratch(t), "history.db");
-  {
-    using store = openStore(path);
-    for (let i = 0; i < 500; i++) store.append(lineEvent(`line ${i} ${"x".repeat(300)}`));
-  }
-  truncateSync(path, 8_192);
-  using store = openStore(path);
-  assert.equal(store.notices[0]?.type, "part.failed");
-  store.append(lineEvent("alive"));
-  assert.equal(store.lastSeq(), 1);
-});
-
-test("damage met while running is named as such, and the next start looks at the whole file", (t) => {
-  const path = join(scratch(t), "history.db");
-  {
-    // More than SQLite keeps in memory.
-    using store = openStore(path);
-    store.appendAll(Array.from({ length: 8_000 }, (_, i) => lineEvent(`line ${i} ${"x".repeat(600)}`)));
-    store.settle();
-    const file = openSync(path, "r+");
-    for (let page = 30; page < 60; page++) writeSync(file, Buffer.alloc(4_096, 0xff), 0, 4_096, page * 4_096);
-    closeSync(file);
-    assert.throws(() => store.eventsSince(0, { limit: 10_000 }), StoreDamagedError);
-    assert.ok(existsSync(`${path}-suspect`));
-  }
-  using store = openStore(path);
-  assert.equal(store.notices.length, 1);
-  assert.ok(!existsSync(`${path}-suspect`));
-});
-
-test("a command may write beside the guard: both wait for each other and nothing is lost", async (t) => {
-  const path = join(scratch(t), "history.db");
-  using guard = openStore(path);
-  const program = `
-    import { openStore } from ${JSON.stringify(new URL("./store.ts", import.meta.url).href)};
-    import { newId } from ${JSON.stringify(new URL("../core/id.ts", import.meta.url).href)};
-    const store = openStore(process.argv[1]);
-    for (let n = 0; n < 300; n++) {
-      const at = new Date();
-      store.append({ type: "packets.lost", count: n, where: "ring", v: 1, id: newId(at), host: "h", at: at.toISOString() });
-    }
-    store.close();`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program, path], {
-    stdio: ["ignore", "inherit", "inherit"],
+test("a flood of one kind of event drops its own oldest, never the few of another kind", async (t) => {
+  const notices: EventBody[] = [];
+  using store = openStore(join(scratch(t), "history.db"), {
+    maxEvents: 3_000,
+    onNotice: (notice) => {
+      notices.push(notice);
+      store.append(stamped(notice));
+    },
   });
-  const closed = once(child, "close");
-  let own = 0;
-  for (; child.exitCode === null && own < 20_000; own++) {
-    guard.append(lineEvent(`line ${own}`));
-    if (own % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.deepEqual((await closed)[0], 0);
-  assert.equal(guard.eventsSince(0, { types: ["packets.lost"] }).length, 300);
-  assert.equal(guard.lastSeq(), own + 300);
-});
-
-test("a flood of one kind of event drops its own oldest, never the few of another kind", (t) => {
-  using store = openStore(join(scratch(t), "history.db"), { maxEvents: 3_000 });
   store.append(stamped({ type: "block.lifted", target: "192.0.2.7", cause: "expired", packetsStopped: 1 }));
   for (let round = 0; round < 5; round++) {
     store.appendAll(Array.from({ length: 2_048 }, (_, i) => lineEvent(`noise ${round} ${i}`)));
@@ -357,10 +239,12 @@ test("a flood of one kind of event drops its own oldest, never the few of anothe
   assert.ok(events.length <= 3_000 + 2_048, `${events.length} events`);
   assert.equal(events[0]?.event.type, "block.lifted");
   assert.equal(events.at(-1)?.seq, store.lastSeq());
-  const [notice] = store.notices;
+  await Promise.resolve();
+  const [notice, ...more] = notices;
   assert.ok(notice?.type === "part.failed" && /dropped/.test(notice.why));
+  assert.deepEqual(more, [], "told once a day");
   store.appendAll(Array.from({ length: 100 }, (_, i) => lineEvent(`last ${i}`)));
-  assert.equal(store.purge(AT), 100);
+  assert.equal(store.purge(AT), 101);
   assert.equal(store.eventsSince(0, { limit: 100_000 }).length, 3_000);
 });
 
@@ -380,44 +264,4 @@ test("purging by age spares the newest events even when the clock jumps a centur
   assert.equal(store.purge(new Date("2126-01-01T00:00:00Z")), 500);
   assert.equal(store.eventsSince(0, { limit: 100_000 }).length, 10_000);
   assert.equal(store.blocks.inForce(AT).length, 1, "a block in force is not history");
-});
-
-test("killed at any moment, the history holds exactly what was committed, cursor and findings together", async (t) => {
-  const path = join(scratch(t), "history.db");
-  const program = `
-    import { openStore } from ${JSON.stringify(new URL("./store.ts", import.meta.url).href)};
-    import { newId } from ${JSON.stringify(new URL("../core/id.ts", import.meta.url).href)};
-    import { writeSync } from "node:fs";
-    const store = openStore(process.argv[1]);
-    for (let n = Number(store.cursors.get("s")?.n ?? 0) + 1; ; n++) {
-      const at = new Date();
-      store.transaction(() => {
-        for (let i = 0; i < 3; i++)
-          store.append({ type: "line.found", layer: "system", source: "s", line: n + "." + i, v: 1, id: newId(at), host: "h", at: at.toISOString() });
-        store.cursors.set("s", { n });
-      });
-      writeSync(1, n + "\\n");
-    }`;
-  let acknowledged = 0;
-  for (let run = 0; run < Number(process.env["TELLTALE_RUNS"] ?? 6); run++) {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program, path], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let out = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      // Killed after a different number of commits each time, at whatever instruction it has reached by then.
-      if ((out += text).split("\n").length > 20 + run * 37) child.kill("SIGKILL");
-    });
-    await once(child, "close");
-    acknowledged = Number(out.trimEnd().split("\n").at(-1));
-    using store = openStore(path);
-    const n = Number(store.cursors.get("s")?.["n"]);
-    assert.ok(n >= acknowledged, `acknowledged ${acknowledged}, found ${n}`);
-    assert.deepEqual(store.notices, []);
-    const lines = store
-      .eventsSince(0, { limit: 1_000_000 })
-      .map(({ event }) => (event.type === "line.found" ? event.line : ""));
-    const want = Array.from({ length: n * 3 }, (_, i) => `${1 + Math.floor(i / 3)}.${i % 3}`);
-    assert.deepEqual(lines, want);
-  }
 });

@@ -19,11 +19,13 @@ export type StoreOptions = Partial<RetentionLimits> & {
   readonly clock?: Clock;
   /** For commands beside a running guard: writes nothing, repairs nothing, waits for nobody. */
   readonly readOnly?: boolean;
+  /** Gets what is to be told later, while the store is open: events that the limits made it drop. */
+  readonly onNotice?: (notice: EventBody) => void;
 };
 
 export interface Store {
-  /** What opening had to do or the limits made us drop; whoever emits events takes them out with `splice`. */
-  readonly notices: EventBody[];
+  /** What opening had to do: a damaged file that was set aside. */
+  readonly notices: readonly EventBody[];
   /**
    * Runs `work` as a whole or not at all; one inside another is undone alone. `work` must not be async.
    * Throws StoreFullError, StoreDamagedError or MissingPartError, and whatever `work` throws.
@@ -56,7 +58,8 @@ const TRIM_EVERY = 2_048;
 
 /**
  * Opens the history at `path`. Creates the folder (0700) and the file (0600); a damaged file is set aside as
- * `PATH.damaged-DATE` and a new one begun, which `notices` tells. Throws MissingPartError when it cannot be used.
+ * `PATH.damaged-DATE` and a new one begun, which `notices` tells. `:memory:` is a history without a file.
+ * Throws MissingPartError when it cannot be used.
  */
 export function openStore(path: string, options: StoreOptions = {}): Store {
   const clock = options.clock ?? systemClock;
@@ -108,12 +111,18 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
     guarded,
   );
 
+  const today = () => clock.now().toISOString().slice(0, 10);
+  let droppedToday = "";
+
   function trimNowAndThen(appended: number): void {
     sinceTrim += appended;
     if (sinceTrim < TRIM_EVERY) return;
     sinceTrim = 0;
     const gone = keep.trim();
-    if (gone > 0 && notices.length === 0) notices.push(droppedEarly(gone, limits));
+    if (gone === 0 || droppedToday === today()) return;
+    droppedToday = today();
+    // After whatever transaction this happened in: the listener will want to append.
+    queueMicrotask(() => options.onNotice?.(droppedEarly(gone, limits)));
   }
 
   const store: Store = {
