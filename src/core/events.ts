@@ -121,6 +121,8 @@ export type EventBody =
       /** What went well today and may not tomorrow: a writer that will leave a hole. */
       warning?: string;
     }
+  // A file that a `[retention.NAME]` group or a disk limit removed.
+  | { type: "log.pruned"; path: string; sizeBytes: number; because: string }
   | { type: "rotation.failed"; log: string; why: string; mend: string }
   | { type: "log.uncovered"; path: string; sizeBytes: number; writer: string; mend: string }
   | { type: "report.delivered"; route: string; subject: string }

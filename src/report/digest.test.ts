@@ -217,6 +217,29 @@ test("puts failed rotations before done ones and folds a failure that repeats", 
   assert.match(entries[1]!.lines[0]!, /\/var\/log\/b -> \/var\/log\/b\.1 \(10 bytes\): daily/);
 });
 
+test("tells with the next news that rotation works, what it removed, and what it warns of", () => {
+  const events = [
+    {
+      type: "log.rotated",
+      log: "/var/log/b",
+      to: "/var/log/b.1",
+      sizeBytes: 10,
+      because: "daily",
+      bytesAtRisk: 512,
+      warning: "no O_APPEND",
+    },
+    { type: "log.pruned", path: "/srv/old.log", sizeBytes: 4_200_000, because: "max_age of retention.app" },
+  ] as const;
+  const result = made(events.map((each) => stamped(each)));
+  assert.ok(empty(result));
+  const [rotated, pruned] = result.sections[0]!.entries;
+  assert.deepEqual(rotated!.notes, [
+    "copytruncate: up to 512 bytes may have been lost",
+    "warning: no O_APPEND",
+  ]);
+  assert.match(pruned!.lines[0]!, /REMOVED \/srv\/old\.log \(4\.2 MB\): max_age of retention\.app$/);
+});
+
 test("adds up what was lost", () => {
   const { entries } = section(busyHour(), "blind")!;
   assert.match(entries[0]!.lines[0]!, /100 packets: packets arrived faster/);

@@ -72,9 +72,8 @@ function hasNews({ events, disks = [] }: DigestInput, sections: readonly Section
   if (disks.some(isPressing)) return true;
   return sections.some(({ key }) => {
     if (key === "blocks") return false;
-    return (
-      key !== "rotations" || events.some(({ type }) => type === "log.rotated" || type === "rotation.failed")
-    );
+    // That rotation works is told with the next news; that it does not is news.
+    return key !== "rotations" || events.some(({ type }) => type === "rotation.failed");
   });
 }
 
@@ -124,6 +123,14 @@ function rotationEntries(events: readonly Event[]): Entry[] {
       failed.push(oneEntry(event.at, `FAILED ${event.log}: ${event.why}`, [mend(event.mend)]));
     } else if (event.type === "log.rotated") {
       const text = `${event.log} -> ${event.to} (${bytes(event.sizeBytes)}): ${event.because}`;
+      const warning = event.warning === undefined ? "" : `warning: ${event.warning}`;
+      const risk =
+        (event.bytesAtRisk ?? 0) > 0
+          ? `copytruncate: up to ${bytes(event.bytesAtRisk!)} may have been lost`
+          : "";
+      done.push(oneEntry(event.at, text, [risk, warning]));
+    } else if (event.type === "log.pruned") {
+      const text = `REMOVED ${event.path} (${bytes(event.sizeBytes)}): ${event.because}`;
       done.push(oneEntry(event.at, text, []));
     }
   }

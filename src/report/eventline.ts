@@ -111,12 +111,16 @@ function said(event: EventBody): Said {
         "plain",
         `${event.target} lifted (${event.cause}), ${counted(event.packetsStopped, "packet")} stopped`,
       );
-    case "log.rotated":
+    case "log.rotated": {
+      const warning = event.warning === undefined ? "" : ` (warning: ${event.warning})`;
       return say(
         "rotate",
-        "plain",
-        `${event.log} -> ${event.to} (${bytes(event.sizeBytes)}): ${event.because}`,
+        event.warning === undefined ? "plain" : "warn",
+        `${event.log} -> ${event.to} (${bytes(event.sizeBytes)}): ${event.because}${warning}`,
       );
+    }
+    case "log.pruned":
+      return say("rotate", "plain", `${event.path} removed (${bytes(event.sizeBytes)}): ${event.because}`);
     case "rotation.failed":
       return say("rotate", "alarm", `${event.log} not rotated: ${event.why}${mend(event.mend)}`);
     case "log.uncovered": {

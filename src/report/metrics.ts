@@ -21,6 +21,7 @@ const HELP = {
   telltale_lines_skipped_total: "Log lines that were not read.",
   telltale_rotations_total: "Logs rotated, by result.",
   telltale_rotated_bytes_total: "Bytes of the logs that were rotated.",
+  telltale_pruned_bytes_total: "Bytes of the files that retention removed.",
   telltale_reports_total: "Deliveries of reports, by result.",
 } as const;
 
@@ -71,6 +72,9 @@ export class Metrics {
       case "log.rotated":
         this.#add("telltale_rotations_total", 1, { result: "done" });
         this.#add("telltale_rotated_bytes_total", event.sizeBytes);
+        break;
+      case "log.pruned":
+        this.#add("telltale_pruned_bytes_total", event.sizeBytes);
         break;
       case "rotation.failed":
         this.#add("telltale_rotations_total", 1, { result: "failed" });
