@@ -5,8 +5,8 @@ import type { Settings } from "./settings.ts";
 /** One line a key that differs: `respond.mode: "observe" is now "block"`. */
 export function changesBetween(before: Settings, after: Settings): string[] {
   const changes: string[] = [];
-  const was = before.config as Record<string, Record<string, unknown>>;
-  const is = after.config as Record<string, Record<string, unknown>>;
+  const was = before.config as unknown as Record<string, Record<string, unknown>>;
+  const is = after.config as unknown as Record<string, Record<string, unknown>>;
   for (const [section, keys] of Object.entries(is)) {
     for (const [key, value] of Object.entries(keys)) {
       const old = was[section]?.[key];

@@ -69,6 +69,40 @@ smtp_port = "25"
   assert.equal(config.respond.block_for, 600_000);
 });
 
+test("a group of files to be removed is read whole or not at all", () => {
+  const { config, faults } = read(`[retention.app]
+paths = ["/srv/app/logs/*.log*"]
+max_bytes = "2G"
+max_age = "90d"
+[retention.bad]
+paths = ["/srv/bad/*"]
+max_bytes = "lots"
+[retention.worse]
+paths = ["relative/*"]
+[retention.empty]
+`);
+  assert.deepEqual(config.retention, [
+    {
+      name: "app",
+      paths: ["/srv/app/logs/*.log*"],
+      maxBytes: 2 * 1024 ** 3,
+      maxAgeMs: 90 * 86_400_000,
+      maxFiles: 0,
+      minKeep: 3,
+      compressAfterMs: 0,
+    },
+  ]);
+  assert.deepEqual(
+    faults.map((fault) => [fault.line, fault.key]),
+    [
+      [7, "retention.bad.max_bytes"],
+      [5, "retention.bad"],
+      [8, "retention.worse"],
+      [10, "retention.empty"],
+    ],
+  );
+});
+
 test("no value of any type breaks the reader, and a refused one leaves the default", () => {
   const value = fc.oneof(
     fc.string(),
@@ -91,7 +125,9 @@ test("no value of any type breaks the reader, and a refused one leaves the defau
 test("the example file is the table of keys, and gives the defaults when every line of it is used", () => {
   const example = readFileSync("docs/telltale.toml.example", "utf8");
   assert.equal(example, renderExample(), "run: node scripts/generate-docs.ts");
-  const { config, faults } = read(example.replace(/^# ([a-z_]+ = )/gm, "$1"));
+  const [keys, groups] = example.split("# [retention.NAME]") as [string, string];
+  assert.ok(groups.includes("# max_bytes = "));
+  const { config, faults } = read(keys.replace(/^# ([a-z_]+ = )/gm, "$1"));
   assert.deepEqual(faults, []);
   assert.deepEqual(config, defaultConfig());
 });

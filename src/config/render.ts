@@ -1,5 +1,5 @@
 // Writes the commented example of telltale.toml from the table of keys.
-import { KEYS, type KeyDefinition } from "./keys.ts";
+import { KEYS, type KeyDefinition, RETENTION_KEYS } from "./keys.ts";
 
 /** The whole example file: every key with what it does, why its default is what it is, and that default. */
 export function renderExample(): string {
@@ -8,9 +8,14 @@ export function renderExample(): string {
     "# It belongs at /etc/telltale/telltale.toml. Durations: 90s, 10m, 1h30m, 7d, 1w.",
   ];
   let section = "";
-  for (const { name, kind, fallback, summary, reason } of KEYS as readonly KeyDefinition[]) {
-    const [of, key] = name.split(".") as [string, string];
-    if (of !== section) out.push("", `[${of}]`);
+  for (const { name, kind, fallback, summary, reason } of [
+    ...KEYS,
+    ...RETENTION_KEYS,
+  ] as readonly KeyDefinition[]) {
+    const of = name.slice(0, name.lastIndexOf("."));
+    const key = name.slice(of.length + 1);
+    // The name of a group is the administrator's; an empty group would be a fault.
+    if (of !== section) out.push("", of === "retention.NAME" ? "# [retention.NAME]" : `[${of}]`);
     section = of;
     const choices = kind.is === "choice" ? ` (${kind.of.join(", ")})` : "";
     out.push(

@@ -20,8 +20,19 @@ type KeyOf<Name extends string, Section extends string> = Name extends `${Sectio
   ? Key
   : never;
 
+/** One `[retention.NAME]` section. A limit of 0 is none. */
+export type RetentionGroup = {
+  readonly name: string;
+  readonly paths: readonly string[];
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  readonly maxFiles: number;
+  readonly minKeep: number;
+  readonly compressAfterMs: number;
+};
+
 /** `config.respond.block_for` and so on; durations in milliseconds. */
-export type Config = {
+export type Config = { readonly retention: readonly RetentionGroup[] } & {
   readonly [Section in SectionOf<Definition["name"]>]: {
     readonly [D in Definition as KeyOf<D["name"], Section>]: ValueOf<D["kind"]>;
   };

@@ -34,6 +34,11 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
         mend: 'write it as "90s", "10m", "1h" or "7d"',
       };
     }
+    case "size": {
+      const bytes = typeof value === "string" ? parseSizeBytes(value) : null;
+      if (bytes !== null) return { value: bytes };
+      return { fault: `wants a size, ${found}`, mend: 'write it as "500M" or "2G" (powers of 1024)' };
+    }
     case "texts":
       if (Array.isArray(value) && value.every((item) => typeof item === "string")) return { value };
       return { fault: `wants a list of texts, ${found}`, mend: 'write ["one", "two"]' };
@@ -57,4 +62,14 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       };
     }
   }
+}
+
+// Sizes as logrotate writes them: powers of 1024.
+function parseSizeBytes(text: string): number | null {
+  const hit = /^(\d{1,12})\s*([kMGT]?)$/.exec(text.trim());
+  if (hit === null) return null;
+  return (
+    Number(hit[1]) *
+    { "": 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 }[hit[2] as "" | "k" | "M" | "G" | "T"]
+  );
 }

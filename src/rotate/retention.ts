@@ -1,9 +1,10 @@
 // Keeps groups of files in bounds that no rotation names: looks, plans, does. The plan is in retention/plan.ts.
+import { lstatSync } from "node:fs";
 import { describeError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
 import { expandPattern, Listings } from "./glob/expand.ts";
-import { factAt } from "./inventory.ts";
+import { factOf } from "./inventory.ts";
 import {
   planRetention,
   type RetentionLimits,
@@ -69,7 +70,10 @@ export async function runGroups(
 
 function filesOf(group: RetentionGroup, listings: Listings): FileFact[] {
   const paths = new Set(group.paths.flatMap((pattern) => expandPattern(pattern, listings).paths));
-  return [...paths].map(factAt).filter((fact) => fact !== null);
+  return [...paths].flatMap((path) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? [] : [factOf(path, stat)];
+  });
 }
 
 async function execute(step: RetentionStep, directories: Directories): Promise<void> {
@@ -80,7 +84,6 @@ async function execute(step: RetentionStep, directories: Directories): Promise<v
     stamp: "retention",
     mailCommand: [],
     inherit: false,
-    scriptLog: null,
   };
   if (step.do === "remove") {
     const remove = {

@@ -7,6 +7,7 @@ import { showable } from "../../core/hostile.ts";
 import { differences, readPlans } from "../../rotate/apply.ts";
 import { settingsInForce } from "../../rotate/explain.ts";
 import { renderPlans } from "../../rotate/render.ts";
+import { type GroupPlan, planGroups, runGroups } from "../../rotate/retention.ts";
 import {
   coveredBy,
   loadRotation,
@@ -58,8 +59,12 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   }
   if (values["plan"] === true) {
     const plans = await planRotations(rotation, options);
-    if (json) for (const plan of plans) process.stdout.write(`${JSON.stringify(plan)}\n`);
-    else process.stdout.write(renderPlans(plans, widthOf(process.stdout)));
+    const groups = operands.length > 0 ? [] : planGroups(settings.config.retention, rotation, options.now);
+    if (json) for (const plan of [...plans, ...groups]) process.stdout.write(`${JSON.stringify(plan)}\n`);
+    else {
+      process.stdout.write(renderPlans(plans, widthOf(process.stdout)));
+      for (const group of groups) process.stdout.write(renderGroup(group));
+    }
     return faults.length > 0 ? 1 : 0;
   }
 
@@ -77,13 +82,31 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       process.stdout.write(
         `rotated ${showable(event.log)} to ${showable(event.to)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
       );
+    else if (event.type === "log.pruned")
+      process.stdout.write(
+        `removed ${showable(event.path)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
+      );
     else if (event.type === "rotation.failed")
       complain(`failed  ${event.log}: ${event.why}\n    mend: ${event.mend}`);
     return event;
   };
+  const pruned =
+    operands.length > 0 || planFile !== undefined
+      ? null
+      : await runGroups(settings.config.retention, rotation, options.now, emit);
   const summary = await runRotations(rotation, options, emit);
-  if (!json && summary.rotated === 0 && summary.failed === 0) process.stdout.write("Nothing was due.\n");
-  return summary.exitStatus || (faults.length > 0 ? 1 : 0);
+  if (!json && summary.rotated === 0 && summary.failed === 0 && !pruned?.removed)
+    process.stdout.write("Nothing was due.\n");
+  return summary.exitStatus || (faults.length > 0 || pruned?.failed ? 1 : 0);
+}
+
+function renderGroup({ group, steps, files, sizeBytes, bytesFreed, spared }: GroupPlan): string {
+  const lines = steps.map(
+    ({ do: what, file, because }) =>
+      `    ${what.padEnd(8)} ${showable(file.path)} (${formatBytes(file.sizeBytes)}, ${because})\n`,
+  );
+  for (const path of spared) lines.push(`    in use   ${showable(path)}: kept although over a limit\n`);
+  return `retention.${showable(group)}: ${files} files, ${formatBytes(sizeBytes)}; ${formatBytes(bytesFreed)} freed\n${lines.join("")}`;
 }
 
 // For each log: the stanza that covers it, and where every setting in force was written.

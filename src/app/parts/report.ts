@@ -27,7 +27,8 @@ export const reportPart: PartDefinition = {
         const { input, lastSeq } = await sinceLastReport(settings, store, clock);
         const message = composeReport(input);
         // Delivered, or in the spool: from there it goes out by itself, so it is not composed again.
-        if (message !== null) await spool.send(message);
+        if (message === null) return;
+        await spool.send(message);
         markReported(store, lastSeq, input.to);
       } catch (error) {
         bus.emit({

@@ -1,6 +1,7 @@
 // Rotation by schedule and by size, and the search for logs that no rotation covers.
 import { statSync } from "node:fs";
 import { MissingPartError } from "../../core/errors.ts";
+import { runGroups } from "../../rotate/retention.ts";
 import { loadRotation, type Rotation, runRotations, uncoveredLogs } from "../../rotate/run.ts";
 import type { LogStanza } from "../../rotate/types.ts";
 import { keepMark } from "../marks.ts";
@@ -45,6 +46,7 @@ export const rotatePart: PartDefinition = {
         if (stopping.signal.aborted) return;
         // The configuration is read afresh at every look, as logrotate does.
         if (only === undefined) rotation = await loadRotation(options);
+        if (only === undefined) await runGroups(config.retention, rotation, clock.now(), bus.emit);
         await runRotations(
           rotation,
           { ...options, now: clock.now(), signal: stopping.signal, ...(only && { only }) },
