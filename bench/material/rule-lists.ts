@@ -44,7 +44,7 @@ export function asPerl(rule: string): string | null {
       if ("<>`'".includes(escaped)) return null;
       out += char + escaped;
     } else if (char === "[") {
-      const bracket = /^\[\^?\]?(?:\[:\w+:\]|\[\.[^\]]+\.\]|[^\]])*\]/.exec(rule.slice(at))?.[0];
+      const bracket = /^\[\^?\]?(?:\[:\w+:\]|\[\.[^\]]+\.\]|(?!\[[:.])[^\]])*\]/.exec(rule.slice(at))?.[0];
       if (bracket === undefined) return null;
       out += bracket.replaceAll("\\", "\\\\");
       at += bracket.length - 1;
