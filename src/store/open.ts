@@ -1,10 +1,10 @@
 // Opens the history file: makes it private, tells damage from a newer version, and sets a damaged file aside,
 // because a guard with an empty history still guards and one that cannot start does not.
 import {
-  chmodSync,
   closeSync,
   constants,
   existsSync,
+  fchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -107,8 +107,11 @@ function makePrivate(path: string): void {
     makeFolder(dirname(path));
     if (!existsSync(path)) {
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-      closeSync(openSync(path, flags, 0o600));
-      chmodSync(path, 0o600);
+      const file = openSync(path, flags, 0o600);
+      // The folder may be that of the unprivileged half: what root begins there must stay writable for it.
+      const { uid, gid } = statSync(dirname(path));
+      if (process.geteuid?.() === 0 && uid !== 0) fchownSync(file, uid, gid);
+      closeSync(file);
     }
     mustBeFile(path);
   } catch (error) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { lineEvent, scratch } from "./rig.ts";
@@ -70,5 +71,28 @@ test("killed at any moment, the history holds exactly what was committed, cursor
       .map(({ event }) => (event.type === "line.found" ? event.line : ""));
     const want = Array.from({ length: n * 3 }, (_, i) => `${1 + Math.floor(i / 3)}.${i % 3}`);
     assert.deepEqual(lines, want);
+  }
+});
+
+test("what root begins or writes in the folder of another user stays that user's", (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root: run as root");
+  const dir = scratch(t);
+  const path = join(dir, "history.db");
+  chownSync(dir, 65534, 65534);
+  const owners = () => readdirSync(dir).map((name) => statSync(join(dir, name)).uid);
+  {
+    using store = openStore(path);
+    store.append(lineEvent("by root"));
+    using reader = openStore(path, { readOnly: true });
+    assert.equal(reader.lastSeq(), 1);
+    assert.deepEqual(owners(), [65534, 65534, 65534], "file, log and shared memory");
+  }
+  process.seteuid?.(65534);
+  try {
+    using store = openStore(path);
+    store.append(lineEvent("by its owner"));
+    assert.equal(store.lastSeq(), 2);
+  } finally {
+    process.seteuid?.(0);
   }
 });

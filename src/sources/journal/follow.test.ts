@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -365,6 +373,26 @@ test("without a journal, or without journalctl, it says which part is missing", 
     });
   } finally {
     process.env["PATH"] = path;
+  }
+});
+
+test("a journal that may not be read is named, with the group that may", async (t) => {
+  const skip = missing();
+  if (skip !== null) return t.skip(skip);
+  if (process.getuid?.() !== 0) return t.skip("needs root: run as root");
+  const r = rig(t);
+  r.journal.say("secret");
+  chmodSync(r.journal.directory, 0o755);
+  for (const name of readdirSync(r.journal.directory)) chmodSync(join(r.journal.directory, name), 0o600);
+  process.seteuid?.(65534);
+  try {
+    await assert.rejects(r.follower().start(), (error) => {
+      assert.ok(error instanceof MissingPartError && /may not read/.test(error.message), String(error));
+      assert.match(error.mend, /usermod -aG systemd-journal nobody/);
+      return true;
+    });
+  } finally {
+    process.seteuid?.(0);
   }
 });
 

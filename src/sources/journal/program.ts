@@ -1,5 +1,6 @@
 // Runs journalctl: the one reader of journal files that every version of them agrees with.
 import { type ChildProcess, spawn } from "node:child_process";
+import { userInfo } from "node:os";
 import { MissingPartError } from "../../core/errors.ts";
 
 /** Which journal: the host's own, a folder of journal files, or one file. */
@@ -60,11 +61,13 @@ export async function newestCursor(where: Where): Promise<string | null> {
       "nothing to do where syslog writes files; otherwise start systemd-journald, or mkdir /var/log/journal",
     );
   }
+  // Some of it may be readable, a user's own messages: a guard that sees no more than that is blind and must say so.
   if (/insufficient permissions|Permission denied|not seeing messages from other users/.test(complaint)) {
+    const { username } = userInfo();
     throw new MissingPartError(
       "check",
-      `the journal cannot be read: ${complaint.split("\n")[0]}`,
-      "add the user that runs telltale to the group systemd-journal",
+      `user ${username} may not read the system's journal`,
+      `add it to the group that may: usermod -aG systemd-journal ${username}`,
     );
   }
   if (status !== 0) {
