@@ -128,7 +128,7 @@ async function watch(
   const { config, ignore } = settings;
   const { mode, wording, verbose } = request;
   const isClassic = wording === 1;
-  if (isClassic) log("adminalert: PortSentry 1.2 is starting.");
+  if (isClassic) for (const line of startLines(mode, config)) log(line);
   const reactor = new Reactor({ config, ignore, wording, mode, log, verbose });
   const isConnect = mode === "connect" || mode === "tcp" || mode === "udp";
   const close = isConnect
@@ -145,6 +145,25 @@ async function watch(
   if (!isClassic) return;
   log("securityalert: PortSentry is shutting down");
   log("adminalert: PortSentry is shutting down");
+}
+
+/** What 1.x says while it starts. */
+function startLines(mode: PortsentryRequest["mode"], config: PortsentryConfig): string[] {
+  const isTcp = mode.endsWith("tcp");
+  const lines = ["adminalert: PortSentry 1.2 is starting."];
+  if (mode.startsWith("a")) {
+    const below = isTcp ? config.advancedPortsTcp : config.advancedPortsUdp;
+    const exclude = [...portsIn(isTcp ? config.advancedExcludeTcp : config.advancedExcludeUdp)];
+    lines.push(`adminalert: Advanced mode will monitor first ${below} ports`);
+    if (exclude.length === 0) lines.push("adminalert: Advanced mode will manually exclude no ports");
+    for (const port of exclude) lines.push(`adminalert: Advanced mode will manually exclude port: ${port} `);
+    return lines;
+  }
+  const how = mode.startsWith("s") ? "stealth listen mode" : "listen mode";
+  for (const port of portsIn(isTcp ? config.tcpPorts : config.udpPorts)) {
+    lines.push(`adminalert: Going into ${how} on ${isTcp ? "TCP" : "UDP"} port: ${port}`);
+  }
+  return lines;
 }
 
 async function openTraps(
