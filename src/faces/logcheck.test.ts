@@ -79,7 +79,9 @@ const line = fc.oneof(
       .tuple(second, fc.array(word, { minLength: 1, maxLength: 4 }), tail)
       .map(([at, words, end]) => `Nov 22 19:51:${String(at).padStart(2, "0")} host ${words.join(" ")}${end}`),
   },
-  fc.array(word, { maxLength: 2 }).map((words) => words.join("  ")),
+  fc
+    .tuple(fc.constantFrom("", " ", "\t", "  "), fc.array(word, { maxLength: 3 }), tail)
+    .map(([lead, words, end]) => lead + words.join("  ") + end),
   tail,
 );
 // \xff stands for that byte alone, which is not UTF-8.
@@ -112,6 +114,7 @@ const scene = fc.record({
   more: fc.dictionary(fc.constantFrom("syslog", "auth.log", "kern.log"), log),
   rotate: fc.constantFrom("nothing", "rename", "dateext", "truncate"),
   header: fc.boolean(),
+  globbed: fc.boolean(),
 });
 
 test("reports byte for byte what logcheck reports, and marks the same as read, run after run", async (t) => {
@@ -131,7 +134,10 @@ test("reports byte for byte what logcheck reports, and marks the same as read, r
         }
         for (const [name, bytes] of Object.entries(made.logs)) place.write(`logs/${name}`, bytes);
         const listed = Object.keys(made.logs).map((name) => join(place.logs, name));
-        place.write("list", `# logs\n\n${place.dir}/zero\n${listed.join("\n")}\n${place.dir}/missing\n`);
+        const half = made.globbed ? [`${place.logs}/*.log`, `${place.logs}/none*`] : listed;
+        place.write("list", `# logs\n\n${place.dir}/zero\n${half.join("\n")}\n${place.dir}/missing\n`);
+        place.write("lists.d/more.logfiles", made.globbed ? `${place.logs}/[as]*/syslog\n` : " \n");
+        place.write("lists.d/ignored", `${place.logs}/syslog\n`);
         await compare(place, made.locale);
         change(place, made.rotate, made.logs, made.more);
         await compare(place, made.locale);
@@ -191,17 +197,11 @@ test("reports what logcheck reports with Debian's own rules", async (t) => {
       : `Nov 22 19:${at} host ${messages[(i * 7) % messages.length]}`;
   });
   place.write("logs/syslog", `${lines.join("\n")}\n`);
-  const runs: [string, string][] = [
-    ["C", "-w"],
-    ["C.UTF-8", "-p"],
-  ];
-  for (const [locale, level] of runs) {
-    const options = ["-t", level, "-r", "/etc/logcheck"];
-    const real = place.runReal(locale, options);
-    const ours = await place.runOurs(locale, options);
-    assert.equal(ours.report, real.report);
-    assert.match(real.report, /Security Alerts for kernel/);
-  }
+  const options = ["-t", "-w", "-r", "/etc/logcheck"];
+  const real = place.runReal("C.UTF-8", options);
+  const ours = await place.runOurs("C.UTF-8", options);
+  assert.equal(ours.report, real.report);
+  assert.match(real.report, /Security Alerts for kernel/);
 });
 
 test("reads the journal as logcheck does, first-time notice included", async (t) => {
