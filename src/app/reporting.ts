@@ -1,6 +1,6 @@
 // From the history to a report on its way: which events are new, which routes there are. Shared by the guard and
 // `telltale report`.
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import type { Event, Mode } from "../core/events.ts";
@@ -55,31 +55,56 @@ export function markReported(store: Store, lastSeq: number, at: Date): void {
 }
 
 /** Where reports go; empty when there is no way for them to leave this host. */
-export function routesOf({ config, host }: Settings): Route[] {
+export function routesOf(settings: Settings): Route[] {
+  const { webhook, webhook_shape: shape } = settings.config.report;
+  return [
+    ...mailRoutes(settings),
+    ...(webhook === "" ? [] : [{ via: "webhook", url: webhook, shape } as const]),
+  ];
+}
+
+function mailRoutes({ config, host }: Settings): Route[] {
   const { via, to, sendmail, smtp_host, smtp_port, file } = config.report;
-  const from = config.report.from || `telltale@${host}`;
+  // An empty sender becomes telltale@HOST in the header and leaves the bounce address to the mailer.
+  const from = config.report.from;
+  const sealed = config.report.encrypt_to === "" ? {} : { encryptTo: config.report.encrypt_to };
   switch (via) {
     case "auto":
-      return isProgram(sendmail) ? [{ via: "sendmail", to, from, command: sendmail }] : [];
+      return isProgram(sendmail) ? [{ via: "sendmail", to, from, command: sendmail, ...sealed }] : [];
     case "sendmail":
-      return [{ via: "sendmail", to, from, command: sendmail }];
-    case "smtp":
+      return [{ via: "sendmail", to, from, command: sendmail, ...sealed }];
+    case "smtp": {
+      const auth = loginOf(config.report.smtp_user, config.report.smtp_password_file);
+      const secure = smtp_port === 465;
       return [
         {
           via: "smtp",
           host: smtp_host,
           port: smtp_port,
-          secure: smtp_port === 465,
+          secure,
           to: qualified(to, host),
           from,
+          ...(auth && { auth }),
+          ...sealed,
         },
       ];
+    }
     case "file":
       return [{ via: "file", path: file || "/var/log/telltale-report.txt" }];
     case "stdout":
       return [{ via: "stdout" }];
     case "none":
       return [];
+  }
+}
+
+// Read at every start and reload; a password that cannot be read lets the server's refusal tell of it.
+function loginOf(user: string, passwordFile: string): { user: string; pass: string } | null {
+  if (user === "") return null;
+  try {
+    return { user, pass: readFileSync(passwordFile, "utf8").split("\n")[0]! };
+  } catch {
+    return { user, pass: "" };
   }
 }
 

@@ -2,7 +2,11 @@
 
 import { formatDuration } from "../../core/duration.ts";
 import { describeError } from "../../core/errors.ts";
+import { Alerts } from "../../report/alert.ts";
 import { composeReport } from "../../report/message.ts";
+import { renderMetrics } from "../../report/metrics/render.ts";
+import { type MetricsServer, serveMetrics } from "../../report/metrics/serve.ts";
+import { type Gauges, Metrics } from "../../report/metrics.ts";
 import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
@@ -14,18 +18,35 @@ export const reportPart: PartDefinition = {
   stillRuns: "everything is kept in the store, for telltale report",
   async start({ settings, store, bus, clock }: PartContext) {
     const { report } = settings.config;
-    if (report.via === "none") return { off: 'report.via = "none"; read reports with telltale report' };
+    if (report.via === "none" && report.webhook === "") {
+      return { off: 'report.via = "none"; read reports with telltale report' };
+    }
     const routes = routesOf(settings);
     if (routes.length === 0) {
       return { off: `no ${report.sendmail} here; read reports with telltale report, or set report.via` };
     }
     const spool = openSpool({ dir: spoolDirectory(settings), routes: () => routes, emit: bus.emit, clock });
     spool.start();
+    const alerts = new Alerts({
+      host: settings.host,
+      mode: () => settings.mode,
+      send: (message) => spool.send(message),
+      clock,
+      pid: process.pid,
+    });
+    const unsubscribe = report.alerts ? bus.subscribe((event) => alerts.observe(event)) : () => {};
+    const metrics = await openMetrics(report.metrics_port, () => ({
+      blocksInForce: store.blocks.inForce(clock.now()).length,
+      reportsWaiting: spool.waiting().reports,
+    }));
+    const unsubscribeMetrics = bus.subscribe((event) => metrics?.metrics.observe(event));
     const send = async (): Promise<void> => {
       try {
         if (!bus.flush()) return; // the store refuses: what it does not hold cannot be reported yet
         const { input, lastSeq } = await sinceLastReport(settings, store, clock);
-        const message = composeReport(input);
+        const evenIfQuiet =
+          report.heartbeat > 0 && input.to.getTime() - input.from.getTime() >= report.heartbeat;
+        const message = composeReport(input, { evenIfQuiet });
         // Delivered, or in the spool: from there it goes out by itself, so it is not composed again.
         if (message === null) return;
         await spool.send(message);
@@ -46,10 +67,14 @@ export const reportPart: PartDefinition = {
         const waiting = reports === 0 ? "" : `; ${reports} waiting for delivery`;
         const next = schedule.nextAt().toTimeString().slice(0, 8);
         return [
-          `${routes.map(inWords).join(", ")}, every ${formatDuration(report.every)} if there is news; next ${next}${waiting}`,
+          `${routes.map(inWords).join(", ")}, every ${formatDuration(report.every)} if there is news${report.alerts ? ", attacks at once" : ""}; next ${next}${waiting}`,
         ];
       },
       stop: async () => {
+        unsubscribe();
+        unsubscribeMetrics();
+        alerts.close();
+        await metrics?.server.close();
         await schedule.stop();
         spool.close();
       },
@@ -70,4 +95,13 @@ function inWords(route: Route): string {
     case "stdout":
       return "standard output";
   }
+}
+
+async function openMetrics(
+  port: number,
+  gauges: () => Gauges,
+): Promise<{ metrics: Metrics; server: MetricsServer } | null> {
+  if (port === 0) return null;
+  const metrics = new Metrics();
+  return { metrics, server: await serveMetrics(port, () => renderMetrics(metrics.read(gauges()))) };
 }
