@@ -10,6 +10,7 @@ import type { MatchListener } from "./nfa/listener.ts";
 import { buildProgram, countStates, type Member } from "./nfa/program.ts";
 import { Simulation } from "./nfa/simulate.ts";
 import { Stepper } from "./nfa/step.ts";
+import { Trail } from "./syntax/parse.ts";
 import { type PatternLine, readPattern } from "./syntax/read.ts";
 import { SetTable } from "./syntax/set-table.ts";
 
@@ -62,10 +63,11 @@ export function compilePatternSet(
   const faults: PatternFault[] = [];
   const members: Member[] = [];
   const confirm = new Map<number, readonly PatternLine[]>();
+  const trail = new Trail();
   let states = 0;
   patterns.forEach((pattern, index) => {
     const bytes = typeof pattern === "string" ? encoder.encode(pattern) : pattern;
-    const read = readPattern(bytes, sets);
+    const read = readPattern(bytes, sets, trail);
     if ("fault" in read) {
       faults.push({ index, ...read.fault });
       return;

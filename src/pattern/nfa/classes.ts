@@ -28,15 +28,7 @@ export class AlphabetClasses {
    */
   constructor(sets: readonly Ranges[], word: Ranges, needsWord: boolean) {
     const all = needsWord ? [...sets, word] : sets;
-    const bounds = new Set<number>([0]);
-    for (const ranges of all) {
-      for (let i = 0; i < ranges.length; i += 2) {
-        bounds.add(ranges[i]!);
-        bounds.add(ranges[i + 1]! + 1);
-      }
-    }
-    bounds.delete(SYMBOL_LIMIT);
-    const starts = Int32Array.from(bounds).sort();
+    const starts = segmentStarts(all);
     // Partition refinement: each set splits every class it holds only a part of.
     const classes = new Int32Array(starts.length);
     // splitInto[old] is good when splitBy[old] is the set at hand.
@@ -111,4 +103,19 @@ export class AlphabetClasses {
     }
     return this.#classOf[low]!;
   }
+}
+
+// Every symbol at which some set begins or has just ended, ascending, and 0.
+function segmentStarts(sets: readonly Ranges[]): Int32Array {
+  const isStart = new Uint8Array(SYMBOL_LIMIT + 1);
+  isStart[0] = 1;
+  for (const ranges of sets) {
+    for (let i = 0; i < ranges.length; i += 2) {
+      isStart[ranges[i]!] = 1;
+      isStart[ranges[i + 1]! + 1] = 1;
+    }
+  }
+  const starts: number[] = [];
+  for (let at = 0; at >= 0 && at < SYMBOL_LIMIT; at = isStart.indexOf(1, at + 1)) starts.push(at);
+  return Int32Array.from(starts);
 }

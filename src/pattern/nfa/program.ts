@@ -177,13 +177,21 @@ class PrefixTree {
   readonly #onlyChild: number[] = [-1];
   readonly #others = new Map<number, Map<number, number>>();
   readonly #keys = new Map<string, number>();
+  // Nodes that patterns share as objects need their text only once.
+  readonly #keyOfNode = new Map<SyntaxNode, number>();
 
   constructor(members: readonly Member[]) {
+    // The path of the member before: as far as the items are the same objects, so are the tree's nodes.
+    let before: readonly SyntaxNode[] = [];
+    const path = [0];
     for (const { number, node } of members) {
-      let at = 0;
-      if (node.kind === "concat") for (const item of node.items) at = this.#child(at, item);
-      else at = this.#child(at, node);
-      this.ends.push({ number, at });
+      const items = node.kind === "concat" ? node.items : [node];
+      let depth = 0;
+      while (depth < items.length && depth < before.length && items[depth] === before[depth]) depth++;
+      path.length = depth + 1;
+      for (; depth < items.length; depth++) path.push(this.#child(path[depth]!, items[depth]!));
+      this.ends.push({ number, at: path[depth]! });
+      before = items;
     }
   }
 
@@ -211,9 +219,12 @@ class PrefixTree {
   // Sets are even numbers, all else is numbered as it comes.
   #keyOf(item: SyntaxNode): number {
     if (item.kind === "set") return item.set * 2;
+    const known = this.#keyOfNode.get(item);
+    if (known !== undefined) return known;
     const text = textOf(item);
     let key = this.#keys.get(text);
     if (key === undefined) this.#keys.set(text, (key = this.#keys.size * 2 + 1));
+    this.#keyOfNode.set(item, key);
     return key;
   }
 }

@@ -41,17 +41,67 @@ class PatternError extends Error {
 /**
  * Parses the symbols of one pattern line. Fault positions are symbol indices.
  * @param reading which of GNU grep's two readings decides where they differ
+ * @param trail what the pattern before left, so that an equal beginning is not read again; with one trail, always
+ * the same reading and sets
  */
 export function parsePattern(
   symbols: Int32Array,
   sets: SetTable,
   reading: Reading,
+  trail: Trail = new Trail(),
 ): Parsed | { readonly fault: SyntaxFault } {
   try {
-    return new Parser(symbols, sets, reading).parse();
+    return new Parser(symbols, sets, reading, trail).parse();
   } catch (error) {
     if (error instanceof PatternError) return { fault: error.fault };
     throw error;
+  }
+}
+
+// All that the parser knows besides the items it has read.
+type Standing = {
+  at: number;
+  groups: number;
+  // Groups whose closing parenthesis was read in every branch that leads here, as a bit set of 1 to 9.
+  completed: number;
+  // Where a "{" was found to begin no interval after something that could be repeated.
+  plainBrace: number;
+  hasBackReference: boolean;
+  wantsMatcher: boolean;
+  readingMatters: boolean;
+};
+
+type Landmark = { readonly itemCount: number; readonly standing: Standing };
+
+/** Where the reading of one pattern stood behind each larger piece of its first branch. */
+export class Trail {
+  #symbols: Int32Array = new Int32Array(0);
+  #items: readonly SyntaxNode[] = [];
+  #landmarks: Landmark[] = [];
+
+  /** The last place up to which `symbols` read as before, with the items before it; what follows is forgotten. */
+  resume(symbols: Int32Array): { items: SyntaxNode[]; standing: Standing | null } {
+    const common = this.#commonLength(symbols);
+    // What stands behind a piece decides where it ends, so one equal symbol more is needed.
+    while ((this.#landmarks.at(-1)?.standing.at ?? -1) >= common) this.#landmarks.pop();
+    const last = this.#landmarks.at(-1);
+    const items = this.#items.slice(0, last?.itemCount ?? 0);
+    this.#symbols = symbols;
+    this.#items = items;
+    return { items, standing: last === undefined ? null : { ...last.standing } };
+  }
+
+  /** `items` is the list that the parser goes on filling. */
+  mark(items: SyntaxNode[], standing: Standing): void {
+    this.#items = items;
+    this.#landmarks.push({ itemCount: items.length, standing: { ...standing } });
+  }
+
+  #commonLength(symbols: Int32Array): number {
+    const limit = Math.min(symbols.length, this.#symbols.length);
+    let common = 0;
+    while (common < limit && symbols[common] === this.#symbols[common]) common++;
+    return common;
   }
 }
 
@@ -59,55 +109,61 @@ class Parser {
   readonly #symbols: Int32Array;
   readonly #sets: SetTable;
   readonly #reading: Reading;
-  #at = 0;
+  readonly #trail: Trail;
   #depth = 0;
-  #groups = 0;
-  // Groups whose closing parenthesis was read in every branch that leads here, as a bit set of 1 to 9.
-  #completed = 0;
-  // Where a "{" was found to begin no interval after something that could be repeated.
-  #plainBrace = -1;
-  #hasBackReference = false;
-  #wantsMatcher = false;
-  #readingMatters = false;
+  #now: Standing = {
+    at: 0,
+    groups: 0,
+    completed: 0,
+    plainBrace: -1,
+    hasBackReference: false,
+    wantsMatcher: false,
+    readingMatters: false,
+  };
 
-  constructor(symbols: Int32Array, sets: SetTable, reading: Reading) {
+  constructor(symbols: Int32Array, sets: SetTable, reading: Reading, trail: Trail) {
     this.#symbols = symbols;
     this.#sets = sets;
     this.#reading = reading;
+    this.#trail = trail;
   }
 
   parse(): Parsed {
-    const node = this.#alternation();
-    return {
-      node,
-      hasBackReference: this.#hasBackReference,
-      wantsMatcher: this.#wantsMatcher || this.#hasBackReference,
-      readingMatters: this.#readingMatters,
-    };
+    const { items, standing } = this.#trail.resume(this.#symbols);
+    if (standing !== null) this.#now = standing;
+    const node = this.#alternation(items);
+    const { hasBackReference, wantsMatcher, readingMatters } = this.#now;
+    return { node, hasBackReference, wantsMatcher: wantsMatcher || hasBackReference, readingMatters };
   }
 
-  #alternation(): SyntaxNode {
+  // `trailed`: what is already read of the first branch, when this is the whole pattern.
+  #alternation(trailed: SyntaxNode[] | null): SyntaxNode {
     const branches: SyntaxNode[] = [];
-    const before = this.#completed;
+    const before = trailed === null ? this.#now.completed : 0;
     let after = 0;
     for (;;) {
-      this.#completed = before;
-      branches.push(this.#branch());
-      after |= this.#completed;
+      branches.push(this.#branch(branches.length === 0 ? trailed : null));
+      after |= this.#now.completed;
       if (this.#peek() !== "|") break;
-      this.#at++;
+      this.#now.at++;
+      this.#now.completed = before;
     }
-    this.#completed = after;
+    this.#now.completed = after;
     return branches.length === 1 ? branches[0]! : { kind: "alternate", branches };
   }
 
-  #branch(): SyntaxNode {
-    const items: SyntaxNode[] = [];
-    while (this.#at < this.#symbols.length) {
-      const symbol = this.#symbols[this.#at]!;
+  #branch(trailed: SyntaxNode[] | null): SyntaxNode {
+    const items = trailed ?? [];
+    while (this.#now.at < this.#symbols.length) {
+      const symbol = this.#symbols[this.#now.at]!;
       if (symbol === 0x7c || (symbol === 0x29 && this.#depth > 0)) break;
-      const piece = this.#isPlain(symbol) ? this.#literalHere() : this.#piece();
+      if (this.#isPlain(symbol)) {
+        items.push(this.#literalHere());
+        continue;
+      }
+      const piece = this.#piece();
       if (piece.kind !== "empty") items.push(piece);
+      if (trailed !== null) this.#trail.mark(items, this.#now);
     }
     return items.length === 0 ? EMPTY : items.length === 1 ? items[0]! : { kind: "concat", items };
   }
@@ -115,53 +171,54 @@ class Parser {
   // A character that means itself and is not repeated: most of every rule.
   #isPlain(symbol: number): boolean {
     if (symbol > 0x7f || SPECIAL[symbol] !== 0) return false;
-    const next = this.#symbols[this.#at + 1] ?? 0;
+    const next = this.#symbols[this.#now.at + 1] ?? 0;
     return next > 0x7f || SPECIAL[next] !== REPEATS;
   }
 
   #piece(): SyntaxNode {
     let atom: SyntaxNode = EMPTY;
-    const wanted = this.#wantsMatcher;
-    const referred = this.#hasBackReference;
+    const wanted = this.#now.wantsMatcher;
+    const referred = this.#now.hasBackReference;
     if (this.#reading === "matcher") {
       // The matcher drops operators that have nothing to repeat, and of an interval only its first character.
-      const start = this.#at;
-      while (this.#at !== this.#plainBrace && OPERATORS.has(this.#symbols[this.#at] ?? 0)) this.#at++;
-      if (this.#at > start) {
-        this.#readingMatters = true;
+      const start = this.#now.at;
+      while (this.#now.at !== this.#now.plainBrace && OPERATORS.has(this.#symbols[this.#now.at] ?? 0))
+        this.#now.at++;
+      if (this.#now.at > start) {
+        this.#now.readingMatters = true;
         const next = this.#peek();
         if (next === "" || next === "|") return EMPTY;
       }
       // After a dropped operator a closing parenthesis is a character, whatever is open.
       atom = this.#peek() === ")" ? this.#literalHere() : this.#atom();
       if (atom.kind === "assert") {
-        if (OPERATORS.has(this.#symbols[this.#at] ?? 0)) this.#readingMatters = true;
+        if (OPERATORS.has(this.#symbols[this.#now.at] ?? 0)) this.#now.readingMatters = true;
         return atom;
       }
     } else if (!this.#operatorHere()) atom = this.#atom();
     const node = this.#repeats(atom);
     if (node.kind === "empty") {
       // Repeated zero times: grep's automaton never learns what stood here.
-      this.#wantsMatcher = wanted;
-      this.#hasBackReference = referred;
+      this.#now.wantsMatcher = wanted;
+      this.#now.hasBackReference = referred;
     }
     return node;
   }
 
   #literalHere(): SyntaxNode {
-    return this.#literal(this.#symbols[this.#at++]!);
+    return this.#literal(this.#symbols[this.#now.at++]!);
   }
 
   #operatorHere(): boolean {
-    const symbol = this.#symbols[this.#at];
+    const symbol = this.#symbols[this.#now.at];
     return symbol !== undefined && OPERATORS.has(symbol) && (symbol !== 0x7b || this.#interval() !== null);
   }
 
   #repeats(atom: SyntaxNode): SyntaxNode {
     let node = atom;
     let chain = 0;
-    for (; this.#at < this.#symbols.length; ) {
-      const symbol = this.#symbols[this.#at]!;
+    for (; this.#now.at < this.#symbols.length; ) {
+      const symbol = this.#symbols[this.#now.at]!;
       let min = 0;
       let max = -1;
       let length = 1;
@@ -170,22 +227,22 @@ class Parser {
       else if (symbol === 0x7b) {
         const interval = this.#interval();
         if (interval === null) {
-          this.#plainBrace = this.#at;
+          this.#now.plainBrace = this.#now.at;
           break;
         }
         ({ min, max, length } = interval);
         chain++;
       } else if (symbol !== 0x2a) break;
       if (this.#depth + chain > DEPTH_LIMIT) throw this.#tooDeep();
-      this.#at += length;
-      node = repeat(node, min, max);
+      this.#now.at += length;
+      node = this.#sets.repeat(node, min, max);
     }
     return node;
   }
 
   // The interval whose `{` is here, or null when the text is none and `{` stands for itself.
   #interval(): { min: number; max: number; length: number } | null {
-    const open = this.#at;
+    const open = this.#now.at;
     let at = open + 1;
     const number = (): number => {
       let value = -1;
@@ -225,27 +282,27 @@ class Parser {
   }
 
   #atom(): SyntaxNode {
-    const symbol = this.#symbols[this.#at]!;
+    const symbol = this.#symbols[this.#now.at]!;
     switch (symbol) {
       case 0x28:
         return this.#group();
       case 0x5b: {
-        const bracket = parseBracket(this.#symbols, this.#at, this.#sets, this.#reading);
+        const bracket = parseBracket(this.#symbols, this.#now.at, this.#sets, this.#reading);
         if ("fault" in bracket) {
           throw new PatternError(bracket.fault.position, bracket.fault.reason, bracket.fault.mend);
         }
-        this.#at = bracket.end;
-        if (bracket.readingMatters) this.#readingMatters = true;
+        this.#now.at = bracket.end;
+        if (bracket.readingMatters) this.#now.readingMatters = true;
         return this.#set(bracket.set, bracket.wantsMatcher);
       }
       case 0x2e:
-        this.#at++;
+        this.#now.at++;
         return this.#sets.node(this.#sets.any());
       case 0x5e:
-        this.#at++;
+        this.#now.at++;
         return { kind: "assert", what: "line-start" };
       case 0x24:
-        this.#at++;
+        this.#now.at++;
         return { kind: "assert", what: "line-end" };
       case 0x5c:
         return this.#escape();
@@ -259,47 +316,47 @@ class Parser {
   }
 
   #group(): SyntaxNode {
-    const open = this.#at++;
-    const number = ++this.#groups;
+    const open = this.#now.at++;
+    const number = ++this.#now.groups;
     if (++this.#depth > DEPTH_LIMIT) throw this.#tooDeep();
-    const body = this.#alternation();
+    const body = this.#alternation(null);
     this.#depth--;
     if (this.#peek() !== ")") {
       throw new PatternError(open, "Unmatched ( or \\(", 'close the group with ")", or write "\\("');
     }
-    this.#at++;
-    if (number <= 9) this.#completed |= 1 << number;
+    this.#now.at++;
+    if (number <= 9) this.#now.completed |= 1 << number;
     return { kind: "group", number, body };
   }
 
   #escape(): SyntaxNode {
-    const at = this.#at + 1;
+    const at = this.#now.at + 1;
     const symbol = this.#symbols[at];
     if (symbol === undefined) {
       throw new PatternError(
-        this.#at,
+        this.#now.at,
         "Trailing backslash",
         'write "\\\\" for the backslash itself, or remove it',
       );
     }
-    this.#at = at + 1;
+    this.#now.at = at + 1;
     const char = symbol < 0x80 ? String.fromCharCode(symbol) : "";
     const what = ESCAPED_ASSERTIONS[char];
     if (what !== undefined) {
       if (!what.includes("word") || this.#sets.locale === "C") return { kind: "assert", what };
-      this.#wantsMatcher = true;
+      this.#now.wantsMatcher = true;
       return this.#reading === "filter" ? EMPTY : { kind: "assert", what };
     }
     if (char >= "1" && char <= "9") {
       const number = Number(char);
-      if ((this.#completed & (1 << number)) === 0) {
+      if ((this.#now.completed & (1 << number)) === 0) {
         throw new PatternError(
           at - 1,
           "Invalid back reference",
           `close group ${number} before \\${number}, in the same branch`,
         );
       }
-      this.#hasBackReference = true;
+      this.#now.hasBackReference = true;
       if (this.#reading === "filter") return this.#anything();
       return { kind: "back-reference", number };
     }
@@ -311,7 +368,7 @@ class Parser {
 
   #set(set: number, wantsMatcher: boolean): SyntaxNode {
     if (wantsMatcher) {
-      this.#wantsMatcher = true;
+      this.#now.wantsMatcher = true;
       if (this.#reading === "filter") return this.#anything();
     }
     return this.#sets.node(set);
@@ -322,7 +379,7 @@ class Parser {
   }
 
   #peek(): string {
-    const symbol = this.#symbols[this.#at];
+    const symbol = this.#symbols[this.#now.at];
     return symbol === undefined || symbol > 0x7f
       ? symbol === undefined
         ? ""
@@ -332,25 +389,9 @@ class Parser {
 
   #tooDeep(): PatternError {
     return new PatternError(
-      this.#at,
+      this.#now.at,
       `Groups or intervals nested more than ${DEPTH_LIMIT} deep`,
       "write the pattern flatter",
     );
   }
-}
-
-// Repeats of repeats collapse where the result is again one of ? * +, so that a row of stars stays one node.
-function repeat(body: SyntaxNode, min: number, max: number): SyntaxNode {
-  if (body.kind === "empty" || max === 0) return EMPTY;
-  if (min === 1 && max === 1) return body;
-  const simple = (low: number, high: number) => low <= 1 && (high === -1 || (low === 0 && high === 1));
-  if (body.kind === "repeat" && simple(body.min, body.max) && simple(min, max)) {
-    return {
-      kind: "repeat",
-      body: body.body,
-      min: Math.min(body.min, min),
-      max: body.max === 1 && max === 1 ? 1 : -1,
-    };
-  }
-  return { kind: "repeat", body, min, max };
 }

@@ -1,7 +1,7 @@
 // Reads a pattern as its bytes stand in a rule file, and settles which of grep's two readings has the last word.
 import { decodeAt, decodeSymbols, plainLimit } from "../locale/symbols.ts";
 import type { Locale } from "../locale/types.ts";
-import { parsePattern } from "./parse.ts";
+import { parsePattern, type Trail } from "./parse.ts";
 import type { SetTable } from "./set-table.ts";
 import type { SyntaxFault, SyntaxNode } from "./types.ts";
 
@@ -15,8 +15,13 @@ export type Pattern = { readonly lines: readonly PatternLine[]; readonly hasBack
 /**
  * Reads a pattern. One that holds newlines is several pattern lines; a haystack line matches when one of them does.
  * The fault's position is a byte offset.
+ * @param trail the same for all patterns of a set, or none
  */
-export function readPattern(bytes: Uint8Array, sets: SetTable): Pattern | { readonly fault: SyntaxFault } {
+export function readPattern(
+  bytes: Uint8Array,
+  sets: SetTable,
+  trail?: Trail,
+): Pattern | { readonly fault: SyntaxFault } {
   const lines: PatternLine[] = [];
   let hasBackReference = false;
   for (let start = 0; start <= bytes.length; ) {
@@ -25,7 +30,7 @@ export function readPattern(bytes: Uint8Array, sets: SetTable): Pattern | { read
     const symbols = decodeSymbols(bytes, start, end, sets.locale);
     // grep lets the matcher's reader judge every pattern, then uses its own reading where its automaton suffices,
     // and both where it does not.
-    let parsed = parsePattern(symbols, sets, "matcher");
+    let parsed = parsePattern(symbols, sets, "matcher", trail);
     let filter: SyntaxNode | null = null;
     if (!("fault" in parsed) && parsed.readingMatters) {
       const automaton = parsePattern(symbols, sets, "automaton");

@@ -6,6 +6,7 @@ import { classRanges, type Ranges } from "../locale/ctype.ts";
 import { BEYOND_UNICODE, INVALID_BASE, SYMBOL_LIMIT } from "../locale/symbols.ts";
 import type { Locale } from "../locale/types.ts";
 import { complement, holds, normalise, union } from "./ranges.ts";
+import { repeat } from "./repeat.ts";
 import type { SyntaxNode } from "./types.ts";
 
 export class SetTable {
@@ -15,6 +16,7 @@ export class SetTable {
   readonly ranges: Ranges[] = [];
   // Per set its one node: a rule set has a quarter of a million characters, and few different ones.
   readonly #nodes: SyntaxNode[] = [];
+  readonly #repeats = new Map<number, SyntaxNode>();
   readonly #byText = new Map<string, number>();
   readonly #byHash = new Map<number, number[]>();
   readonly #ofSymbol = new Map<number, number>();
@@ -52,6 +54,15 @@ export class SetTable {
   /** The node that matches one symbol of set `set`. */
   node(set: number): SyntaxNode {
     return (this.#nodes[set] ??= { kind: "set", set });
+  }
+
+  /** `body` repeated; the common repeats of one set are one node each. */
+  repeat(body: SyntaxNode, min: number, max: number): SyntaxNode {
+    if (body.kind !== "set" || max > 1 || min > 1) return repeat(body, min, max);
+    const key = body.set * 6 + min * 3 + max + 1;
+    let node = this.#repeats.get(key);
+    if (node === undefined) this.#repeats.set(key, (node = repeat(body, min, max)));
+    return node;
   }
 
   /** `.`, which never matches an invalid byte. */
