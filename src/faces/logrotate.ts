@@ -5,7 +5,6 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventBody } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
-import { newId } from "../core/id.ts";
 import { faultsMatter } from "../rotate/load.ts";
 import {
   loadRotation,
@@ -81,6 +80,8 @@ export async function runLogrotate(args: readonly string[], output: FaceOutput):
 type Voice = {
   error(text: string): void;
   message(text: string): void;
+  /** Whether anybody reads messages. */
+  readonly heard: boolean;
   /** The log's descriptor, which scripts get as 3; null when there is none. */
   readonly logFd: number | null;
   close(): Promise<void>;
@@ -131,19 +132,20 @@ function openVoice(request: LogrotateRequest, output: FaceOutput): Voice {
 function voiceOf(
   output: FaceOutput,
   verbose: boolean,
-  log: (text: string) => void,
+  log: ((text: string) => void) | null,
   logFd: number | null,
   close: () => Promise<void>,
 ): Voice {
   return {
     error: (text) => {
       output.err(`error: ${text}\n`);
-      log(`error: ${text}\n`);
+      log?.(`error: ${text}\n`);
     },
     message: (text) => {
       if (verbose) output.err(text);
-      log(text);
+      log?.(text);
     },
+    heard: verbose || log !== null,
     logFd,
     close,
   };
@@ -165,7 +167,9 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     inherit: true,
     lock: request.skipLock ? "skip" : request.waitForLock ? "wait" : "fail",
     ...(voice.logFd === null ? {} : { scriptLog: voice.logFd }),
-    observe: (stanza, plans) => voice.message(wordsOfStanza(stanza, plans, now, force)),
+    ...(voice.heard && {
+      observe: (stanza, plans) => voice.message(wordsOfStanza(stanza, plans, now, force)),
+    }),
   };
   return debug ? debugRun(rotation, options, voice) : realRun(rotation, options, voice);
 }
@@ -184,12 +188,13 @@ async function debugRun(rotation: Rotation, options: RotateOptions, voice: Voice
 }
 
 async function realRun(rotation: Rotation, options: RotateOptions, voice: Voice): Promise<number> {
+  const at = new Date().toISOString();
   const emit = (body: EventBody) => {
     if (body.type === "rotation.failed") {
       voice.error(`${showable(body.log)}: ${showable(body.why)}\n    mend: ${showable(body.mend)}`);
     } else if (body.type === "config.faulty") for (const fault of body.faults) voice.error(faultText(fault));
-    const at = new Date();
-    return { ...body, v: EVENT_SCHEMA_VERSION, id: newId(at), host: "", at: at.toISOString() } as const;
+    // Nobody keeps these events: they need no identity of their own.
+    return { ...body, v: EVENT_SCHEMA_VERSION, id: "", host: "", at } as const;
   };
   return (await runRotations(rotation, options, emit)).exitStatus;
 }

@@ -8,81 +8,100 @@ import { baseOf, directoryOf } from "./names/match.ts";
 const O_PATH = 0o10000000;
 const WALK = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const MAX_LINKS = 40;
+// In a directory with this bit only the owner of an entry may rename or remove it.
+const STICKY = 0o1000;
 // Logs of one stanza lie in few directories; past this the oldest handle is closed and walked again when needed.
 const MAX_OPEN = 64;
 
-/** Open directories. Close it when the rotation is over. */
+type Place = {
+  /** What stands before a name in it: a descriptor's path, or the plain path where nobody else can change it. */
+  readonly prefix: string;
+  /** -1 for a plain path. */
+  readonly fd: number;
+};
+
+/** Open directories. Dispose of it when the rotation is over. */
 export class Directories {
-  readonly #open = new Map<string, number>();
+  readonly #places = new Map<string, Place>();
 
   /**
    * The path of a file for use in the very next call, resolved through its directory's descriptor.
    * Throws SystemCallError ELOOP for a link that somebody else could have placed, and what open(2) throws.
    */
   at(path: string): string {
-    return `/proc/self/fd/${this.#directory(directoryOf(path))}/${baseOf(path)}`;
+    return this.#place(directoryOf(path)).prefix + baseOf(path);
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#open.values()) closeSync(fd);
-    this.#open.clear();
+    for (const { fd } of this.#places.values()) if (fd >= 0) closeSync(fd);
+    this.#places.clear();
   }
 
-  #directory(path: string): number {
-    const known = this.#open.get(path);
+  #place(path: string): Place {
+    const known = this.#places.get(path);
     if (known !== undefined) return known;
-    const fd = walk(path);
-    if (this.#open.size >= MAX_OPEN) {
-      const [oldest, oldFd] = this.#open.entries().next().value!;
-      closeSync(oldFd);
-      this.#open.delete(oldest);
+    const place = walk(path);
+    if (this.#places.size >= MAX_OPEN) {
+      const [oldest, { fd }] = this.#places.entries().next().value!;
+      if (fd >= 0) closeSync(fd);
+      this.#places.delete(oldest);
     }
-    this.#open.set(path, fd);
-    return fd;
-  }
-
-  /** Forgets a directory, after it was made or replaced. */
-  forget(path: string): void {
-    const fd = this.#open.get(path);
-    if (fd !== undefined) closeSync(fd);
-    this.#open.delete(path);
+    this.#places.set(path, place);
+    return place;
   }
 }
 
-function walk(path: string): number {
-  let todo = path.split("/").filter((part) => part !== "" && part !== ".");
+// Goes down from the root, one component at a time. Where every step was one that only root or we could change, the plain path
+// will do, and costs the kernel half as much as a descriptor's.
+function walk(path: string): Place {
+  let todo = components(path);
   let links = 0;
+  let fixed = true;
+  let plain = "/";
   let fd = openSync("/", WALK);
   try {
     while (todo.length > 0) {
       const name = todo.shift()!;
       const child = `/proc/self/fd/${fd}/${name}`;
+      const holder = fstatSync(fd);
       const next = step(child);
       if (typeof next === "number") {
         closeSync(fd);
         fd = next;
+        fixed &&= name !== ".." && settled(holder, fstatSync(fd));
+        plain += `${name}/`;
         continue;
       }
       if (++links > MAX_LINKS) throw new SystemCallError("open", 40, "ELOOP", path);
-      if (!trusted(lstatSync(child), fstatSync(fd))) {
-        throw new SystemCallError(
-          "open",
-          40,
-          "ELOOP",
-          `${path}: ${name} is a symbolic link that others than root could have placed`,
-        );
+      if (!trusted(lstatSync(child), holder)) {
+        const why = `${path}: ${name} is a symbolic link that others than root could have placed`;
+        throw new SystemCallError("open", 40, "ELOOP", why);
       }
-      todo = [...next.split("/").filter((part) => part !== "" && part !== "."), ...todo];
+      todo = [...components(next), ...todo];
       if (next.startsWith("/")) {
         closeSync(fd);
         fd = openSync("/", WALK);
+        plain = "/";
       }
     }
-    return fd;
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+  if (!fixed) return { prefix: `/proc/self/fd/${fd}/`, fd };
+  closeSync(fd);
+  return { prefix: plain, fd: -1 };
+}
+
+function components(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+// Whether nobody but root and us can put something else where this directory stands in its holder.
+function settled(holder: Stats, directory: Stats): boolean {
+  if (!ours(holder.uid)) return false;
+  const shared = (holder.mode & 0o022) !== 0;
+  return !shared || ((holder.mode & STICKY) !== 0 && ours(directory.uid));
 }
 
 // A descriptor of the directory, or what the link there says.
@@ -100,7 +119,9 @@ function step(child: string): number | string {
 
 // Root's or our own link, in a directory where only its owner can put things.
 function trusted(link: Stats, holder: Stats): boolean {
-  const own = process.geteuid?.() ?? 0;
-  const ours = (uid: number): boolean => uid === 0 || uid === own;
   return ours(link.uid) && ours(holder.uid) && (holder.mode & 0o022) === 0;
+}
+
+function ours(uid: number): boolean {
+  return uid === 0 || uid === process.geteuid?.();
 }

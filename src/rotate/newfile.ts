@@ -31,11 +31,13 @@ export function partName(path: string): string {
 export function createLike(path: string, like: Likeness, directories: Directories): number {
   const at = directories.at(path);
   const mode = like.mode & 0o7777;
-  const fd = openSync(at, NEW, mode & 0o600);
+  // Its group and others may read it only once it is theirs.
+  const mine = like.uid === process.geteuid?.() && like.gid === process.getegid?.();
+  const fd = openSync(at, NEW, mine ? mode : mode & 0o600);
   try {
     const made = fstatSync(fd);
     if (made.uid !== like.uid || made.gid !== like.gid) fchownSync(fd, like.uid, like.gid);
-    fchmodSync(fd, mode);
+    if ((made.mode & 0o7777) !== mode) fchmodSync(fd, mode);
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -204,8 +204,7 @@ class Draft {
   /** The steps, or the path that is in the way. */
   draft(): Drafted | string {
     const { compress, delayCompress, dateExt, start } = this.#settings;
-    const stamp = formatStamp(this.#format, stampMoment(this.#settings, this.#now));
-    const final = dateExt ? datedPath(this.#scheme, stamp) : numberedPath(this.#scheme, start);
+    const final = dateExt ? this.#datedPath() : numberedPath(this.#scheme, start);
     const compressed = final + this.#scheme.compressExt;
     if (dateExt) {
       const taken = [final, compressed].find((path, i) => this.#there.has(path) && (i === 0 || compress));
@@ -239,6 +238,10 @@ class Draft {
       bytesFreed: this.#freed,
       handedPath: final,
     };
+  }
+
+  #datedPath(): string {
+    return datedPath(this.#scheme, formatStamp(this.#format, stampMoment(this.#settings, this.#now)));
   }
 
   #shredding(): number | null {

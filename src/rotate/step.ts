@@ -92,13 +92,15 @@ function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Dire
 }
 
 function create(step: Extract<RotationStep, { do: "create" }>, directories: Directories): void {
-  const at = directories.at(step.path);
-  if (lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) {
+  try {
     closeSync(createLike(step.path, step, directories));
     return;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   // Its writer was faster and has begun a new log: that stays, lines and all, with the owner and mode it should have.
-  const fd = openSync(at, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const fd = openSync(directories.at(step.path), flags);
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile() || stat.nlink > 1)

@@ -125,6 +125,26 @@ const FIELDS: Readonly<Record<string, Field>> = {
   w: { text: (at) => String(at.getDay()), shape: "[0-6]" },
 };
 
+type Cut = {
+  readonly parts: readonly (Field & { readonly letter: string })[];
+  readonly shape: RegExp;
+};
+
+// Formats come from the configuration, so they are few; thousands of logs share one.
+const cuts = new Map<string, Cut>();
+const MAX_CUTS = 64;
+
+function cutFormat(format: string): Cut {
+  let cut = cuts.get(format);
+  if (cut === undefined) {
+    const parts = pieces(format);
+    cut = { parts, shape: new RegExp(`^${parts.map((part) => `(${part.shape})`).join("")}$`) };
+    if (cuts.size >= MAX_CUTS) cuts.clear();
+    cuts.set(format, cut);
+  }
+  return cut;
+}
+
 // Cuts a format into fields and plain text; a `%` before anything else is plain.
 function pieces(format: string): (Field & { readonly letter: string })[] {
   const out: (Field & { letter: string })[] = [];
@@ -141,8 +161,8 @@ function pieces(format: string): (Field & { readonly letter: string })[] {
 
 /** The date text for a name: strftime in the local zone, of the specifiers logrotate knows. */
 export function formatStamp(format: string, at: Date): string {
-  return pieces(format)
-    .map((piece) => piece.text(at))
+  return cutFormat(format)
+    .parts.map((piece) => piece.text(at))
     .join("");
 }
 
@@ -177,8 +197,7 @@ export type GenerationMatcher = {
 /** A matcher for one scheme; `suffix` is what compressed generations end with, or "" for uncompressed ones. */
 export function generationMatcher(scheme: NameScheme, format: string, suffix: string): GenerationMatcher {
   const end = scheme.tail + suffix;
-  const parts = pieces(format);
-  const shape = new RegExp(`^${parts.map((part) => `(${part.shape})`).join("")}$`);
+  const { parts, shape } = cutFormat(format);
   const middle = (name: string): string | null =>
     name.length > scheme.stem.length + end.length && name.startsWith(scheme.stem) && name.endsWith(end)
       ? name.slice(scheme.stem.length, name.length - end.length)
