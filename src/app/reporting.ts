@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Event, Mode } from "../core/events.ts";
 import type { DigestInput, Route } from "../report/types.ts";
 import type { Store } from "../store/store.ts";
+import { outlooksOf } from "./disk-samples.ts";
 import { withPacketCounts } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
 
@@ -147,7 +148,16 @@ async function inputOf(
   const blocksInForce = await withPacketCounts(store.blocks.inForce(to));
   // How the guard ran, which its command line may have decided; a command of its own only knows the files.
   const mode = (store.marks.get(MARK_MODE) as Mode | null) ?? settings.mode;
-  return { host: settings.host, from, to, mode, events, blocksInForce, pid: process.pid };
+  return {
+    host: settings.host,
+    from,
+    to,
+    mode,
+    events,
+    blocksInForce,
+    disks: outlooksOf(store),
+    pid: process.pid,
+  };
 }
 
 function isProgram(path: string): boolean {

@@ -9,6 +9,7 @@ import { type MetricsServer, serveMetrics } from "../../report/metrics/serve.ts"
 import { type Gauges, Metrics } from "../../report/metrics.ts";
 import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
+import { recordDisks, SAMPLE_MS } from "../disk-samples.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { markReported, routesOf, sinceLastReport, spoolDirectory } from "../reporting.ts";
 import { repeat } from "../schedule.ts";
@@ -60,6 +61,8 @@ export const reportPart: PartDefinition = {
         });
       }
     };
+    recordDisks(settings, store, clock);
+    const sampling = repeat(SAMPLE_MS, clock, async () => recordDisks(settings, store, clock));
     const schedule = repeat(report.every, clock, send);
     return {
       describe: () => {
@@ -75,7 +78,7 @@ export const reportPart: PartDefinition = {
         unsubscribeMetrics();
         alerts.close();
         await metrics?.server.close();
-        await schedule.stop();
+        await Promise.all([schedule.stop(), sampling.stop()]);
         spool.close();
       },
     };
