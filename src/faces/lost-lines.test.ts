@@ -11,6 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -18,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import { collectUnseen } from "../check/collect.ts";
 import { Gatherer } from "../check/gather.ts";
 import { loadRuleBook } from "../check/rules.ts";
@@ -67,6 +69,15 @@ class Log {
     execFileSync(command[0]!, [...command.slice(1), `${this.path}.${number}`]);
   }
 
+  // As zstd(1) does, without needing it.
+  compressWithZstd(number: number): void {
+    const plain = `${this.path}.${number}`;
+    const { mtime } = statSync(plain);
+    writeFileSync(`${plain}.zst`, zstdCompressSync(readFileSync(plain)));
+    utimesSync(`${plain}.zst`, mtime, mtime);
+    renameSync(plain, join(this.dir, "compressed"));
+  }
+
   damage(path: string): void {
     truncateSync(path, readFileSync(path).length - 9);
     this.#tick(path);
@@ -106,6 +117,16 @@ class Log {
     }
   }
 }
+
+test("finds the rest of a log that was rotated and compressed with zstd", async (t) => {
+  const log = new Log(t);
+  await log.read();
+  log.write("rest");
+  log.rename();
+  log.compressWithZstd(1);
+  log.write("now");
+  assert.equal(await log.read(), "now rest");
+});
 
 const PROGRAMS: [string, ...string[]][] = [["gzip"], ["bzip2"], ["xz"]];
 

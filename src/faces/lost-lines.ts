@@ -16,7 +16,7 @@ export const readLostLines: LostLines = async ({ log, offsetBytes, markedAtMs, k
   const generations = (await listGenerations(new Set([log]), () => false))
     .filter(({ path }) => !known.has(path))
     .sort(byAge);
-  const since = generations.findIndex(({ mtimeMs }) => mtimeMs > markedAtMs);
+  const since = generations.findIndex(({ mtimeMs }) => mtimeMs > markedAtMs - CLOCK_MARGIN_MS);
   if (since < 0) return;
   const before = since > 0 ? generations[since - 1]! : null;
   const readWhole = before !== null && (await lengthOf(before)) === offsetBytes;
@@ -30,6 +30,10 @@ export const readLostLines: LostLines = async ({ log, offsetBytes, markedAtMs, k
     skip = 0;
   }
 };
+
+// The kernel stamps files by a clock that ticks every few milliseconds: a line that was written just after the look
+// may seem to be older than it.
+const CLOCK_MARGIN_MS = 50;
 
 async function lengthOf(generation: Generation): Promise<number> {
   if (generation.compression === null) return generation.sizeBytes;
