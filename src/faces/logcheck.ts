@@ -118,8 +118,8 @@ class LogcheckRun {
   async run(): Promise<number> {
     try {
       this.#requireConfigFile();
-      using lock = this.#lock();
-      this.#debug(`holding ${this.#settings.lockFile}.lock${lock === null ? "?" : ""}`);
+      using _lock = this.#lock();
+      this.#debug(`holding ${this.#settings.lockFile}.lock`);
       await this.#check();
       return 0;
     } catch (error) {
