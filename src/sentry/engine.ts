@@ -24,6 +24,7 @@ import { numberContacts, readSuspects, saveSuspects, wordsOfSource } from "./mem
 import { Neighbourhoods } from "./neighbourhoods.ts";
 import { isImpossibleSource } from "./plausible.ts";
 import { PrefixMatcher } from "./prefixes.ts";
+import { type KeptPacket, Recorder } from "./recorder.ts";
 import { estimate, mark, type Record, Scanners } from "./scanners.ts";
 import { hasPorts, Served } from "./served.ts";
 import { CALM, PAROLE, SCANNER, Suspects } from "./suspects.ts";
@@ -46,6 +47,8 @@ export type EngineOptions = {
   readonly nameOf: (interfaceIndex: number) => string;
   /** A scan to be told. Returns false when it could not be told now; it is offered again at the next probe. */
   readonly onScan: (scan: Scan) => boolean;
+  /** Called with each scan told and the packets kept of it; nothing is kept without it. */
+  readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
   /** Called when a port turned out to be in use that the kernel's filter still hands over. */
   readonly onOrdinary?: () => void;
 };
@@ -69,6 +72,8 @@ export class Engine {
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
   readonly #packet: Packet = emptyPacket();
+  readonly #recorder: Recorder | null;
+  #frame: Frame | null = null;
   readonly #ephemeralFirst = ephemeralPorts()[0];
 
   constructor(options: EngineOptions) {
@@ -79,6 +84,7 @@ export class Engine {
     this.#conversations = new Conversations(options.seed);
     this.#served = new Served(options);
     this.#neighbourhoods = new Neighbourhoods(options.seed);
+    this.#recorder = options.onEvidence === undefined ? null : new Recorder();
     this.#ignore = new PrefixMatcher(options.ignore);
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
     for (const port of options.excludePorts ?? []) this.#portMarks[port]! |= EXCLUDED;
@@ -110,6 +116,7 @@ export class Engine {
       return;
     }
     if (kind === KIND.protocol) packet.targetPort = packet.protocol;
+    this.#frame = frame;
     const entry = this.suspects.find(packet);
     if (entry >= 0 && this.suspects.state(entry) === SCANNER) this.#observeScanner(entry, kind);
     else this.#observeStranger(entry, kind);
@@ -236,6 +243,7 @@ export class Engine {
       return;
     }
     counters.probes++;
+    this.#recorder?.keep(this.#frame!, packet);
     if (isImpossible(kind)) {
       const entry = this.#note(found, kind, target);
       const what = packet.tiny ? "a first fragment too short for its flags" : nameFlags(packet.flags & 0x3f);
@@ -311,7 +319,7 @@ export class Engine {
     const contacts = this.suspects.contacts(entry);
     const source = this.#sourceOf(entry);
     const interfaceName = this.#options.nameOf(this.suspects.interfaceIndex(entry));
-    const told = this.#options.onScan({
+    const scan: Scan = {
       source,
       shape: record.shape,
       grade: record.proven ? "proven" : "spoofable",
@@ -322,10 +330,15 @@ export class Engine {
       probes: contacts.map((contact) =>
         probeOf(source, this.#options.locals.addressOf(contact.target), contact, interfaceName),
       ),
-    });
+    };
+    const told = this.#options.onScan(scan);
     if (told) {
       this.counters.scans++;
       record.toldAtMs = packet.atMs;
+      if (this.#recorder !== null) {
+        const { family, words } = this.suspects.source(entry);
+        this.#options.onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
+      }
     }
     return told;
   }

@@ -267,6 +267,28 @@ function defineTests(): void {
     });
   });
 
+  test("masscan is seen like any other", async (t) => {
+    await scene(t, {}, ["masscan"], async (made, watcher) => {
+      const { host4, v4 } = made.clients[0]!;
+      const mac = /link\/ether (\S+)/.exec(made.run("host", ["ip", "link", "show", "v0"]).stdout)![1]!;
+      const options = [
+        "--rate",
+        "2000",
+        "--wait",
+        "0",
+        "--adapter",
+        "eth0",
+        "--router-mac",
+        mac.replaceAll(":", "-"),
+      ];
+      made.run("stranger", ["masscan", host4, "-p1-200", ...options], { timeoutMs: 30_000 });
+      await until("a scan", () => watcher.scans.length > 0);
+      await watcher.end();
+      assert.equal(watcher.scans[0]!.source, v4);
+      assert.equal(watcher.scans[0]!.probes.length, 4);
+    });
+  });
+
   test("decoys are told as well, and all of them as spoofable", async (t) => {
     await scene(t, {}, ["nmap"], async (made, watcher) => {
       scan(made, "-sS", "-p1-200", "-D", "203.0.113.5,203.0.113.6,ME");

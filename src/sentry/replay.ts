@@ -10,6 +10,7 @@ import { Engine } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
 import { ESTABLISHED, LISTEN } from "./parse.ts";
+import type { KeptPacket } from "./recorder.ts";
 import type { End, OpenSocket, SocketTables } from "./tables.ts";
 import { type Frame, PROTOCOL } from "./types.ts";
 
@@ -24,6 +25,7 @@ export type ReplayOptions = {
   readonly thresholds?: Partial<Thresholds>;
   readonly maxStateBytes?: number;
   readonly onScan: (scan: Scan) => void;
+  readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
 };
 
 // A recording of a whole network has many conversations; of more than these the rest looks like probes of closed ports.
@@ -54,6 +56,7 @@ export function replay(options: ReplayOptions): Counters {
     maxStateBytes: options.maxStateBytes ?? MAX_STATE_BYTES,
     // Nobody attacks a recording's hash tables, and the same recording always gives the same scans.
     seed: 1,
+    onEvidence: options.onEvidence,
     nameOf: (index) => `if${index}`,
     onScan: (scan) => {
       options.onScan(scan);

@@ -9,6 +9,7 @@ import type { Thresholds } from "./detect.ts";
 import { Engine } from "./engine.ts";
 import { Listeners, type Ordinary } from "./listeners.ts";
 import { LocalAddresses, wordsOf } from "./local.ts";
+import type { KeptPacket } from "./recorder.ts";
 import { rehearse } from "./rehearse.ts";
 import { openTables } from "./tables.ts";
 import { type Frame, PROTOCOL } from "./types.ts";
@@ -41,6 +42,8 @@ export type SentryOptions = {
   /** Sources that never count. */
   readonly ignore?: PrefixSet;
   readonly thresholds?: Partial<Thresholds>;
+  /** Called with each scan told and the packets kept of it, from the IP header on (LINKTYPE_RAW). */
+  readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
   /** What `save` gave before the restart. */
   readonly saved?: string;
   /** Memory for what is remembered of sources; 128 bytes each. */
@@ -119,6 +122,7 @@ class LiveSentry implements Sentry {
       seed: randomInt(2 ** 32),
       nameOf: (index) => this.#source.nameOf(index),
       onScan: (scan) => this.#tellScan(scan),
+      onEvidence: options.onEvidence,
       onOrdinary: () => this.#writeFilterSoon(),
     });
     if (options.saved !== undefined) this.#engine.recall(options.saved);

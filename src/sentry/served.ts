@@ -46,12 +46,14 @@ export class Served {
     const { protocol, targetPort: port } = p;
     const listeners = this.#listeners;
     if (!hasPorts(protocol)) return false;
-    if (listeners.ageMs() > STALE_MS) listeners.refresh();
+    const isStale = listeners.ageMs() > STALE_MS;
+    if (isStale) listeners.refresh();
     if (listeners.inUse(p.family, protocol, p.target0, p.target1, p.target2, p.target3, port)) {
       if (kind === KIND.syn) {
         this.visited++;
         this.#visits.remember(p, target);
       }
+      if (isStale) this.#onOrdinary();
       return true;
     }
     if (!isAmbiguous(kind)) return listeners.wasInUse(p.family, protocol, port);
