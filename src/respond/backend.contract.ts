@@ -1,13 +1,10 @@
 // What every backend must do, shown with real packets: a host and a stranger in network namespaces of their own.
 import assert from "node:assert/strict";
-import test, { type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
+import test, { describe, type TestContext } from "node:test";
 import type { ChangeResult } from "./backend.ts";
 import type { HeldBlock } from "./plan.ts";
 import { cannotLab, type Lab, makeLab } from "./testing/netns.ts";
 import { Remote } from "./testing/remote.ts";
-
-const PROBE = fileURLToPath(new URL("./testing/probe.ts", import.meta.url));
 
 export type Contract = {
   /** A name that testing/backend-child.ts knows. */
@@ -30,7 +27,7 @@ export class RemoteBackend {
   readonly #remote: Remote;
 
   constructor(t: TestContext, lab: Lab, backend: string, ...args: readonly string[]) {
-    this.#remote = new Remote(t, lab, "./backend-child.ts", backend, ...args);
+    this.#remote = new Remote(t, lab.host, "./backend-child.ts", backend, ...args);
   }
 
   open = () => this.#remote.ask("open");
@@ -45,15 +42,16 @@ export class RemoteBackend {
   die = () => this.#remote.die();
 }
 
-/** One knock from this address of the stranger: `answered` or `silent`. */
-export async function knock(lab: Lab, from: string, port = 9): Promise<string> {
-  const to = from.includes(":") ? "fd77::1" : "10.77.0.1";
-  return lab.start(lab.stranger, process.execPath, PROBE, from, to, "400", String(port));
+/** Waits until a server of the host listens at this port. */
+export async function listening(lab: Lab, port: number): Promise<void> {
+  const line = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} 0+:0000 0A`);
+  const tables = async () => lab.run(lab.host, "cat", "/proc/net/tcp", "/proc/net/tcp6");
+  await eventually(`port ${port} to listen`, 10_000, tables, (text) => line.test(text));
 }
 
 /** Check that the host stays silent to this address. */
 export async function isShut(lab: Lab, ...from: string[]): Promise<void> {
-  const heard = await Promise.all(from.map((address) => knock(lab, address)));
+  const heard = await Promise.all(from.map((address) => lab.knock(address, 9)));
   assert.deepEqual(
     heard,
     from.map(() => "silent"),
@@ -68,7 +66,7 @@ export async function isOpen(lab: Lab, ...from: string[]): Promise<void> {
       eventually(
         `an answer to ${address}`,
         5_000,
-        () => knock(lab, address),
+        () => lab.knock(address, 9),
         (heard) => heard === "answered",
       ),
     ),
@@ -96,12 +94,16 @@ const names = (held: readonly HeldBlock[]) =>
   held.map(({ target }) => `${target.base}/${target.bits}`).sort();
 
 export function backendContract(contract: Contract): void {
-  const title = (text: string) => `${contract.backend}: ${text}`;
+  // A scene waits most of its time for packets that never come.
+  describe(contract.backend, { concurrency: 3 }, () => scenes(contract));
+}
+
+function scenes(contract: Contract): void {
   const scene = (
     text: string,
     body: (t: TestContext, lab: Lab, backend: RemoteBackend, args: readonly string[]) => Promise<void>,
   ) =>
-    test(title(text), { timeout: 30_000 }, async (t) => {
+    test(text, { timeout: 30_000 }, async (t) => {
       const why = cannotLab();
       if (why !== null) return t.skip(why);
       const lab = makeLab(t);

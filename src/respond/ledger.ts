@@ -14,14 +14,17 @@ const MEND = "see what the store itself reports, and `telltale doctor`";
 export class BlockLedger {
   readonly standing = new StandingBlocks();
   readonly #history: BlockHistory;
+  readonly #via: string;
   readonly #clock: Clock;
   readonly #voice: Voice;
   readonly #emit: Emit;
   // Targets in force that the history does not know, because it could not be written.
   readonly #unwritten = new Set<string>();
 
-  constructor(history: BlockHistory, clock: Clock, voice: Voice, emit: Emit) {
+  /** @param via the name of the backend, for what is told */
+  constructor(history: BlockHistory, via: string, clock: Clock, voice: Voice, emit: Emit) {
     this.#history = history;
+    this.#via = via;
     this.#clock = clock;
     this.#voice = voice;
     this.#emit = emit;
@@ -52,7 +55,7 @@ export class BlockLedger {
       );
     }
     const { target, until, because, findingId } = row;
-    this.#emit({ type: "block.applied", target, until, because, findingId });
+    this.#emit({ type: "block.applied", target, until, because, findingId, via: this.#via });
   }
 
   /** Ends a block and says so, unless another process has ended it before and said so itself. */

@@ -75,7 +75,7 @@ export class Responder {
     this.#limits = limitsOf(options);
     this.#voice = new Voice(this.#emit, this.#clock);
     this.#breaker = new CircuitBreaker(this.#limits, this.#clock, this.#voice, this.#emit);
-    this.#ledger = new BlockLedger(options.history, this.#clock, this.#voice, this.#emit);
+    this.#ledger = new BlockLedger(options.history, this.#backend.name, this.#clock, this.#voice, this.#emit);
     this.#queue = new ChangeQueue(this.#backend);
     this.#healing = new Healing({
       backend: this.#backend,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
-import { eventually, isShut, knock } from "./backend.contract.ts";
+import { eventually, isShut, listening } from "./backend.contract.ts";
 import { readPacket } from "./backends/tripwire-log.ts";
 import { tripwireScript } from "./backends/tripwire-rules.ts";
 import { cannotLab, type Lab, makeLab } from "./testing/netns.ts";
@@ -13,7 +13,7 @@ const scene = (title: string, body: (lab: Lab, guard: Remote) => Promise<void>) 
     const why = cannotLab();
     if (why !== null) return t.skip(why);
     const lab = makeLab(t);
-    const guard = new Remote(t, lab, "./responder-child.ts", "tripwire");
+    const guard = new Remote(t, lab.host, "./responder-child.ts", "tripwire");
     await guard.ask("restore");
     assert.deepEqual(guard.of("part.failed"), []);
     await body(lab, guard);
@@ -21,7 +21,7 @@ const scene = (title: string, body: (lab: Lab, guard: Remote) => Promise<void>) 
 
 const knocks = async (lab: Lab, from: string, ...ports: number[]): Promise<string[]> => {
   const heard: string[] = [];
-  for (const port of ports) heard.push(await knock(lab, from, port));
+  for (const port of ports) heard.push(await lab.knock(from, port));
   return heard;
 };
 
@@ -70,12 +70,7 @@ scene(
   async (lab, guard) => {
     const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
     lab.keep(lab.host, process.execPath, server, "listen");
-    await eventually(
-      "port 22 to listen",
-      5_000,
-      () => knock(lab, "10.77.0.5", 22),
-      (heard) => heard === "answered",
-    );
+    await listening(lab, 22);
     assert.deepEqual(
       await knocks(lab, "10.77.0.2", ...Array<number>(10).fill(443)),
       Array(10).fill("answered"),

@@ -1,10 +1,9 @@
-// A child of the test that works inside the lab's host and answers line by line.
+// A child of the test that works inside a network namespace and answers line by line.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Event } from "../../core/events.ts";
-import type { Lab } from "./netns.ts";
 
 export class Remote {
   readonly events: Event[] = [];
@@ -16,9 +15,9 @@ export class Remote {
   #next = 1;
 
   /** @param script a file beside this one */
-  constructor(t: TestContext, lab: Lab, script: string, ...args: string[]) {
+  constructor(t: TestContext, namespace: string, script: string, ...args: string[]) {
     const path = fileURLToPath(new URL(script, import.meta.url));
-    this.#child = spawn("ip", ["netns", "exec", lab.host, process.execPath, path, ...args], {
+    this.#child = spawn("ip", ["netns", "exec", namespace, process.execPath, path, ...args], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     t.after(() => this.#child.kill("SIGKILL"));
