@@ -52,6 +52,8 @@ export interface Backend {
     onDeaf: (why: string) => void,
   ): Promise<void>;
   disarm?(): Promise<void>;
+  /** Makes the kernel forget what it counted against these; whoever is let in again starts anew. Never throws. */
+  pardon?(targets: readonly Prefix[]): Promise<void>;
   /** Removes every block and everything else this backend has put on the host. */
   clear(): Promise<void>;
   /** Lets go of handles; blocks stay in force. */

@@ -17,6 +17,7 @@ type Case = {
   readonly grade?: EvidenceGrade;
   readonly mode?: "observe" | "block";
   readonly guarded?: Record<string, string>;
+  readonly loginNetwork?: string;
   readonly standing?: { until: Date; grade: EvidenceGrade };
   readonly before?: number;
   readonly newInLastMinute?: number;
@@ -25,6 +26,13 @@ type Case = {
 };
 
 const TABLE: readonly Case[] = [
+  {
+    say: "a network that somebody has logged in from is blocked for a moment only",
+    loginNetwork: "somebody logged in from 198.51.100.0/24 on 2026-11-20",
+    grade: "proven",
+    before: 4,
+    want: { action: "block", minutes: 2, because: /provisional, because somebody logged in from/ },
+  },
   {
     say: "a first scan is blocked for ten minutes",
     want: { action: "block", target: "198.51.100.7", minutes: 10, because: /4 of 4 first contacts failed/ },
@@ -124,6 +132,7 @@ function input(each: Case): DecideInput {
     now: NOW,
     chance: 0.5,
     guardrails: (target: Prefix) => each.guarded?.[formatPrefix(target)] ?? null,
+    provisional: () => each.loginNetwork ?? null,
     history: { inForce: () => each.standing ?? null, times: () => each.before ?? 0 },
     load: { newInLastMinute: each.newInLastMinute ?? 0, inForce: each.inForce ?? 0 },
   };

@@ -11,6 +11,8 @@ export type DecideInput = {
   readonly mode: Mode;
   /** Why nothing in this prefix may be blocked, or null. Asked about the source, then about its network. */
   readonly guardrails: (target: Prefix) => string | null;
+  /** Why a block of this prefix must be short unless somebody confirms it, or null. */
+  readonly provisional: (target: Prefix) => string | null;
   readonly limits: BlockLimits;
   readonly load: Load;
   readonly now: Date;
@@ -69,9 +71,13 @@ export function decide(input: DecideInput): Verdict {
   }
 
   const before = input.history.times(target);
-  const forMs = blockTimeMs(before, scan.grade, limits, input.chance);
+  const grownMs = blockTimeMs(before, scan.grade, limits, input.chance);
+  const provisional = input.provisional(target);
+  // The dead man's switch: whoever is not cut off can block for longer by hand, whoever is waits this long.
+  const forMs = provisional === null ? grownMs : Math.min(grownMs, limits.provisionalMs);
+  const unless = provisional === null ? "" : `; provisional, because ${provisional}`;
   const again = before === 0 ? "" : `, blocked ${before} ${before === 1 ? "time" : "times"} before`;
-  return say("block", `${scan.reason}${again}`, { target: formatPrefix(target), forMs });
+  return say("block", `${scan.reason}${again}${unless}`, { target: formatPrefix(target), forMs });
 }
 
 /**

@@ -12,6 +12,7 @@ import { guardrailFor } from "./guardrails.ts";
 import {
   parseIgnoreFile,
   parseLease,
+  parseLogins,
   parseResolvers,
   parseRoutes4,
   parseRoutes6,
@@ -172,6 +173,34 @@ test("facts are kept for a moment and then read again", (t) => {
   assert.equal(has(), true);
 });
 
+test("networks of logins are read from a wtmp as the system writes it, the last month only", (t) => {
+  const line = (type: number, user: string, host: string, address: string, at: string) =>
+    `[${type}] [01234] [ts/0] [${user.padEnd(8)}] [pts/0       ] [${host.padEnd(20)}] [${address.padEnd(15)}] [${at}]`;
+  const made = spawnSync("utmpdump", ["-r"], {
+    input: `${[
+      line(7, "anna", "203.0.113.9", "203.0.113.9", "2026-11-20T10:00:00,000000+00:00"),
+      line(8, "", "", "0.0.0.0", "2026-11-20T11:00:00,000000+00:00"),
+      line(7, "anna", "2001:db8:7::9", "2001:db8:7::9", "2026-11-21T10:00:00,000000+00:00"),
+      line(7, "anna", "198.51.100.9", "198.51.100.9", "2026-09-01T10:00:00,000000+00:00"),
+      line(7, "anna", "", "0.0.0.0", "2026-11-21T12:00:00,000000+00:00"),
+    ].join("\n")}\n`,
+  });
+  if (made.error !== undefined) return t.skip("needs utmpdump: apt install util-linux");
+  const root = hostTree(t, {});
+  mkdirSync(join(root, "var/log"), { recursive: true });
+  writeFileSync(join(root, "var/log/wtmp"), made.stdout);
+  assert.equal(made.stdout.length, 5 * 384);
+  const clock = { now: () => new Date("2026-11-22T20:00:00Z"), monotonicMs: () => 0 };
+  const { loginNetworks } = new HostFactsReader({ root, clock }).current();
+  assert.deepEqual(
+    loginNetworks?.map(({ because }) => because),
+    [
+      "somebody logged in from 203.0.113.0/24 on 2026-11-20",
+      "somebody logged in from 2001:db8:7::/64 on 2026-11-21",
+    ],
+  );
+});
+
 test("sshd's ports are read in every form sshd_config(5) allows", () => {
   assert.deepEqual(
     parseSshPorts(
@@ -220,6 +249,7 @@ test("no parser throws, whatever a file holds", () => {
       parseSshPorts(text);
       parseSshConnection(text);
       parseIgnoreFile(text);
+      parseLogins(Buffer.from(text.repeat(50)), 0);
     }),
     { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 300) },
   );

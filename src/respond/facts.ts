@@ -1,6 +1,6 @@
 // Gathers who must never be blocked: what this host is, what it needs to reach, who is logged in to it. It reads
 // files of the system only; a part that cannot be read is named and the others still count.
-import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { endianness, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import {
@@ -8,8 +8,10 @@ import {
   addressFromBytes,
   bytesOfAddress,
   familyOf,
+  formatPrefix,
   type Prefix,
   parseAddress,
+  prefixOf,
 } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
@@ -20,6 +22,7 @@ import {
   LISTEN,
   parseIgnoreFile,
   parseLease,
+  parseLogins,
   parseResolvers,
   parseRoutes4,
   parseRoutes6,
@@ -51,7 +54,18 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_GUARDS = 4_096;
 const DEFAULT_SSH_PORT = 22;
 
+const WTMP = "/var/log/wtmp";
+const LOGINS_COUNT_MS = 30 * 86_400_000;
+// The last 2,730 logins and logouts.
+const WTMP_BYTES = 384 * 2_730;
+
 type Unread = { what: string; why: string };
+type Surroundings = {
+  guards: Guard[];
+  loginNetworks: readonly Guard[];
+  unread: Unread[];
+  sshPorts: ReadonlySet<number>;
+};
 
 /** Reads the facts and keeps them for a moment, so that asking at every verdict costs little. */
 export class HostFactsReader {
@@ -60,9 +74,8 @@ export class HostFactsReader {
   readonly #clock: Clock;
   readonly #interfaces: typeof networkInterfaces;
   readonly #sshSessions: SshSessions;
-  #surroundings:
-    | { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number>; atMs: number }
-    | undefined;
+  #surroundings: (Surroundings & { atMs: number }) | undefined;
+  #wtmp: { size: number; networks: Guard[] } = { size: -1, networks: [] };
   #sessions: { facts: HostFacts; atMs: number } | undefined;
 
   constructor(options: FactsOptions = {}) {
@@ -89,7 +102,8 @@ export class HostFactsReader {
       unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
       guards.length = MAX_GUARDS;
     }
-    this.#sessions = { facts: { guards, unread }, atMs: nowMs };
+    const { loginNetworks } = surroundings;
+    this.#sessions = { facts: { guards, loginNetworks, unread }, atMs: nowMs };
     return this.#sessions.facts;
   }
 
@@ -99,7 +113,7 @@ export class HostFactsReader {
     this.#sessions = undefined;
   }
 
-  #readSurroundings(): { guards: Guard[]; unread: Unread[]; sshPorts: ReadonlySet<number> } {
+  #readSurroundings(): Surroundings {
     const guards = new Map<string, Guard>();
     const unread: Unread[] = [];
     const add = (target: Address | Prefix, because: string) => {
@@ -152,7 +166,37 @@ export class HostFactsReader {
     }
     for (const { address, pid } of sshAncestry(this.#root))
       add(address, `SSH client of the session of process ${pid}`);
-    return { guards: [...guards.values()], unread, sshPorts: this.#sshPorts(unread) };
+    const loginNetworks = this.#loginNetworks(unread);
+    return { guards: [...guards.values()], loginNetworks, unread, sshPorts: this.#sshPorts(unread) };
+  }
+
+  // Networks of the logins of the last month. The file grows with each login only, so it is read again when its size
+  // has changed.
+  #loginNetworks(unread: Unread[]): Guard[] {
+    const path = join(this.#root, WTMP);
+    let size: number;
+    try {
+      size = statSync(path).size;
+    } catch {
+      return []; // Hosts without a wtmp (Debian 13 on) have no such memory.
+    }
+    if (size === this.#wtmp.size) return this.#wtmp.networks;
+    const networks = new Map<string, Guard>();
+    try {
+      const sinceMs = this.#clock.now().getTime() - LOGINS_COUNT_MS;
+      for (const { from, atMs } of parseLogins(readEnd(path, size, WTMP_BYTES), sinceMs)) {
+        const prefix = prefixOf(from, familyOf(from) === 4 ? 24 : 64);
+        const day = new Date(atMs).toISOString().slice(0, 10);
+        networks.set(formatPrefix(prefix), {
+          prefix,
+          because: `somebody logged in from ${formatPrefix(prefix)} on ${day}`,
+        });
+      }
+    } catch (error) {
+      unread.push({ what: WTMP, why: describeError(error) });
+    }
+    this.#wtmp = { size, networks: [...networks.values()] };
+    return this.#wtmp.networks;
   }
 
   /** Peers of established connections to the ports that an SSH server uses, once they have logged in. */
@@ -318,6 +362,18 @@ function readUpTo(path: string, maxBytes: number): { text: string; cut: boolean 
       size += got;
     }
     return { text: Buffer.concat(chunks).toString("latin1"), cut: true };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+// The last `maxBytes` of a file of `size` bytes; both are whole records.
+function readEnd(path: string, size: number, maxBytes: number): Uint8Array {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = new Uint8Array(Math.min(size, maxBytes));
+    const from = size <= maxBytes ? 0 : Math.floor(size / 384) * 384 - maxBytes;
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from));
   } finally {
     closeSync(fd);
   }

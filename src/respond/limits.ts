@@ -13,6 +13,8 @@ export const DEFAULT_LIMITS: BlockLimits = {
   forgetMs: 30 * 86_400_000,
   // So that a scanner cannot learn the time of the lift to the second, nor many lifts fall into one.
   jitter: 0.1,
+  // Long enough to end a scan, short enough to wait for when it was one's own.
+  provisionalMs: 2 * 60_000,
   // A host under a real distributed scan sees a few new scanners a minute; only forged sources bring hundreds.
   maxPerMinute: 60,
   // About 10 MB of kernel memory.

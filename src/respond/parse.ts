@@ -176,3 +176,31 @@ export function parseIgnoreFile(text: string): Prefix[] {
   }
   return out;
 }
+
+/** One remote login of wtmp(5). */
+export type Login = { readonly from: Address; readonly atMs: number };
+
+// struct utmp of glibc where time_t of the record is 32 bits wide, which is every 64-bit Linux but a few (bits/utmp.h).
+const UTMP_BYTES = 384;
+const UTMP_TYPE = 0;
+const UTMP_SECONDS = 340;
+const UTMP_ADDRESS = 348;
+const USER_PROCESS = 7;
+
+/**
+ * Remote logins since then, oldest first; records of a half-written or foreign file that make no sense are passed over.
+ * @param bytes the end of a wtmp, beginning at a record
+ */
+export function parseLogins(bytes: Uint8Array, sinceMs: number): Login[] {
+  const out: Login[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + UTMP_BYTES <= bytes.length; at += UTMP_BYTES) {
+    const atMs = view.getUint32(at + UTMP_SECONDS, true) * 1_000;
+    if (view.getInt16(at + UTMP_TYPE, true) !== USER_PROCESS || atMs < sinceMs) continue;
+    const words = [0, 4, 8, 12].map((offset) => view.getUint32(at + UTMP_ADDRESS + offset));
+    if (words.every((word) => word === 0)) continue;
+    const family = words.slice(1).every((word) => word === 0) ? 4 : 6;
+    out.push({ from: addressFromBytes(bytes, at + UTMP_ADDRESS, family), atMs });
+  }
+  return out;
+}

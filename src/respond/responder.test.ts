@@ -282,3 +282,20 @@ test("a block by hand respects the guardrails", async () => {
   await it.responder.onFinding(scanEvent("203.0.113.3"));
   assert.match(it.of("verdict.reached")[0]!.verdict.because, /already blocked/);
 });
+
+test("a network that somebody has logged in from is cut for a moment only, until a block by hand confirms it", async () => {
+  const loginNetworks = [
+    { prefix: parsePrefix("198.51.100.0/24")!, because: "somebody logged in from 198.51.100.0/24" },
+  ];
+  await using it = scene({ facts: () => ({ guards: [], loginNetworks, unread: [] }) });
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.equal(it.of("verdict.reached")[0]!.verdict.forMs, 120_000);
+  await it.responder.block(parsePrefix("198.51.100.7")!, 3_600_000, "confirmed");
+  it.clock.pass(130_000);
+  await it.responder.tick();
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+  await it.responder.onFinding(scanEvent("198.51.100.8"));
+  it.clock.pass(121_000);
+  await it.responder.tick();
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+});

@@ -39,6 +39,7 @@ export type ResponderOptions = Partial<BlockLimits> & {
 const GRACE_MS = 5_000;
 const TICK_MS = 1_000;
 const LIFTS_PER_TICK = 5_000;
+const NO_NETWORKS: readonly Guard[] = [];
 // Long lists are worked off in turns of a few milliseconds.
 const ROWS_PER_TURN = 1_000;
 
@@ -141,6 +142,7 @@ export class Responder {
       now,
       chance: this.#chance(),
       guardrails: (target) => this.#guardrail(target, facts),
+      provisional: (target) => guardOver(target, facts.loginNetworks ?? NO_NETWORKS),
       history: {
         inForce: (target) => {
           const block = this.#ledger.standing.covering(target);
@@ -167,7 +169,7 @@ export class Responder {
   }
 
   /**
-   * Blocks by hand, guardrails respected.
+   * Blocks by hand, guardrails respected; also makes a provisional block a lasting one.
    * @param forMs how long, in milliseconds
    * @returns why it was not done, or null
    */
@@ -229,6 +231,8 @@ export class Responder {
   /** Somebody else has lifted this block, in the firewall and in the history: it is no longer believed in force. */
   believeLifted(target: string): void {
     this.#ledger.forget(target);
+    const prefix = parsePrefix(target);
+    if (prefix !== null) void this.#backend.pardon?.([prefix]);
   }
 
   /** Lifts every block and removes all that the backend has put on the host. */

@@ -52,6 +52,8 @@ export type Guard = {
 /** Who must never be blocked, as far as this host can be read. */
 export type HostFacts = {
   readonly guards: readonly Guard[];
+  /** Networks that somebody has logged in from lately: a block there may cut the administrator of tomorrow. */
+  readonly loginNetworks?: readonly Guard[];
   /** What could not be read, so that nobody relies on a protection that is not there. */
   readonly unread: readonly { readonly what: string; readonly why: string }[];
 };
@@ -69,6 +71,8 @@ export type BlockLimits = {
   readonly forgetMs: number;
   /** Share of the time that chance adds or takes away: 0.1 is ±10 %. */
   readonly jitter: number;
+  /** Longest block, unless made by hand, of a network that somebody has logged in from lately, milliseconds. */
+  readonly provisionalMs: number;
   readonly maxPerMinute: number;
   readonly maxInForce: number;
 };

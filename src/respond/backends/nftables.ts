@@ -24,6 +24,7 @@ import { hearTouches, type Touch } from "./tripwire-log.ts";
 import {
   disarmScript,
   LOG_GROUP,
+  pardonScript,
   SNAP_BYTES,
   type TripwireOptions,
   tripwireScript,
@@ -162,6 +163,16 @@ export class NftablesBackend implements Backend {
     this.#chain = await this.#chains();
   }
 
+  async pardon(targets: readonly Prefix[]): Promise<void> {
+    const script = this.#tripwire === undefined ? "" : pardonScript(targets);
+    if (script === "") return;
+    try {
+      await this.#run(script);
+    } catch {
+      // Somebody has taken the sets away: then nothing is held against anybody any more.
+    }
+  }
+
   async clear(): Promise<void> {
     await this.#run(ORDER_SCRIPT);
     await this.#run(removeScript());
@@ -241,6 +252,7 @@ export class NftablesBackend implements Backend {
       const lifted = changes.filter((change) => change.do === "lift").map((change) => change.target);
       const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
       await this.#run(changesScript(changes));
+      await this.pardon(lifted);
       return changes.map((change) => ({
         change,
         why: null,

@@ -1,5 +1,6 @@
 // Lets the kernel make the first decision, at the packet: one touch of a tripwire port, or the k-th distinct unused
 // TCP port from one source within a minute, and the source is in the blocked set before user space has seen anything.
+import { familyOf, type Prefix, prefixOf } from "../../core/address.ts";
 import { setName, TABLE } from "./ruleset.ts";
 
 export type TripwireOptions = {
@@ -71,6 +72,23 @@ export function tripwireScript(options: TripwireOptions): string {
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** Makes the kernel forget what it counted against these. Adding first makes deleting what is not there no failure. */
+export function pardonScript(targets: readonly Prefix[]): string {
+  const keys = new Map<string, Set<string>>();
+  for (const { base, bits } of targets) {
+    const family = familyOf(base);
+    if (family === 4 && bits < 32) continue; // a network: each of its addresses is forgotten within a minute anyway
+    const name = `score${family}`;
+    keys.set(name, (keys.get(name) ?? new Set()).add(family === 4 ? base : prefixOf(base, 64).base));
+  }
+  let script = "";
+  for (const [name, bases] of keys) {
+    const all = [...bases].join(", ");
+    script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
+  }
+  return script;
 }
 
 /** Takes the tripwire out and leaves the blocks it made. */
