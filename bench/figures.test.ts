@@ -70,6 +70,14 @@ test("a ratio above 1 is telltale ahead, whichever end of the metric is better",
   assert.equal(ratioOver(ours, theirs, { key: "x", title: "", unit: "count", better: "neither" }), null);
 });
 
+test("nothing at all is infinitely better than something, and as good as nothing", () => {
+  const metric = { key: "x", title: "", unit: "count", better: "less" } as const;
+  const [none, some] = [contender("a", "telltale", [{ x: 0 }]), contender("b", "peer", [{ x: 3 }])];
+  assert.equal(ratioOver(none, some, metric), Number.POSITIVE_INFINITY);
+  assert.equal(ratioOver(none, none, metric), 1);
+  assert.equal(ratioOver(some, none, metric), 0);
+});
+
 test("being behind is said as plainly as being ahead", () => {
   const rows = tableOf(RESULT);
   const comparisons = rows.map((row) => row.at(-2));

@@ -36,15 +36,15 @@ export function span(summary: Summary | null, unit: Unit): string {
 }
 
 /**
- * How many times better telltale is than `other` in this metric: above 1 it is ahead, below 1 behind. Null when one of
- * them has no figure, or the metric has no better end.
+ * How many times better telltale is than `other` in this metric: above 1 it is ahead, below 1 behind, infinite
+ * where only one of them has something to improve on. Null when one has no figure, or the metric has no better end.
  */
 export function ratioOver(telltale: ContenderResult, other: ContenderResult, metric: Metric): number | null {
   const ours = summarise(telltale.samples, metric.key)?.median;
   const theirs = summarise(other.samples, metric.key)?.median;
   if (ours === undefined || theirs === undefined || metric.better === "neither") return null;
-  const ratio = metric.better === "less" ? theirs / ours : ours / theirs;
-  return Number.isFinite(ratio) ? ratio : null;
+  if (ours === theirs) return 1; // both may be 0
+  return metric.better === "less" ? theirs / ours : ours / theirs;
 }
 
 /** The rows of a case's table, heading first; each cell is plain text. */
@@ -85,7 +85,8 @@ function comparison(ratio: number, metric: Metric): string {
   return ratio >= 1 ? `${times(ratio)} ${ahead}` : `${times(1 / ratio)} ${behind}`;
 }
 
-const times = (ratio: number): string => `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
+const times = (ratio: number): string =>
+  ratio === Number.POSITIVE_INFINITY ? "∞" : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
 
 /** One line for each goal of a case: what was wanted, what was found, reached or not. */
 export function goalLines(result: CaseResult): string[] {

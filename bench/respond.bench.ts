@@ -7,7 +7,7 @@ import { type Client, type Lab, labObstacle, makeLab } from "../tests/system/lab
 import { waitFor } from "../tests/system/wait.ts";
 import { missing } from "./machine.ts";
 import { makeChance } from "./material/chance.ts";
-import { readSegments, whatWasLearned } from "./scene/capture.ts";
+import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
 import { allGuards, type Guard } from "./scene/guards.ts";
 import {
   type Bench,
@@ -139,13 +139,7 @@ function says(child: ChildProcess, stream: NodeJS.ReadableStream, word: string):
 }
 
 async function scan({ lab, stranger, cost }: Scene, wanted: Scan): Promise<Sample> {
-  const path = join(lab.dir, "scan.pcap");
-  const capture = lab.start("stranger", [
-    "tcpdump",
-    ...["-i", "eth0", "-n", "-p", "-U", "-s", "96", "-B", "65536", "-w", path],
-    ...["tcp", "and", "host", stranger.host4],
-  ]);
-  await says(capture, capture.stderr!, "listening on");
+  const { path, capture } = await startCapture(lab, stranger);
   const scanner = lab.start("stranger", wanted.argv(lab, stranger));
   scanner.stdout!.resume();
   scanner.stderr!.resume();
@@ -171,9 +165,24 @@ async function scan({ lab, stranger, cost }: Scene, wanted: Scan): Promise<Sampl
   );
   const spent = cost();
   scanner.kill("SIGKILL");
+  await endCapture(capture);
+  return { ...whatWasLearned(readSegments(path, stranger.host4), open, DECISION_AT), ...spent };
+}
+
+async function startCapture(lab: Lab, stranger: Client): Promise<{ path: string; capture: ChildProcess }> {
+  const path = join(lab.dir, "scan.pcap");
+  const capture = lab.start("stranger", [
+    "tcpdump",
+    ...["-i", "eth0", "-n", "-p", "-U", "-s", "96", "-B", "65536", "-w", path],
+    ...["tcp", "and", "host", stranger.host4],
+  ]);
+  await says(capture, capture.stderr!, "listening on");
+  return { path, capture };
+}
+
+async function endCapture(capture: ChildProcess): Promise<void> {
   capture.kill("SIGINT");
   await waitFor("tcpdump to end", () => capture.exitCode !== null);
-  return { ...whatWasLearned(readSegments(path, stranger.host4), open, DECISION_AT), ...spent };
 }
 
 function scanCase(wanted: Scan): Case {
@@ -183,7 +192,7 @@ function scanCase(wanted: Scan): Case {
     metrics: SCAN_METRICS,
     goals: wanted.goals,
     open: () => ({
-      contenders: allGuards(HAS_TRIPWIRE).map(
+      contenders: allGuards(HAS_TRIPWIRE, "").map(
         (guard): Contender => ({
           name: guard.name,
           role: guard.role,
@@ -234,18 +243,16 @@ function floodCase(wanted: Flood): Case {
     metrics: [{ key: "core", title: "CPU of one core", unit: "%", better: "less" }, RSS, LOST, SENT],
     goals: wanted.goals,
     open: () => ({
-      contenders: allGuards(HAS_TRIPWIRE)
-        .filter(({ name }) => name !== "no guard")
-        .map(
-          (guard): Contender => ({
-            name: guard.name,
-            role: guard.role,
-            command: guard.command,
-            obstacle: obstacleFor("hping3") ?? guard.obstacle,
-            isAlwaysCold: true,
-            run: () => inScene(guard, (scene) => flood(scene, wanted)),
-          }),
-        ),
+      contenders: guards("").map(
+        (guard): Contender => ({
+          name: guard.name,
+          role: guard.role,
+          command: guard.command,
+          obstacle: obstacleFor("hping3") ?? guard.obstacle,
+          isAlwaysCold: true,
+          run: () => inScene(guard, (scene) => flood(scene, wanted)),
+        }),
+      ),
       [Symbol.dispose]: () => {},
     }),
   };
@@ -267,6 +274,62 @@ async function flood({ lab, stranger, cost }: Scene, wanted: Flood): Promise<Sam
   return { ...atEnd, cpuMs, core: (cpuMs / tookMs) * 100, sent };
 }
 
+const SOURCES = 100;
+const PROBES = 100;
+const PROBE_EVERY_US = 200;
+
+// One source after the other, each with an address of its own behind the stranger; the guard meets each for the first time.
+async function latency({ lab, stranger, cost }: Scene): Promise<Sample> {
+  lab.run("host", ["ip", "route", "add", "203.0.113.0/24", "via", stranger.v4]);
+  const { path, capture } = await startCapture(lab, stranger);
+  // hping3 waits for answers when it has sent everything: the next one need not wait for that.
+  const each =
+    'n=1; while [ $n -le "$1" ]; do timeout 1 hping3 -q -n -S -c "$2" -i "u$3" -a "203.0.113.$n" -p ++20001 "$4" & n=$((n+1)); sleep 0.06; done; wait';
+  const numbers = [SOURCES, PROBES, PROBE_EVERY_US].map(String);
+  lab.run("stranger", ["sh", "-c", each, "sh", ...numbers, stranger.host4]);
+  const spent = cost();
+  await endCapture(capture);
+  const silences = silenceAfterKth(readSegments(path, stranger.host4), DECISION_AT).sort((a, b) => a - b);
+  const at = (share: number) => silences[Math.min(silences.length - 1, Math.floor(silences.length * share))]!;
+  return { medianMs: at(0.5), p99Ms: at(0.99), worstMs: at(1), ...spent };
+}
+
+function latencyCase(): Case {
+  const sendingMs = (PROBES * PROBE_EVERY_US) / 1_000;
+  return {
+    name: "latency",
+    what: `${SOURCES} sources one after the other, each with a SYN every ${PROBE_EVERY_US} µs to ${PROBES} closed ports: from the ${DECISION_AT}th port to the last answer. About ${sendingMs} ms means that the source was not blocked in time.`,
+    metrics: [
+      { key: "medianMs", title: "median", unit: "ms", better: "less" },
+      { key: "p99Ms", title: "p99", unit: "ms", better: "less" },
+      { key: "worstMs", title: "worst", unit: "ms", better: "less" },
+      CPU,
+      RSS,
+    ],
+    goals: [
+      { metric: "medianMs", atMost: 1 },
+      { metric: "p99Ms", atMost: 5 },
+    ],
+    open: () => ({
+      contenders: guards("max_blocks_per_minute = 10000").map(
+        (guard): Contender => ({
+          name: guard.name,
+          role: guard.role,
+          command: guard.command,
+          obstacle: obstacleFor("hping3") ?? guard.obstacle,
+          isAlwaysCold: true,
+          run: () => inScene(guard, latency),
+        }),
+      ),
+      [Symbol.dispose]: () => {},
+    }),
+  };
+}
+
+// Every guard; "no guard" only where doing nothing says something.
+const guards = (settings: string): Guard[] =>
+  allGuards(HAS_TRIPWIRE, settings).filter(({ name }) => name !== "no guard");
+
 export const respondBench: Bench = {
   name: "respond",
   title: "Locking scanners out",
@@ -275,5 +338,5 @@ same way for every guard. The limit is the oracle: open ports that were probed b
 guard with that threshold can withhold. For floods the limit is what hping3 sends on the cores that it shares with
 the guard.`,
   packages: ["nmap", "masscan", "hping3", "portsentry", "iptables", "nftables"],
-  cases: () => [...SCANS.map(scanCase), ...FLOODS.map(floodCase)],
+  cases: () => [...SCANS.map(scanCase), latencyCase(), ...FLOODS.map(floodCase)],
 };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { readSegments, whatWasLearned } from "./capture.ts";
+import { readSegments, silenceAfterKth, whatWasLearned } from "./capture.ts";
 
 const HOST = "198.51.100.1";
 const STRANGER = "198.51.100.2";
@@ -66,6 +66,23 @@ test("counts what answered, once for each port, and when the host fell silent", 
     oracle: 1,
     probes: 5,
   });
+});
+
+test("tells sources apart when it asks how soon each was met with silence", (t) => {
+  const other = "203.0.113.9";
+  const path = capture(t, [
+    probe(0, 81),
+    answer(1, 81, RST_ACK),
+    record(2, other, HOST, 81, SYN),
+    record(3, HOST, other, 81, RST_ACK),
+    probe(4, 82),
+    answer(5, 82, RST_ACK),
+    probe(6, 83),
+    answer(7, 83, RST_ACK),
+    record(8, other, HOST, 82, SYN),
+    record(9, "203.0.113.10", HOST, 82, SYN),
+  ]);
+  assert.deepEqual(silenceAfterKth(readSegments(path, HOST), 2), [3, 0]);
 });
 
 test("a capture that was cut off in the middle of a packet ends before it", (t) => {

@@ -2,10 +2,12 @@
 // and how many would have answered had the guard acted at the very packet that gave the scanner away.
 import { readFileSync } from "node:fs";
 
-/** A TCP segment between the scanner and the host. `atMs` counts from the first packet. */
+/** A TCP segment between a scanner and the host. `atMs` counts from the first packet. */
 export type Segment = {
   readonly atMs: number;
   readonly fromHost: boolean;
+  /** The other side's IPv4 address as a number. */
+  readonly peer: number;
   /** The host's port. */
   readonly port: number;
   readonly flags: number;
@@ -48,7 +50,12 @@ function readSegment(frame: Buffer, host: Buffer): Omit<Segment, "atMs"> | null 
   if (frame.length < tcp + 14) return null;
   const fromHost = frame.subarray(26, 30).equals(host);
   if (!fromHost && !frame.subarray(30, 34).equals(host)) return null;
-  return { fromHost, port: frame.readUInt16BE(tcp + (fromHost ? 0 : 2)), flags: frame[tcp + 13]! };
+  return {
+    fromHost,
+    peer: frame.readUInt32BE(fromHost ? 30 : 26),
+    port: frame.readUInt16BE(tcp + (fromHost ? 0 : 2)),
+    flags: frame[tcp + 13]!,
+  };
 }
 
 export type Learned = {
@@ -96,4 +103,30 @@ export function whatWasLearned(segments: readonly Segment[], open: ReadonlySet<n
     oracle: openBefore.size,
     probes,
   };
+}
+
+/**
+ * For each source of a capture: milliseconds from its `k`-th distinct port to the last answer that it got, all of its
+ * ports being closed; 0 where the host fell silent before that. Sources that sent fewer ports are left out.
+ */
+export function silenceAfterKth(segments: readonly Segment[], k: number): number[] {
+  type Source = { ports: Set<number>; kthAtMs: number | null; lastAtMs: number; answered: Set<number> };
+  const sources = new Map<number, Source>();
+  for (const { atMs, fromHost, peer, port, flags } of segments) {
+    let source = sources.get(peer);
+    if (source === undefined) {
+      source = { ports: new Set(), kthAtMs: null, lastAtMs: 0, answered: new Set() };
+      sources.set(peer, source);
+    }
+    if (!fromHost && (flags & (SYN | ACK | RST)) === SYN) {
+      source.ports.add(port);
+      if (source.ports.size >= k) source.kthAtMs ??= atMs;
+    } else if (fromHost && (flags & RST) !== 0 && !source.answered.has(port)) {
+      source.answered.add(port);
+      source.lastAtMs = atMs;
+    }
+  }
+  return [...sources.values()].flatMap(({ kthAtMs, lastAtMs }) =>
+    kthAtMs === null ? [] : [Math.max(0, lastAtMs - kthAtMs)],
+  );
 }

@@ -38,7 +38,7 @@ function telltale(name: string, role: Guard["role"], settings: string): Guard {
   return {
     name,
     role,
-    command: `bin/telltale guard --block --config telltale.toml${settings === "" ? "" : ` # [respond] ${settings}`}`,
+    command: `bin/telltale guard --block --config telltale.toml${settings === "" ? "" : ` # [respond] ${settings.replaceAll("\n", ", ")}`}`,
     obstacle: missing("nft", "nftables"),
     start: async (lab) => {
       const config = join(lab.dir, "telltale.toml");
@@ -103,14 +103,19 @@ const absent = (name: string, why: string): Guard => ({
   start: async () => ({ cost: () => ({}) }),
 });
 
-/** Every guard of the scan scenes; `hasTripwire`: whether this telltale can decide in the kernel. */
-export function allGuards(hasTripwire: boolean): Guard[] {
+/**
+ * Every guard of the scenes.
+ * @param hasTripwire whether this telltale can decide in the kernel
+ * @param settings further lines of [respond], for telltale
+ */
+export function allGuards(hasTripwire: boolean, settings: string): Guard[] {
+  const kernel = (value: string) => [value, settings].filter((line) => line !== "").join("\n");
   const ours = hasTripwire
     ? [
-        telltale("telltale", "telltale", "kernel = true"),
-        telltale("telltale in user space", "variant", "kernel = false"),
+        telltale("telltale", "telltale", kernel("kernel = true")),
+        telltale("telltale in user space", "variant", kernel("kernel = false")),
       ]
-    : [telltale("telltale", "telltale", "")];
+    : [telltale("telltale", "telltale", settings)];
   return [
     ...ours,
     none,
