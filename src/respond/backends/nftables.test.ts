@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { backendContract, eventually, isShut, RemoteBackend } from "../backend.contract.ts";
+import { fileURLToPath } from "node:url";
+import { backendContract, eventually, isShut, listening, RemoteBackend } from "../backend.contract.ts";
 import { cannotLab, makeLab } from "../testing/netns.ts";
 import { changesScript, heldIn, tableScript, USUAL_SETS } from "./ruleset.ts";
 
@@ -116,4 +117,40 @@ test("forwarded traffic and published ports are covered: the hook comes before a
   await backend.block(600_000, "10.77.0.2");
   await isShut(lab, "10.77.0.2");
   assert.match(lab.run(lab.host, "nft", "list table ip nat"), /counter packets 0/);
+});
+
+test("the tracked connections of a blocked source are forgotten, its neighbour's stay", {
+  timeout: 30_000,
+}, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  const table = () => lab.run(lab.host, "cat", "/proc/net/nf_conntrack");
+  lab.run(
+    lab.host,
+    "nft",
+    "add table ip track; add chain ip track in { type filter hook input priority 0; }; add rule ip track in ct state established counter",
+  );
+  const server = fileURLToPath(new URL("../testing/ssh-stand-in.ts", import.meta.url));
+  lab.keep(lab.host, process.execPath, server, "listen");
+  await listening(lab, 22);
+  for (const from of ["10.77.0.3", "10.77.0.4"]) {
+    lab.keep(lab.stranger, process.execPath, server, "connect", from, "10.77.0.1");
+    await eventually(
+      `the connection of ${from}`,
+      10_000,
+      async () => table(),
+      (text) => text.includes(`ESTABLISHED src=${from} `),
+    );
+  }
+  const backend = new RemoteBackend(t, lab, "nftables");
+  await backend.open();
+  await backend.block(600_000, "10.77.0.3", "2001:db8:77::2", "192.0.2.0/24");
+  await eventually(
+    "the entry to go",
+    3_000,
+    async () => table(),
+    (text) => !text.includes("src=10.77.0.3 "),
+  );
+  assert.match(table(), /ESTABLISHED src=10\.77\.0\.4 /);
 });

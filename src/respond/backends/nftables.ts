@@ -5,6 +5,7 @@ import { type Nftables, type NftablesOptions, NftError, openNftables } from "../
 import type { Backend, ChangeResult } from "../backend.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
+import { ConntrackSweep } from "./conntrack.ts";
 import { ORDER_MARK, type TableEvent, watchTable } from "./nftables-watch.ts";
 import {
   allowScript,
@@ -51,6 +52,7 @@ export class NftablesBackend implements Backend {
   #nft: Nftables | undefined;
   #keys: SetKey[] = [...USUAL_SETS];
   #allow: readonly Prefix[] = [];
+  readonly #sweep = new ConntrackSweep();
   // The chain as the kernel prints it when nobody has touched it.
   #chain = "";
   #tripwire: { readonly options: TripwireOptions; readonly ear: Disposable } | undefined;
@@ -180,6 +182,7 @@ export class NftablesBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    this.#sweep.close();
     if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
     await this.#nft?.close();
     this.#nft = undefined;
@@ -252,6 +255,7 @@ export class NftablesBackend implements Backend {
       const lifted = changes.filter((change) => change.do === "lift").map((change) => change.target);
       const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
       await this.#run(changesScript(changes));
+      this.#sweep.forget(changes.filter(isNewBlock).map(({ target }) => target));
       await this.pardon(lifted);
       return changes.map((change) => ({
         change,
@@ -290,6 +294,11 @@ export class NftablesBackend implements Backend {
       ...(await this.#applyScript(changes.slice(half))),
     ];
   }
+}
+
+// Blocks that are put back after a restart had their connections forgotten when they were made.
+function isNewBlock(change: FirewallChange): boolean {
+  return change.do === "block" && change.fresh !== true;
 }
 
 /**
