@@ -222,7 +222,7 @@ function openStealth(
   const refresh = (): void => {
     listeners.refresh();
     locals.refresh();
-    if (!request.skipServiceCheck) capture.setOrdinary(listeners.ordinary(LEAST_SAMPLE));
+    if (!request.skipServiceCheck) capture.setOrdinary(listeners.ordinary(LEAST_SAMPLE, null));
   };
   refresh();
   const timer = setInterval(refresh, REFRESH_MS);

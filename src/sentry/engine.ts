@@ -49,6 +49,8 @@ export type EngineOptions = {
   readonly onScan: (scan: Scan) => boolean;
   /** Called with each scan told and the packets kept of it; nothing is kept without it. */
   readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
+  /** Called for a target that is not ours; true when our addresses were read anew and it is worth asking again. */
+  readonly onForeign?: () => boolean;
   /** Called when a port turned out to be in use that the kernel's filter still hands over. */
   readonly onOrdinary?: () => void;
 };
@@ -212,7 +214,8 @@ export class Engine {
       counters.impossibleSources++;
       return;
     }
-    const target = this.#targetOf();
+    let target = this.#targetOf();
+    if (target < 0 && this.#options.onForeign?.()) target = this.#targetOf();
     if (target < 0) {
       counters.notOurs++;
       return;

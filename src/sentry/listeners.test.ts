@@ -48,7 +48,7 @@ test("a listener on every address of both families counts for both, and the filt
   listeners.refresh();
   assert.ok(listeners.inUse(4, 6, 0xc000_0201, 0, 0, 0, port));
   assert.ok(listeners.inUse(6, 6, 0x2001_0db8, 0, 0, 1, port));
-  const { open, busy, ephemeral } = listeners.ordinary(1);
+  const { open, busy, ephemeral } = listeners.ordinary(1, null);
   for (const list of [open.tcp4, open.tcp6, busy.tcp4, busy.tcp6])
     assert.ok(list.some(([first, last]) => port >= first && port <= last));
   assert.ok(!open.udp4.some(([first, last]) => port >= first && port <= last));

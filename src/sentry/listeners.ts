@@ -16,7 +16,12 @@ export type Ordinary = {
   readonly ephemeral: PortRange;
   /** Of the SYNs to open ports, one in so many is wanted: a power of two. */
   readonly openOneIn: number;
+  /** This host's addresses; null when they are not to be asked for. */
+  readonly addresses: OwnAddresses | null;
 };
+
+/** Addresses as words in host order. */
+export type OwnAddresses = { readonly ipv4: readonly number[]; readonly ipv6: readonly Words[] };
 
 // A port whose service restarts is closed for seconds; one that served within this time is no evidence against anybody.
 const GRACE_MS = 600_000;
@@ -194,7 +199,7 @@ export class Listeners {
   }
 
   /** What the kernel's filter may keep to itself. */
-  ordinary(openOneIn: number): Ordinary {
+  ordinary(openOneIn: number, addresses: OwnAddresses | null): Ordinary {
     const open = (name: TableName): PortRange[] => {
       const { ports, kinds } = this.#ports[name];
       return toRanges(ports.filter((port) => (kinds[port]! & WILDCARD) !== 0));
@@ -212,6 +217,7 @@ export class Listeners {
       busy: { tcp4: busy("tcp4"), tcp6: busy("tcp6") },
       ephemeral: ephemeralPorts(),
       openOneIn,
+      addresses,
     };
   }
 

@@ -44,6 +44,19 @@ export class LocalAddresses {
     return number >= 0 ? number : this.#append(address, w0, w1, w2, w3);
   }
 
+  /** The addresses that are ours now, as words. */
+  own(): { ipv4: number[]; ipv6: [number, number, number, number][] } {
+    const ipv4: number[] = [];
+    const ipv6: [number, number, number, number][] = [];
+    for (const [number, address] of this.#addresses.entries()) {
+      if (this.#present[number] !== 1) continue;
+      const [w0, w1, w2, w3] = this.wordsOf(number);
+      if (familyOf(address) === 4) ipv4.push(w0);
+      else ipv6.push([w0, w1, w2, w3]);
+    }
+    return { ipv4, ipv6 };
+  }
+
   /** The address's number, or -1 when it is not ours (now). */
   numberOf(family: 4 | 6, w0: number, w1: number, w2: number, w3: number): number {
     const number = this.#find(w0, w1, w2, w3, family);

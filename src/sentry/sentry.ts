@@ -69,6 +69,8 @@ export interface Sentry extends Disposable {
 // Enough for 131,072 sources; memory is touched only as sources come.
 const MAX_STATE_BYTES = 16 << 20;
 const REFRESH_MS = 2_000;
+// Reading the addresses takes a tenth of a millisecond.
+const ADDRESSES_MS = 500;
 // SYNs to open ports are looked at up to this rate, a sample of them above: half a microsecond each.
 const VISITS_PER_SECOND = 2_000;
 const LEAST_SAMPLE = 1 << 16;
@@ -94,6 +96,7 @@ class LiveSentry implements Sentry {
   readonly #timers: NodeJS.Timeout[] = [];
   #filterTimer: NodeJS.Timeout | null = null;
   #filterKey = "";
+  #localsAtMs = Number.NEGATIVE_INFINITY;
   #openOneIn = 1;
   #visitsSeen = 0;
   #visitsSeenAtMs = 0;
@@ -124,6 +127,7 @@ class LiveSentry implements Sentry {
       onScan: (scan) => this.#tellScan(scan),
       onEvidence: options.onEvidence,
       onOrdinary: () => this.#writeFilterSoon(),
+      onForeign: () => this.#readAddresses(),
     });
     if (options.saved !== undefined) this.#engine.recall(options.saved);
     this.#source = options.openCapture({
@@ -135,6 +139,7 @@ class LiveSentry implements Sentry {
     this.#refresh();
     rehearse(this.#listeners);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
+    this.#timers.push(setInterval(() => this.#followAddresses(), ADDRESSES_MS).unref());
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
   }
 
@@ -200,6 +205,22 @@ class LiveSentry implements Sentry {
     }
   }
 
+  /** The filter lets through what is for this host only, so it must hear of a new address soon. */
+  #followAddresses(): void {
+    const before = JSON.stringify(this.#locals.own());
+    this.#locals.refresh();
+    if (JSON.stringify(this.#locals.own()) !== before) this.#writeFilter();
+  }
+
+  /** An address may have come a moment ago; on a router most packets are for others, and ask in vain. */
+  #readAddresses(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#localsAtMs < ADDRESSES_MS) return false;
+    this.#localsAtMs = nowMs;
+    this.#locals.refresh();
+    return true;
+  }
+
   #writeFilterSoon(): void {
     this.#filterTimer ??= setTimeout(() => this.#writeFilter(), FILTER_DELAY_MS).unref();
   }
@@ -207,7 +228,7 @@ class LiveSentry implements Sentry {
   #writeFilter(): void {
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     this.#filterTimer = null;
-    const ordinary = this.#listeners.ordinary(this.#openOneIn);
+    const ordinary = this.#listeners.ordinary(this.#openOneIn, this.#locals.own());
     const key = JSON.stringify(ordinary);
     if (key === this.#filterKey) return;
     this.#filterKey = key;

@@ -109,6 +109,10 @@ test("the kernel takes the largest filter that is ever written, and a new one wh
     busy: { tcp4: many, tcp6: many },
     ephemeral: [32_768, 60_999],
     openOneIn: 16,
+    addresses: {
+      ipv4: Array.from({ length: 64 }, (_, i) => i),
+      ipv6: Array.from({ length: 64 }, (_, i) => [1, 2, 3, i] as const),
+    },
   };
   const program = packetFilter({
     ordinary,

@@ -113,6 +113,13 @@ const ordinary: fc.Arbitrary<Ordinary> = fc.record({
   busy: fc.record({ tcp4: ranges, tcp6: ranges }),
   ephemeral: fc.constant<PortRange>([32_768, 60_999]),
   openOneIn: fc.constantFrom(1, 2, 1024),
+  addresses: fc.constantFrom(null, {
+    ipv4: [0x0a00_0001, 0xc000_0201],
+    ipv6: [
+      [0x2001_0db8, 0, 0, 2],
+      [0x2001_0db8, 0, 0, 1],
+    ] as const,
+  }),
 });
 const isIn = (list: readonly PortRange[], p: number): boolean =>
   list.some(([first, last]) => p >= first && p <= last);
@@ -158,6 +165,7 @@ test("keeps ordinary traffic back", () => {
     open: { tcp4: [[80, 80]], tcp6: [[80, 80]], udp4: [[53, 53]], udp6: [[53, 53]] },
     busy: { tcp4: [[80, 80]], tcp6: [[80, 80]] },
     openOneIn: 8,
+    addresses: null,
   };
   for (const [source, target] of [
     ["198.51.100.1", OUR4],
@@ -176,6 +184,21 @@ test("keeps ordinary traffic back", () => {
     const sent = { source: target, target: source, sent: true, protocol: 17 };
     assert.ok(passes({ ordinary: known }, craft({ ...sent, sourcePort: 50_000, port: 53 })));
     assert.ok(!passes({ ordinary: known }, craft({ ...sent, sourcePort: 53, port: 50_000 })));
+  }
+});
+
+test("drops packets that only pass through, in both families", () => {
+  const known: Ordinary = {
+    ...NOTHING_ORDINARY,
+    addresses: { ipv4: [0xc000_0201], ipv6: [[0x2001_0db8, 0, 0, 1]] },
+  };
+  for (const [source, ours, others] of [
+    ["198.51.100.1", "192.0.2.1", "192.0.2.2"],
+    ["2001:db8:1::1", "2001:db8::1", "2001:db8::2"],
+    ["2001:db8:1::1", "2001:db8::1", "2001:db9::1"],
+  ] as [Address, Address, Address][]) {
+    assert.ok(passes({ ordinary: known }, craft({ source, target: ours, port: 22 })));
+    assert.ok(!passes({ ordinary: known }, craft({ source, target: others, port: 22 })));
   }
 });
 

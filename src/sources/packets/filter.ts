@@ -20,6 +20,9 @@ export const KEEP_BYTES = 176;
 // detours (a conditional jump spans 255 instructions), and eight questions stay well under the kernel's 4,096.
 const MAX_RANGES = 96;
 
+// A host with more addresses than this of one family has packets to others sorted out in user space.
+const MAX_ADDRESSES = 64;
+
 const ETHERTYPE = { ipv4: 0x0800, ipv6: 0x86dd, vlan: 0x8100, qinq: 0x88a8 } as const;
 const ARPHRD_LOOPBACK = 772;
 const PACKET_OUTGOING = 4;
@@ -89,6 +92,7 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.loadHalf(base + 6);
   // Later fragments carry no ports; the first one has told all there is.
   p.ifAnyBit(0x1fff, "drop", null);
+  writeAddresses4(p, base + 16, ordinary);
   p.loadXHeaderLength(base);
   p.loadByte(base + 9);
   p.ifEqual(TCP, `${name}.tcp`, null);
@@ -130,6 +134,7 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
 
 function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary | null): void {
   p.label(name);
+  writeAddresses6(p, base + 24, ordinary);
   p.loadByte(base + 6);
   p.ifEqual(TCP, `${name}.tcp`, null);
   p.ifEqual(UDP, `${name}.udp`, null);
@@ -162,6 +167,34 @@ function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.label(`${name}.sctp`);
   p.loadByte(base + 52);
   writeSctp(p);
+}
+
+/** On a router most packets are for others; they stay with the kernel. */
+function writeAddresses4(p: BpfProgram, at: number, ordinary: Ordinary | null): void {
+  const ours = ordinary?.addresses?.ipv4;
+  if (ours === undefined || ours.length > MAX_ADDRESSES) return;
+  const isOurs = p.fresh();
+  p.loadWord(at);
+  for (const address of ours) p.ifEqual(address, isOurs, null);
+  p.jump("drop");
+  p.label(isOurs);
+}
+
+function writeAddresses6(p: BpfProgram, at: number, ordinary: Ordinary | null): void {
+  const ours = ordinary?.addresses?.ipv6;
+  if (ours === undefined || ours.length > MAX_ADDRESSES) return;
+  const isOurs = p.fresh();
+  for (const address of ours) {
+    const next = p.fresh();
+    // The last word tells most apart.
+    for (const word of [3, 2, 1, 0]) {
+      p.loadWord(at + word * 4);
+      p.ifEqual(address[word]!, word === 0 ? isOurs : null, next);
+    }
+    p.label(next);
+  }
+  p.jump("drop");
+  p.label(isOurs);
 }
 
 type TcpQuestions = {

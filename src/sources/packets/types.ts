@@ -22,6 +22,14 @@ export type Ordinary = {
   readonly ephemeral: PortRange;
   /** Of the SYNs to open ports, one in so many is handed over: a power of two, 1 for all. */
   readonly openOneIn: number;
+  /**
+   * This host's addresses as words in host order: packets to others only pass through. Null when they are unknown or too
+   * many to ask for one by one.
+   */
+  readonly addresses: {
+    readonly ipv4: readonly number[];
+    readonly ipv6: readonly (readonly [number, number, number, number])[];
+  } | null;
 };
 
 /** Nothing known to be ordinary: every SYN and every datagram is handed over. */
@@ -30,4 +38,5 @@ export const NOTHING_ORDINARY: Ordinary = {
   busy: { tcp4: [], tcp6: [] },
   ephemeral: [32_768, 60_999],
   openOneIn: 1,
+  addresses: null,
 };
