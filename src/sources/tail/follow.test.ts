@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -558,6 +559,31 @@ test("live: appended lines arrive by themselves, through rename, copytruncate, r
   await arrives("removed and begun anew");
   r.complete("in order");
   assert.deepEqual(r.notices, []);
+});
+
+test("live: a log that never rests keeps neither the start nor another log nor the stop waiting", async (t) => {
+  const r = rig(t);
+  const quiet = join(r.dir, "quiet.log");
+  const seen: string[] = [];
+  const follower = r.follower({
+    paths: [r.log, quiet],
+    cursors: { get: () => null },
+    commit: ({ source, lines }) => {
+      if (lines.length > 0) seen.push(source);
+    },
+  });
+  t.after(() => follower.stop());
+  const writer = spawn("sh", ["-c", `while :; do echo never resting; done >> ${r.log}`]);
+  t.after(() => writer.kill("SIGKILL"));
+  await until(() => existsSync(r.log) && statSync(r.log).size > 0, "the writer writes");
+  await follower.start();
+  assert.ok(seen.includes(r.log));
+  appendFileSync(quiet, "one line\n");
+  await until(() => seen.includes(quiet), "the quiet log");
+  await follower.stop();
+  const count = seen.length;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(seen.length, count);
 });
 
 test("live: when batches are refused for a while, it says so once and recovers with nothing lost", async (t) => {

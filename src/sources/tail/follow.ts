@@ -121,7 +121,7 @@ class FileFollower implements Follower {
     // Watching first: what is written during the first reading is then noticed.
     await this.#inTurn(() => this.#rearm());
     for (const log of this.#logs.values()) this.#dirty.add(log);
-    await this.#inTurn(() => this.#readDirty());
+    while (await this.#inTurn(() => this.#readDirty()));
     await this.#inTurn(() => this.#rearm());
     if (!this.#live) return;
     this.#slow = setInterval(() => {
@@ -162,21 +162,32 @@ class FileFollower implements Follower {
     }, afterMs);
   }
 
-  async #readDirty(): Promise<void> {
-    while (this.#live && this.#dirty.size > 0) {
-      const [log] = this.#dirty;
-      this.#dirty.delete(log!);
+  /**
+   * One turn for each log where something happened: one that never ends starves neither the others nor us.
+   * True when there is more to read now.
+   */
+  async #readDirty(): Promise<boolean> {
+    if (this.#retry !== undefined) return false;
+    const round = [...this.#dirty];
+    this.#dirty.clear();
+    let more = false;
+    let failure: CommitError | undefined;
+    for (const log of round) {
+      if (!this.#live) return false;
       try {
-        // Behind the others again: a log that never ends does not starve them.
-        if ((await log!.look()) === "more") this.#dirty.add(log!);
-        this.#commitsAgain();
+        if ((await log.look()) === "idle") continue;
+        this.#dirty.add(log);
+        more = true;
       } catch (error) {
         if (!(error instanceof CommitError)) throw error;
-        this.#dirty.add(log!);
-        this.#commitFailed(error);
-        return;
+        this.#dirty.add(log);
+        failure = error;
       }
     }
+    if (failure !== undefined) this.#commitFailed(failure);
+    else if (round.length > 0) this.#commitsAgain();
+    if (this.#dirty.size > 0) this.#wake(more ? 0 : COALESCE_MS);
+    return more && failure === undefined;
   }
 
   #commitFailed(error: CommitError): void {
