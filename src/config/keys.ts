@@ -44,6 +44,14 @@ export const KEYS = [
     reason: "a scan is over in minutes, and an address may belong to somebody else tomorrow",
   },
   {
+    name: "respond.kernel",
+    kind: { is: "switch" },
+    fallback: true,
+    summary:
+      "let the kernel make the first decision, at the third unused port, for a minute; the guard takes it over",
+    reason: "a scanner asks hundreds of ports in the time a program needs to wake up",
+  },
+  {
     name: "respond.allow",
     kind: { is: "prefixes" },
     fallback: [],

@@ -1,5 +1,5 @@
 // Scans become verdicts and, in block mode, blocks.
-import { PrefixSet } from "../../core/address.ts";
+import { PrefixSet, parsePrefix } from "../../core/address.ts";
 import type { Event } from "../../core/events.ts";
 import { NftablesBackend } from "../../respond/backends/nftables.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
@@ -15,15 +15,19 @@ export const respondPart: PartDefinition = {
   name: "respond",
   stillRuns: "scans are detected and reported, but nobody is blocked; blocks in force stay",
   async start({ settings, store, bus, clock }: PartContext) {
-    const { respond } = settings.config;
+    const { respond, sentry } = settings.config;
     const facts = new HostFactsReader({ ignoreFiles: [], clock });
     const responder = new Responder({
       mode: settings.mode,
       blockMs: respond.block_for,
       maxPerMinute: respond.max_blocks_per_minute,
       maxInForce: respond.max_blocks,
-      allow: new PrefixSet(settings.allow),
+      // Whom the sentry does not count the kernel must not count either.
+      allow: new PrefixSet([...settings.allow, ...sentry.ignore.map((text) => parsePrefix(text)!)]),
       backend: settings.mode === "block" ? new NftablesBackend() : new RecordBackend(),
+      tripwire: respond.kernel
+        ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
+        : false,
       history: store.blocks,
       facts: () => facts.current(),
       emit: bus.emit,
