@@ -185,7 +185,8 @@ test("a value reads as the shell reads it", (t) => {
       '"a\\qb"',
       "\\$",
       '"\\\n"',
-      "$A",
+      `\${A}`,
+      '"$A"',
       `"\${A}"`,
     ),
   );
