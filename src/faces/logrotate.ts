@@ -113,14 +113,7 @@ function openVoice(request: LogrotateRequest, output: FaceOutput): Voice {
       await ended;
     });
   }
-  if (log === null)
-    return voiceOf(
-      output,
-      verbose,
-      () => {},
-      null,
-      async () => {},
-    );
+  if (log === null) return voiceOf(output, verbose, null, null, async () => {});
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOCTTY;
   const fd = openSync(log, flags, 0o644);
   const send = (text: string): void => {

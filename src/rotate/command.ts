@@ -1,6 +1,7 @@
 // Runs the administrator's commands: rotation scripts, mailers, compressors. Arguments are passed as arguments, never pasted
 // into shell text, so a log may be called anything.
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import type { Identity } from "./types.ts";
 
 export type CommandResult = {
@@ -19,6 +20,8 @@ export type CommandOptions = {
   readonly stdout?: Stream;
   /** Whether stdout (unless given) and stderr go where ours go; otherwise their end is collected. */
   readonly inherit?: boolean;
+  /** Whether it yields the processor to everything else (nice 19). */
+  readonly background?: boolean;
   /** What it gets as descriptor 3. */
   readonly extra?: number | undefined;
   /** Whose rights it has; null for ours. */
@@ -34,7 +37,15 @@ export function runCommand(
   argv: readonly [string, ...string[]],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const { stdin = "ignore", stdout, inherit = false, identity = null, extra, signal } = options;
+  const {
+    stdin = "ignore",
+    stdout,
+    inherit = false,
+    identity = null,
+    background = false,
+    extra,
+    signal,
+  } = options;
   const sink = inherit ? "inherit" : "pipe";
   return new Promise((resolve) => {
     const child = spawn(argv[0], argv.slice(1), {
@@ -42,6 +53,7 @@ export function runCommand(
       ...(identity === null ? {} : { uid: identity.uid, gid: identity.gid }),
       ...(signal === undefined ? {} : { signal }),
     });
+    if (background && child.pid !== undefined) yieldProcessor(child.pid);
     let output = "";
     const collect = (chunk: Buffer): void => {
       output = (output + chunk.toString("utf8")).slice(-MAX_OUTPUT);
@@ -56,4 +68,12 @@ export function runCommand(
       resolve({ ok: status === 0, why, output });
     });
   });
+}
+
+function yieldProcessor(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or may not be reniced here: it does its work all the same.
+  }
 }

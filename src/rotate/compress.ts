@@ -1,7 +1,6 @@
 // Compresses one generation: into a new file that nobody may read sooner or wider than the old one, made durable before the
 // old one goes. Small files are compressed here, since starting gzip costs more than the work; the rest by the named command.
 import {
-  close,
   closeSync,
   constants,
   fstatSync,
@@ -25,7 +24,6 @@ import type { Compressor, Identity } from "./types.ts";
 const IN_PROCESS_BYTES = 2 * 1024 * 1024;
 
 const fsyncDurably = promisify(fsync);
-const closeLater = promisify(close);
 
 export type CompressWork = {
   readonly from: string;
@@ -58,7 +56,7 @@ export async function compressFile(
     await writeCompressed(work, source, target, stat.size);
     const { atimeMs, mtimeMs } = work.times ?? stat;
     withIdentity(identity, () => futimesSync(target, atimeMs / 1000, mtimeMs / 1000));
-    await fsyncDurably(target);
+    if (directories.isDurable(work.to)) await fsyncDurably(target);
     withIdentity(identity, () => finishPart(part, work.to, work.stamp, directories));
     return { bytesIn: stat.size, bytesOut: fstatSync(target).size };
   } catch (error) {
@@ -66,7 +64,7 @@ export async function compressFile(
     throw error;
   } finally {
     closeSync(source);
-    if (target >= 0) await closeLater(target);
+    if (target >= 0) closeSync(target);
   }
 }
 
@@ -86,6 +84,7 @@ async function writeCompressed(
     stdin: source,
     stdout: target,
     identity: work.identity,
+    background: true,
     signal: work.signal,
   });
   if (!result.ok) {
@@ -97,6 +96,11 @@ async function writeCompressed(
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+/** Whether this is compressed by ourselves and at once, rather than by a command that takes a core for a while. */
+export function isLight(compressor: Compressor, sizeBytes: number): boolean {
+  return sizeBytes <= IN_PROCESS_BYTES && gzipLevel(compressor) !== null;
 }
 
 /** The level when the command is plain gzip and its options say nothing but a level; null when the command must run. */

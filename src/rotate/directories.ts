@@ -1,6 +1,15 @@
 // Names files through descriptors of their directories, so that nobody who can rename a directory under a rotation, or put
 // a link in its place, can send root elsewhere. A link on the way is followed only where root alone could have put it.
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statfsSync,
+} from "node:fs";
 import { SystemCallError } from "../core/errors.ts";
 import { baseOf, directoryOf } from "./names/match.ts";
 
@@ -8,6 +17,8 @@ import { baseOf, directoryOf } from "./names/match.ts";
 const O_PATH = 0o10000000;
 const WALK = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const MAX_LINKS = 40;
+// statfs(2).
+const TMPFS_MAGIC = 0x0102_1994;
 // In a directory with this bit only the owner of an entry may rename or remove it.
 const STICKY = 0o1000;
 // Logs of one stanza lie in few directories; past this the oldest handle is closed and walked again when needed.
@@ -18,6 +29,8 @@ type Place = {
   readonly prefix: string;
   /** -1 for a plain path. */
   readonly fd: number;
+  /** Its files are in memory: nothing on it survives a power cut, and waiting for its disk is for nothing. */
+  readonly volatile: boolean;
 };
 
 /** Open directories. Dispose of it when the rotation is over. */
@@ -30,6 +43,11 @@ export class Directories {
    */
   at(path: string): string {
     return this.#place(directoryOf(path)).prefix + baseOf(path);
+  }
+
+  /** Whether a file there can be made durable at all. */
+  isDurable(path: string): boolean {
+    return !this.#place(directoryOf(path)).volatile;
   }
 
   [Symbol.dispose](): void {
@@ -88,9 +106,10 @@ function walk(path: string): Place {
     closeSync(fd);
     throw error;
   }
-  if (!fixed) return { prefix: `/proc/self/fd/${fd}/`, fd };
+  const volatile = statfsSync(`/proc/self/fd/${fd}/.`).type === TMPFS_MAGIC;
+  if (!fixed) return { prefix: `/proc/self/fd/${fd}/`, fd, volatile };
   closeSync(fd);
-  return { prefix: plain, fd: -1 };
+  return { prefix: plain, fd: -1, volatile };
 }
 
 function components(path: string): string[] {

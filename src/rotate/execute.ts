@@ -1,6 +1,7 @@
 // Walks the plans of one stanza: scripts and renames in order, compression beside them. It decides nothing but what a failure
 // means: it ends the log's rotation, and with `sharedscripts` the rotation of all of the stanza's logs.
 import { describeError } from "../core/errors.ts";
+import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
 import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
 import { doStep, runScript, type StepContext } from "./step.ts";
@@ -24,7 +25,10 @@ export type StanzaRun = {
 };
 
 export type ExecuteContext = StepContext & {
+  /** For compression by a command. */
   readonly pool: Pool;
+  /** For compression that mostly waits for the disk. */
+  readonly lightPool: Pool;
   /** Where it is noted what has been done. */
   readonly notes: Notes;
   /** Set when a run that was cut short is being finished: what is over is passed by. */
@@ -192,12 +196,18 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
     try {
       for (const rest of restOf(step, context)) {
         const work = (): Promise<number> => doStep(rest, track.plan.seen, context);
-        track.bytesAtRisk += await (rest.do === "compress" ? context.pool(work) : work());
+        track.bytesAtRisk += await poolFor(rest, context)(work);
       }
     } catch (error) {
       track.failure = explain(step, error);
     }
   }
+}
+
+// Compression that takes a core is bounded by the cores; small files only wait for the disk, and do so together.
+function poolFor(step: RotationStep, { pool, lightPool }: ExecuteContext): Pool {
+  if (step.do !== "compress") return (work) => work();
+  return isLight(step.with, step.sizeBytes) ? lightPool : pool;
 }
 
 // The step and what the system said of it; the system's own text names files by descriptor, which helps nobody.

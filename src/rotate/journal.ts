@@ -52,7 +52,15 @@ export class Journal {
     const logs = plans.map(({ stanza: _, ...log }) => log);
     this.#write({ begin, at: atMs, clock: Date.now(), stanza: plans[0]!.stanza, logs });
     fsyncSync(this.#fd);
-    return { done: (what) => this.#write({ done: what, of: begin }) };
+    return {
+      done: (what) => {
+        try {
+          this.#write({ done: what, of: begin });
+        } catch {
+          // The disk is full: after a kill this script would run twice, which is no reason to stop now.
+        }
+      },
+    };
   }
 
   #write(line: Line): void {

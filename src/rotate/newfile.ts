@@ -48,8 +48,13 @@ export function createLike(path: string, like: Likeness, directories: Directorie
 
 /** As `createLike`, for a name from `partName`: what an interrupted run left there goes first. */
 export function createPart(part: string, like: Likeness, directories: Directories): number {
-  removeIfThere(directories.at(part));
-  return createLike(part, like, directories);
+  try {
+    return createLike(part, like, directories);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    unlinkSync(directories.at(part));
+    return createLike(part, like, directories);
+  }
 }
 
 /** Gives a whole file its name. What stands in its way is moved aside to `NAME-STAMP.backup`, as logrotate does. */

@@ -8,7 +8,7 @@ import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from ".
 import { Listings } from "./glob/expand.ts";
 import { withIdentity } from "./identity.ts";
 import { inventory } from "./inventory.ts";
-import { dropJournal, Journal, NO_NOTES, readJournal } from "./journal.ts";
+import { dropJournal, Journal, NO_NOTES, type Notes, readJournal } from "./journal.ts";
 import { faultsMatter, loadConfigs } from "./load.ts";
 import { lockState, StateBusyError } from "./lock.ts";
 import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
@@ -78,7 +78,7 @@ export async function runRotations(
   const now = options.now ?? new Date();
   const state = loadState(statePath);
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
-  const tally = new Tally(state.stamps, now, emit);
+  const tally = new Tally(state.stamps, statePath, now, emit);
   using directories = new Directories();
   const context = {
     directories,
@@ -88,9 +88,10 @@ export async function runRotations(
     scriptLog: options.scriptLog,
     signal,
     pool: makePool(options.compressors ?? availableParallelism()),
+    lightPool: makePool(LIGHT_COMPRESSIONS),
   };
   const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
-  await finishEarlier(journalPath, context, tally, statePath);
+  await finishEarlier(journalPath, context, tally);
   let journal: Journal | null = null;
   const pending: Promise<readonly LogOutcome[]>[] = [];
   for (const stanza of rotation.stanzas) {
@@ -102,27 +103,26 @@ export async function runRotations(
     if (due.length === 0) continue;
     if (stanza.settings.copy === "copytruncate") tally.warn(holeWarnings(due));
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
-    const notes = journal?.begin(due, now.getTime()) ?? NO_NOTES;
+    const notes = beginNotes(journal, due, now, tally);
     const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });
     pending.push(run.outcomes);
   }
   for (const outcomes of await Promise.all(pending)) for (const outcome of outcomes) tally.done(outcome);
   if (options.only === undefined && !signal?.aborted) tally.prune();
-  const saved = tally.save(statePath);
+  const saved = tally.save();
+  await tally.mailErrors(context.mailCommand);
   if (saved && !signal?.aborted) journal?.close();
   else journal?.leave();
   return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
 }
 
+// So many small files wait for the disk together: as many as Node has threads for that, and some to keep them fed.
+const LIGHT_COMPRESSIONS = 16;
+
 type RunContext = Omit<ExecuteContext, "identity" | "notes" | "replay">;
 
 // Does the rest of what a run that was cut short had begun, and stamps it with that run's moment.
-async function finishEarlier(
-  path: string | null,
-  context: RunContext,
-  tally: Tally,
-  statePath: string,
-): Promise<void> {
+async function finishEarlier(path: string | null, context: RunContext, tally: Tally): Promise<void> {
   if (path === null) return;
   try {
     const unfinished = readJournal(path);
@@ -131,10 +131,19 @@ async function finishEarlier(
       const run = await executeStanza(plans, { ...context, identity, notes: NO_NOTES, replay });
       for (const outcome of await run.outcomes) tally.done(outcome, atMs);
     }
-    if (unfinished.length === 0 || tally.save(statePath)) dropJournal(path);
+    if (unfinished.length === 0 || tally.save()) dropJournal(path);
   } catch (error) {
     const why = `the journal of an interrupted rotation cannot be used: ${describeError(error)}`;
     tally.fail(path, why, `look at ${path}, and remove it when it is not telltale's`);
+  }
+}
+
+function beginNotes(journal: Journal | null, due: readonly LogPlan[], now: Date, tally: Tally): Notes {
+  try {
+    return journal?.begin(due, now.getTime()) ?? NO_NOTES;
+  } catch (error) {
+    tally.unjournalled(error);
+    return NO_NOTES;
   }
 }
 
@@ -143,8 +152,7 @@ function openJournal(path: string, tally: Tally): Journal | null {
   try {
     return new Journal(path);
   } catch (error) {
-    const why = `no journal can be kept, so an interrupted rotation could not be finished: ${describeError(error)}`;
-    tally.fail(path, why, "check the directory of the state file, its rights and its free space");
+    tally.unjournalled(error);
     return null;
   }
 }
