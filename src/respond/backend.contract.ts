@@ -18,6 +18,8 @@ export type Contract = {
   readonly outlivesProcess: boolean;
   /** Takes whole networks too. */
   readonly networks: boolean;
+  /** Why this machine cannot do it, or null. */
+  readonly skip?: () => string | null;
   /** Arguments for testing/backend-child.ts, made for each scene. */
   readonly args?: (t: TestContext) => readonly string[];
 };
@@ -104,7 +106,7 @@ function scenes(contract: Contract): void {
     body: (t: TestContext, lab: Lab, backend: RemoteBackend, args: readonly string[]) => Promise<void>,
   ) =>
     test(text, { timeout: 30_000 }, async (t) => {
-      const why = cannotLab();
+      const why = cannotLab() ?? contract.skip?.() ?? null;
       if (why !== null) return t.skip(why);
       const lab = makeLab(t);
       const args = contract.args?.(t) ?? [];

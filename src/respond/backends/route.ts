@@ -1,9 +1,9 @@
 // Blocks by a route into nothing: for hosts without a packet filter. The stranger's packets still arrive; what is lost is
 // every answer to them.
-import { execFile } from "node:child_process";
 import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
 import { MissingPartError } from "../../core/errors.ts";
 import { SimpleBackend, type Way } from "./simple.ts";
+import { runTool } from "./tool.ts";
 
 // Routes carry the number of who made them (rtnetlink(7), rtm_protocol); 0x74 is nobody's in iproute2's rt_protos. Only
 // routes with this number are ever read or removed.
@@ -57,19 +57,5 @@ function lines(verb: "replace" | "del", targets: readonly Prefix[]): string {
 }
 
 function ip(args: readonly string[], input: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      maxBuffer: 64 * 1024 * 1024,
-      timeout: 30_000,
-      env: { PATH: "/usr/sbin:/sbin:/usr/bin:/bin", LC_ALL: "C" },
-    };
-    const child = execFile("ip", args, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new Error(stderr.split("\n")[0] || error.message, { cause: error }));
-    });
-    child.stdin?.on("error", () => {
-      // ip ended before it read all: its exit status, above, says why.
-    });
-    child.stdin?.end(input);
-  });
+  return runTool("ip", args, input);
 }

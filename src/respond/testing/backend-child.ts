@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { parsePrefix } from "../../core/address.ts";
 import type { Backend } from "../backend.ts";
 import { hostsDenyBackend } from "../backends/hosts-deny.ts";
+import { IptablesBackend } from "../backends/iptables.ts";
 import { NftablesBackend } from "../backends/nftables.ts";
 import { RecordBackend } from "../backends/record.ts";
 import { routeBackend } from "../backends/route.ts";
@@ -12,6 +13,7 @@ import type { FirewallChange } from "../types.ts";
 const MAKE: Record<string, () => Backend> = {
   nftables: () => new NftablesBackend({ via: "libnftables" }),
   "nft-program": () => new NftablesBackend({ via: "nft" }),
+  iptables: () => new IptablesBackend(),
   route: () => routeBackend(),
   "hosts.deny": () => hostsDenyBackend(process.argv[3]),
   record: () => new RecordBackend(),
