@@ -41,6 +41,7 @@ const SCAN_METRICS: readonly Metric[] = [
     unit: "count",
     better: "neither",
   },
+  { key: "beyond", title: "learned beyond that", unit: "count", better: "less" },
   { key: "untilSilentMs", title: "first probe to last answer", unit: "ms", better: "less" },
   { key: "afterKthMs", title: `${DECISION_AT}th closed port to last answer`, unit: "ms", better: "less" },
   CPU,
@@ -73,6 +74,7 @@ const SCANS: readonly Scan[] = [
     argv: (_, { host4 }) => [...NMAP, "-p-", host4],
     goals: [
       { metric: "answered", atMost: 40 },
+      { metric: "beyond", atMost: 0 },
       { metric: "answered", over: "PortSentry", ratioAtLeast: 1 },
     ],
   },
@@ -83,6 +85,7 @@ const SCANS: readonly Scan[] = [
     argv: (_, { host4 }) => [...NMAP, host4],
     goals: [
       { metric: "answered", atMost: 40 },
+      { metric: "beyond", atMost: 0 },
       { metric: "answered", over: "PortSentry", ratioAtLeast: 1 },
     ],
   },
@@ -102,6 +105,7 @@ const SCANS: readonly Scan[] = [
     ],
     goals: [
       { metric: "answered", atMost: 40 },
+      { metric: "beyond", atMost: 0 },
       { metric: "answered", over: "PortSentry", ratioAtLeast: 1 },
     ],
   },
@@ -166,7 +170,8 @@ async function scan({ lab, stranger, cost }: Scene, wanted: Scan): Promise<Sampl
   const spent = cost();
   scanner.kill("SIGKILL");
   await endCapture(capture);
-  return { ...whatWasLearned(readSegments(path, stranger.host4), open, DECISION_AT), ...spent };
+  const learned = whatWasLearned(readSegments(path, stranger.host4), open, DECISION_AT);
+  return { ...learned, beyond: Math.max(0, learned.learned - learned.oracle), ...spent };
 }
 
 async function startCapture(lab: Lab, stranger: Client): Promise<{ path: string; capture: ChildProcess }> {

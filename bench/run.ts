@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { checkBench } from "./check.bench.ts";
 import { writeDocument } from "./document.ts";
 import { alignColumns, goalLines, tableOf } from "./figures.ts";
+import { guardBench } from "./guard.bench.ts";
 import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
 import { measuringObstacle, runCase } from "./measure.ts";
 import { keepRecord } from "./record.ts";
@@ -13,7 +14,7 @@ import { rotateBench } from "./rotate.bench.ts";
 import { makeScratch } from "./scratch.ts";
 import type { Bench, Case, CaseResult } from "./types.ts";
 
-const BENCHES: readonly Bench[] = [rotateBench, checkBench, respondBench];
+const BENCHES: readonly Bench[] = [rotateBench, checkBench, respondBench, guardBench];
 
 const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--scale X] [--list] [--document]
 

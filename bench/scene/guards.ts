@@ -60,7 +60,7 @@ function telltale(name: string, role: Guard["role"], settings: string): Guard {
 }
 
 // Stealth detection on every port, and Debian's suggestion for KILL_ROUTE with iptables (portsentry.conf).
-const portsentry: Guard = {
+export const portsentry: Guard = {
   name: "PortSentry",
   role: "peer",
   command: "portsentry -atcp # KILL_ROUTE: iptables -I INPUT -s $TARGET$ -j DROP",
@@ -125,8 +125,8 @@ export function allGuards(hasTripwire: boolean, settings: string): Guard[] {
   ];
 }
 
-// Processes whose network is the host's: the lab's own namespace, told by what a command in it sees.
-function processesOf(lab: Lab): number[] {
+/** Processes whose network is the host's: the lab's own namespace, told by what a command in it sees. */
+export function processesOf(lab: Lab): number[] {
   const network = lab.run("host", ["readlink", "/proc/self/ns/net"]).stdout.trim();
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && networkOf(name) === network)
@@ -141,10 +141,14 @@ function networkOf(pid: string): string | null {
   }
 }
 
-// proc(5): fields 14 to 17 of stat are user and system time of the process and of the children it waited for.
-function costOf(pids: readonly number[]): Sample {
+/**
+ * What processes have cost so far: CPU time with that of the children they waited for (proc(5), fields 14 to 17 of stat),
+ * peak memory, and the memory that is theirs alone or their share of (PSS) now.
+ */
+export function costOf(pids: readonly number[]): Sample {
   let cpuMs = 0;
   let rssMb = 0;
+  let pssMb = 0;
   for (const pid of pids) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -152,9 +156,11 @@ function costOf(pids: readonly number[]): Sample {
       for (const field of fields.slice(11, 15)) cpuMs += (Number(field) * 1_000) / CLOCK_TICKS;
       const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
       rssMb += (Number(peak ?? 0) * 1_024) / 1e6;
+      const share = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1];
+      pssMb += (Number(share ?? 0) * 1_024) / 1e6;
     } catch {
       // It ended in the meantime; what it cost is in its parent's account.
     }
   }
-  return { cpuMs, rssMb };
+  return { cpuMs, rssMb, pssMb };
 }
