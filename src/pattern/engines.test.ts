@@ -24,7 +24,7 @@ function partsOf(pattern: string, locale: Locale) {
   assert.ok(!("fault" in read), `${pattern} is valid`);
   const nodes = read.lines.map(({ node }) => overreach(node, sets));
   const program = buildProgram(nodes.map((node) => ({ number: 0, node })));
-  const classes = new AlphabetClasses(sets.ranges, sets.edgeRanges(), program.hasWordAssertions);
+  const classes = new AlphabetClasses(sets, program.hasWordAssertions);
   return { sets, read, stepper: new Stepper(program, classes, 1) };
 }
 

@@ -46,9 +46,9 @@ export interface PatternSet {
 
 const CACHE_BYTES = 16 << 20;
 
-// One pattern of 100,000 states is already 50 times the largest rule Debian ships; the whole set may have 40 such.
+// One pattern of 100,000 states is already 50 times the largest rule Debian ships; the whole set may have 20 such.
 const PATTERN_STATES_MAX = 100_000;
-const SET_STATES_MAX = 4_000_000;
+const SET_STATES_MAX = 2_000_000;
 
 /**
  * Compiles POSIX extended regular expressions as GNU grep -E reads them. A pattern that holds newlines is several
@@ -139,7 +139,7 @@ class CompiledSet implements PatternSet {
     this.#lowest = new LowestMatch((...line) => this.#isConfirmed(...line));
     this.#every = new EveryMatch(size);
     const program = buildProgram(members);
-    const classes = new AlphabetClasses(sets.ranges, sets.edgeRanges(), program.hasWordAssertions);
+    const classes = new AlphabetClasses(sets, program.hasWordAssertions);
     const stepper = new Stepper(program, classes, size);
     const plain = plainLimit(sets.locale);
     this.#dfa = new LazyDfa(stepper, plain, cacheBytes, this.#unsure);

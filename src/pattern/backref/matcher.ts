@@ -2,7 +2,6 @@
 // NP-hard (Aho 1990), so the work is counted: past the budget the answer is "undecided", never a long wait.
 import { casePartners } from "../locale/case.ts";
 import { decodeSymbols } from "../locale/symbols.ts";
-import { holds } from "../syntax/ranges.ts";
 import type { SetTable } from "../syntax/set-table.ts";
 import type { Assertion, SyntaxNode } from "../syntax/types.ts";
 import type { Verdict } from "./types.ts";
@@ -27,12 +26,12 @@ export class BackReferenceMatcher {
   readonly #budget: number;
   // Captures are kept only for groups that a back-reference names: slot 2i and 2i + 1 for the i-th of them.
   readonly #slots = new Map<number, number>();
-  readonly #word: readonly number[];
+  readonly #edge: number;
 
   constructor(node: SyntaxNode, sets: SetTable, budget = STEP_BUDGET) {
     this.#sets = sets;
     this.#budget = budget;
-    this.#word = sets.edgeRanges();
+    this.#edge = sets.edge();
     this.#findReferences(node);
     this.#start = this.#emit(node, 0);
   }
@@ -69,7 +68,7 @@ export class BackReferenceMatcher {
     const { next } = instruction;
     switch (instruction.do) {
       case "set":
-        if (at < line.length && holds(this.#sets.ranges[instruction.set]!, line[at]!)) {
+        if (at < line.length && this.#sets.holds(instruction.set, line[at]!)) {
           stack.push({ pc: next, at: at + 1, captures });
         }
         break;
@@ -104,8 +103,8 @@ export class BackReferenceMatcher {
   }
 
   #assertionHolds(what: Assertion, line: Int32Array, at: number): boolean {
-    const before = at > 0 && holds(this.#word, line[at - 1]!);
-    const after = at < line.length && holds(this.#word, line[at]!);
+    const before = at > 0 && this.#sets.holds(this.#edge, line[at - 1]!);
+    const after = at < line.length && this.#sets.holds(this.#edge, line[at]!);
     switch (what) {
       case "line-start":
         return at === 0;

@@ -7,8 +7,8 @@ export const DEAD = 0;
 /** Not computed yet. */
 export const UNKNOWN = -1;
 
-// Fewer states than this cannot hold even one line's walk without a flush per byte.
-const STATES_MIN = 32;
+// The state at hand, the one before it, the first and the dead one are always kept.
+const STATES_MIN = 4;
 const BYTES_PER_STATE = 96;
 
 /** Where a row leads to a state in which patterns have just matched, the entry is this; `stateOf` undoes it. */

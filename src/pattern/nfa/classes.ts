@@ -1,8 +1,9 @@
 // Cuts the alphabet into classes: two symbols that no set of the program tells apart are one column of the
-// automaton's table. A byte below the plain limit finds its class by one table look-up; the rest go by page.
+// automaton's table. A byte below the plain limit finds its class by one table look-up; the rest go by page. ASCII
+// and the rest never share a class: that costs a few columns, and saves comparing every set with every script.
 import type { Ranges } from "../locale/ctype.ts";
 import { SYMBOL_LIMIT } from "../locale/symbols.ts";
-import { holds } from "../syntax/ranges.ts";
+import { HIGH, type SetTable } from "../syntax/set-table.ts";
 
 const PAGE_BITS = 8;
 const PAGE_SIZE = 1 << PAGE_BITS;
@@ -14,7 +15,7 @@ export class AlphabetClasses {
   readonly low = new Int32Array(256);
   /** Per class: 1 for word characters. */
   readonly isWord: Uint8Array;
-  // Segment i runs from #starts[i] to just before #starts[i + 1]; #classOf[i] is its class.
+  // Above ASCII, segment i runs from #starts[i] to just before #starts[i + 1]; #classOf[i] is its class.
   readonly #starts: Int32Array;
   readonly #classOf: Int32Array;
   // Pages of 256 symbols, filled at first use: at most 4,353 of them.
@@ -22,55 +23,29 @@ export class AlphabetClasses {
   // Per set: the classes it holds, as 0 or 1.
   readonly #members: Uint8Array;
 
-  /**
-   * @param sets normalised ranges; @param word the word characters, which the classes tell apart as well when
-   * `needsWord` says that an assertion asks
-   */
-  constructor(sets: readonly Ranges[], word: Ranges, needsWord: boolean) {
-    const all = needsWord ? [...sets, word] : sets;
-    const starts = segmentStarts(all);
-    // Partition refinement: each set splits every class it holds only a part of.
-    const classes = new Int32Array(starts.length);
-    // splitInto[old] is good when splitBy[old] is the set at hand.
-    const splitInto: number[] = [0];
-    const splitBy: number[] = [-1];
-    let count = 1;
-    all.forEach((ranges, set) => {
-      let segment = 0;
-      for (let i = 0; i < ranges.length; i += 2) {
-        while (starts[segment]! < ranges[i]!) segment++;
-        for (; segment < starts.length && starts[segment]! <= ranges[i + 1]!; segment++) {
-          const old = classes[segment]!;
-          if (splitBy[old] !== set) {
-            splitBy[old] = set;
-            splitInto[old] = count++;
-            splitInto.push(0);
-            splitBy.push(-1);
-          }
-          classes[segment] = splitInto[old]!;
-        }
-      }
-    });
-    // Renumber: a split may have left an old number without members.
-    const numbers = new Map<number, number>();
-    this.#classOf = Int32Array.from(classes, (old) => {
-      let number = numbers.get(old);
-      if (number === undefined) numbers.set(old, (number = numbers.size));
-      return number;
-    });
-    this.#starts = starts;
-    this.count = numbers.size;
-    for (let symbol = 0; symbol < 256; symbol++) this.low[symbol] = this.#search(symbol);
-    this.isWord = new Uint8Array(this.count + 1);
-    this.#members = new Uint8Array(sets.length * this.count);
+  /** @param needsWord the classes tell word characters from others, because an assertion will ask */
+  constructor(sets: SetTable, needsWord: boolean) {
+    const edge = needsWord ? sets.edge() : -1;
+    const ascii = Int32Array.from({ length: HIGH }, (_, symbol) => symbol);
+    const lowClasses = refine(ascii, sets.low);
+    this.#starts = segmentStarts(sets.highs);
+    const highClasses = refine(this.#starts, sets.highs);
+    this.count = lowClasses.count + highClasses.count;
+    this.#classOf = highClasses.of.map((number) => number + lowClasses.count);
+    this.low.set(lowClasses.of);
+    for (let symbol = HIGH; symbol < 256; symbol++) this.low[symbol] = this.#search(symbol);
+    // One symbol of each class speaks for all.
     const sample = new Int32Array(this.count);
-    starts.forEach((start, segment) => {
-      sample[this.#classOf[segment]!] = start;
+    for (let symbol = 0; symbol < HIGH; symbol++) sample[this.low[symbol]!] = symbol;
+    this.#classOf.forEach((number, segment) => {
+      sample[number] = this.#starts[segment]!;
     });
+    this.isWord = new Uint8Array(this.count + 1);
+    this.#members = new Uint8Array(sets.low.length * this.count);
     for (let number = 0; number < this.count; number++) {
-      if (needsWord && holds(word, sample[number]!)) this.isWord[number] = 1;
-      for (let set = 0; set < sets.length; set++) {
-        if (holds(sets[set]!, sample[number]!)) this.#members[set * this.count + number] = 1;
+      if (needsWord && sets.holds(edge, sample[number]!)) this.isWord[number] = 1;
+      for (let set = 0; set < sets.low.length; set++) {
+        if (sets.holds(set, sample[number]!)) this.#members[set * this.count + number] = 1;
       }
     }
   }
@@ -105,17 +80,43 @@ export class AlphabetClasses {
   }
 }
 
-// Every symbol at which some set begins or has just ended, ascending, and 0.
-function segmentStarts(sets: readonly Ranges[]): Int32Array {
-  const isStart = new Uint8Array(SYMBOL_LIMIT + 1);
-  isStart[0] = 1;
-  for (const ranges of sets) {
+// The classes of segments that begin at `starts`: each set splits every class it holds only a part of.
+function refine(starts: Int32Array, sets: readonly Ranges[]): { of: Int32Array; count: number } {
+  const classes = new Int32Array(starts.length);
+  // splitInto[old] is good when splitBy[old] is the set at hand.
+  const splitInto: number[] = [0];
+  const splitBy: number[] = [-1];
+  sets.forEach((ranges, set) => {
+    let segment = 0;
     for (let i = 0; i < ranges.length; i += 2) {
-      isStart[ranges[i]!] = 1;
-      isStart[ranges[i + 1]! + 1] = 1;
+      while (starts[segment]! < ranges[i]!) segment++;
+      for (; segment < starts.length && starts[segment]! <= ranges[i + 1]!; segment++) {
+        const old = classes[segment]!;
+        if (splitBy[old] !== set) {
+          splitBy[old] = set;
+          splitInto[old] = splitInto.push(0) - 1;
+          splitBy.push(-1);
+        }
+        classes[segment] = splitInto[old]!;
+      }
     }
+  });
+  // A split may have left an old number without members.
+  const numbers = new Map<number, number>();
+  const of = classes.map((old) => {
+    let number = numbers.get(old);
+    if (number === undefined) numbers.set(old, (number = numbers.size));
+    return number;
+  });
+  return { of, count: numbers.size };
+}
+
+// Every symbol above ASCII at which some set begins or has just ended, ascending, and the first.
+function segmentStarts(sets: readonly Ranges[]): Int32Array {
+  const starts = new Set<number>([HIGH]);
+  for (const ranges of sets) {
+    for (let i = 0; i < ranges.length; i += 2) starts.add(ranges[i]!).add(ranges[i + 1]! + 1);
   }
-  const starts: number[] = [];
-  for (let at = 0; at >= 0 && at < SYMBOL_LIMIT; at = isStart.indexOf(1, at + 1)) starts.push(at);
-  return Int32Array.from(starts);
+  starts.delete(SYMBOL_LIMIT);
+  return Int32Array.from(starts).sort();
 }

@@ -1,10 +1,8 @@
 // Bracket expressions: `[…]` with classes, ranges, equivalence and collating forms (POSIX XBD 9.3.5), read the way
 // the GNU C library reads them where POSIX leaves the meaning open.
 import { casePartners, upperOf } from "../locale/case.ts";
-import { classRanges, type Ranges } from "../locale/ctype.ts";
 import { INVALID_BASE } from "../locale/symbols.ts";
 import { type ClassName, isClassName } from "../locale/types.ts";
-import { complement, normalise, union } from "./ranges.ts";
 import type { SetTable } from "./set-table.ts";
 import type { Reading, SyntaxFault } from "./types.ts";
 
@@ -128,11 +126,7 @@ class BracketReader {
         "write the class inside a second pair of brackets: [[:space:]]",
       );
     }
-    const set = this.#sets.named(`[${negated ? "^" : ""}${pairs.join()}:${classes.join()}`, () => {
-      let merged: Ranges = normalise(pairs);
-      for (const name of classes) merged = union(merged, classRanges(name, locale));
-      return negated ? complement(merged, this.#sets.top) : merged;
-    });
+    const set = this.#sets.bracket(pairs, classes, negated);
     return { set, end: at + 1, wantsMatcher, readingMatters };
   }
 

@@ -36,15 +36,24 @@ function append(out: number[], low: number, high: number): void {
   } else out.push(low, high);
 }
 
-/** What `[0, limit]` has and `ranges` (normalised) has not. */
-export function complement(ranges: Ranges, limit: number): number[] {
+/** The part of `ranges` that is not below `least`. */
+export function from(ranges: Ranges, least: number): number[] {
   const out: number[] = [];
-  let next = 0;
-  for (let i = 0; i < ranges.length && ranges[i]! <= limit; i += 2) {
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (ranges[i + 1]! >= least) out.push(Math.max(ranges[i]!, least), ranges[i + 1]!);
+  }
+  return out;
+}
+
+/** What `[least, most]` has and `ranges` (normalised, none below `least`) has not. */
+export function complement(ranges: Ranges, least: number, most: number): number[] {
+  const out: number[] = [];
+  let next = least;
+  for (let i = 0; i < ranges.length && ranges[i]! <= most; i += 2) {
     if (ranges[i]! > next) out.push(next, ranges[i]! - 1);
     next = ranges[i + 1]! + 1;
   }
-  if (next <= limit) out.push(next, limit);
+  if (next <= most) out.push(next, most);
   return out;
 }
 

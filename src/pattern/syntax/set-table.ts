@@ -1,54 +1,108 @@
 // The sets of symbols that the patterns of one set use, each once: `[[:alnum:]]` written two thousand times is
-// one entry, and the automaton's alphabet is cut along these entries only.
+// one entry, and the automaton's alphabet is cut along these entries only. ASCII and the rest are kept apart, because
+// sets differ in ASCII and share the rest: hundreds of brackets have a dozen different rests of 700 ranges each.
 import { casePartners } from "../locale/case.ts";
 import { classRanges, type Ranges } from "../locale/ctype.ts";
-
 import { BEYOND_UNICODE, INVALID_BASE, SYMBOL_LIMIT } from "../locale/symbols.ts";
-import type { Locale } from "../locale/types.ts";
-import { complement, holds, normalise, union } from "./ranges.ts";
+import type { ClassName, Locale } from "../locale/types.ts";
+import { complement, from, holds, normalise, union } from "./ranges.ts";
 import { repeat } from "./repeat.ts";
 import type { SyntaxNode } from "./types.ts";
+
+/** The first symbol that is no ASCII character: where a set's low part ends and its high part begins. */
+export const HIGH = 0x80;
+
+/** Single ranges `[low, high, …]` in any order and classes; of symbols, all that are in none when `negated`. */
+type Described = {
+  readonly pairs: readonly number[];
+  readonly classes?: readonly ClassName[];
+  readonly negated?: boolean;
+};
 
 export class SetTable {
   readonly locale: Locale;
   readonly ignoreCase: boolean;
-  /** Ranges of set `i`, normalised. */
-  readonly ranges: Ranges[] = [];
+  /** Per set: what it has of ASCII, normalised. */
+  readonly low: Ranges[] = [];
+  /** Per set: the number of its high part. */
+  readonly highOf: number[] = [];
+  /** The high parts, normalised. */
+  readonly highs: Ranges[] = [];
   // Per set its one node: a rule set has a quarter of a million characters, and few different ones.
   readonly #nodes: SyntaxNode[] = [];
   readonly #repeats = new Map<number, SyntaxNode>();
   readonly #byText = new Map<string, number>();
-  readonly #byHash = new Map<number, number[]>();
-  readonly #ofSymbol = new Map<number, number>();
+  readonly #byParts = new Map<string, number>();
+  readonly #highByText = new Map<string, number>();
+  readonly #ofSymbol: number[] = [];
+  readonly #ofHighSymbol = new Map<number, number>();
 
   constructor(locale: Locale, ignoreCase: boolean) {
     this.locale = locale;
     this.ignoreCase = ignoreCase;
   }
 
-  /** The largest symbol that a negated set can match. */
-  get top(): number {
-    return this.locale === "C" ? 0xff : BEYOND_UNICODE;
-  }
-
-  /** The set written as `text`, made by `make`, normalised, the first time. */
-  named(text: string, make: () => Ranges): number {
-    let id = this.#byText.get(text);
-    if (id === undefined) this.#byText.set(text, (id = this.#intern(make())));
-    return id;
-  }
-
   /** The set of one symbol, with its other case when case is ignored. */
   single(symbol: number): number {
-    let id = this.#ofSymbol.get(symbol);
-    if (id === undefined) {
-      const ranges = [symbol, symbol];
-      if (this.ignoreCase) {
-        for (const other of casePartners(symbol, this.locale)) ranges.push(other, other);
-      }
-      this.#ofSymbol.set(symbol, (id = this.#intern(normalise(ranges))));
+    const known = symbol < HIGH ? this.#ofSymbol[symbol] : this.#ofHighSymbol.get(symbol);
+    if (known !== undefined) return known;
+    const pairs = [symbol, symbol];
+    if (this.ignoreCase) {
+      for (const other of casePartners(symbol, this.locale)) pairs.push(other, other);
     }
+    const id = this.#define({ pairs });
+    if (symbol < HIGH) this.#ofSymbol[symbol] = id;
+    else this.#ofHighSymbol.set(symbol, id);
     return id;
+  }
+
+  /** The set of a bracket expression. */
+  bracket(pairs: readonly number[], classes: readonly ClassName[], negated: boolean): number {
+    return this.#named(`[${negated ? "^" : ""}${pairs.join()}:${classes.join()}`, {
+      pairs,
+      classes,
+      negated,
+    });
+  }
+
+  /** `.`, which never matches an invalid byte. */
+  any(): number {
+    return this.#named(".", { pairs: [0, Math.min(this.#top, BEYOND_UNICODE - 1)] });
+  }
+
+  /** Every symbol, invalid bytes included. */
+  everything(): number {
+    return this.#named("everything", { pairs: [0, SYMBOL_LIMIT - 1] });
+  }
+
+  /** `\w` and `\W`. */
+  word(negated: boolean): number {
+    return this.#named(negated ? "\\W" : "\\w", { pairs: [0x5f, 0x5f], classes: ["alnum"], negated });
+  }
+
+  /** `\s` and `\S`. */
+  space(negated: boolean): number {
+    return this.#named(negated ? "\\S" : "\\s", { pairs: [], classes: ["space"], negated });
+  }
+
+  /**
+   * What counts as a word character beside `\b` and its kin. The GNU C library takes an invalid byte there for the
+   * Latin-1 character of the same number.
+   */
+  edge(): number {
+    const pairs = [0x5f, 0x5f];
+    if (this.locale !== "C") {
+      const letters = classRanges("alnum", this.locale);
+      for (let byte = HIGH; byte <= 0xff; byte++) {
+        if (holds(letters, byte)) pairs.push(INVALID_BASE + byte, INVALID_BASE + byte);
+      }
+    }
+    return this.#named("edge", { pairs, classes: ["alnum"] });
+  }
+
+  /** Whether set `set` holds `symbol`. */
+  holds(set: number, symbol: number): boolean {
+    return holds(symbol < HIGH ? this.low[set]! : this.highs[this.highOf[set]!]!, symbol);
   }
 
   /** The node that matches one symbol of set `set`. */
@@ -65,60 +119,50 @@ export class SetTable {
     return node;
   }
 
-  /** `.`, which never matches an invalid byte. */
-  any(): number {
-    return this.named(".", () => [0, Math.min(this.top, BEYOND_UNICODE - 1)]);
+  // The largest symbol that a negated set can match.
+  get #top(): number {
+    return this.locale === "C" ? 0xff : BEYOND_UNICODE;
   }
 
-  /** Every symbol, invalid bytes included. */
-  everything(): number {
-    return this.named("everything", () => [0, SYMBOL_LIMIT - 1]);
+  #named(text: string, described: Described): number {
+    let id = this.#byText.get(text);
+    if (id === undefined) this.#byText.set(text, (id = this.#define(described)));
+    return id;
   }
 
-  /** `\w` and `\W`. */
-  word(negated: boolean): number {
-    return this.named(negated ? "\\W" : "\\w", () => this.#perhapsNot(this.wordRanges(), negated));
-  }
-
-  /** `\s` and `\S`. */
-  space(negated: boolean): number {
-    return this.named(negated ? "\\S" : "\\s", () =>
-      this.#perhapsNot(classRanges("space", this.locale), negated),
-    );
-  }
-
-  wordRanges(): number[] {
-    return union(classRanges("alnum", this.locale), [0x5f, 0x5f]);
-  }
-
-  /**
-   * What counts as a word character beside `\b` and its kin. The GNU C library takes an invalid byte there for the
-   * Latin-1 character of the same number.
-   */
-  edgeRanges(): number[] {
-    const ranges = this.wordRanges();
-    if (this.locale === "C") return ranges;
-    for (let byte = 0x80; byte <= 0xff; byte++) {
-      if (holds(ranges, byte)) ranges.push(INVALID_BASE + byte, INVALID_BASE + byte);
+  #define({ pairs, classes = [], negated = false }: Described): number {
+    const lowPairs: number[] = [];
+    for (let i = 0; i < pairs.length; i += 2) {
+      if (pairs[i]! < HIGH) lowPairs.push(pairs[i]!, Math.min(pairs[i + 1]!, HIGH - 1));
     }
-    return normalise(ranges);
+    for (const name of classes) lowPairs.push(...classRanges(name, "C"));
+    const members = normalise(lowPairs);
+    const low = negated ? complement(members, 0, HIGH - 1) : members;
+    const high = this.#highPart(normalise(from(pairs, HIGH)), classes, negated);
+    const key = `${low.join()}/${high}`;
+    let id = this.#byParts.get(key);
+    if (id === undefined) {
+      this.#byParts.set(key, (id = this.low.length));
+      this.low.push(low);
+      this.highOf.push(high);
+    }
+    return id;
   }
 
-  // The number of the set with exactly these normalised ranges.
-  #intern(ranges: Ranges): number {
-    let hash = ranges.length;
-    for (const bound of ranges) hash = Math.imul(hash ^ bound, 0x01000193);
-    const alike = this.#byHash.get(hash) ?? [];
-    const known = alike.find((id) => {
-      const other = this.ranges[id]!;
-      return other.length === ranges.length && other.every((bound, i) => bound === ranges[i]);
-    });
-    if (known !== undefined) return known;
-    this.#byHash.set(hash, [...alike, this.ranges.length]);
-    return this.ranges.push(ranges) - 1;
+  #highPart(pairs: Ranges, classes: readonly ClassName[], negated: boolean): number {
+    const wide = this.locale === "C" ? [] : [...new Set(classes)].filter((name) => !isAsciiOnly(name)).sort();
+    const text = `${negated ? "^" : ""}${pairs.join()}:${wide.join()}`;
+    let id = this.#highByText.get(text);
+    if (id === undefined) {
+      let members: Ranges = pairs;
+      for (const name of wide) members = union(members, from(classRanges(name, this.locale), HIGH));
+      id = this.highs.push(negated ? complement(members, HIGH, this.#top) : members) - 1;
+      this.#highByText.set(text, id);
+    }
+    return id;
   }
+}
 
-  #perhapsNot(ranges: Ranges, negated: boolean): Ranges {
-    return negated ? complement(ranges, this.top) : ranges;
-  }
+function isAsciiOnly(name: ClassName): boolean {
+  return name === "digit" || name === "xdigit";
 }

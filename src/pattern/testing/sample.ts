@@ -24,7 +24,11 @@ export function sampleLine(node: SyntaxNode, sets: SetTable, random: () => numbe
       case "assert":
         return Buffer.alloc(0);
       case "set":
-        return sampleSymbol(sets.ranges[inner.set]!, random, sets.locale === "C");
+        return sampleSymbol(
+          [...sets.low[inner.set]!, ...sets.highs[sets.highOf[inner.set]!]!],
+          random,
+          sets.locale === "C",
+        );
       case "group": {
         const text = walk(inner.body);
         groups.set(inner.number, text);
