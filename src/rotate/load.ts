@@ -310,6 +310,11 @@ class Loader {
       }
       for (const path of expansion.paths) {
         const log = isAbsolute(path) ? path.replace(/\/{2,}/g, "/") : resolve(path);
+        // Bytes that are no UTF-8 arrive as U+FFFD, and lead nowhere.
+        if (log.includes("\ufffd") && statSync(log, { throwIfNoEntry: false }) === undefined) {
+          this.#fault(place, "", `${log}: its name is not UTF-8`, "rename the log", "log not rotated");
+          continue;
+        }
         const owner = this.#owners.get(log);
         if (owner === undefined && logs.length < MAX_LOGS) {
           this.#owners.set(log, place);

@@ -264,3 +264,14 @@ test("a writer that was faster than create keeps what it wrote", async (t) => {
   appendFileSync(log, "");
   assert.equal(readFileSync(`${log}.1`, "utf8"), "old\n");
 });
+
+test("a log whose name is not UTF-8 is named, not passed over in silence", async (t) => {
+  const root = scratch(t);
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${root}/d/`), Buffer.from([0x61, 0xff]), Buffer.from(".log")]),
+    "x",
+  );
+  const { rotation, summary } = await rotate(root, "ROOT/d/*.log {\n size 1\n missingok\n rotate 1\n}\n");
+  assert.match(rotation.faults[0]?.message ?? "", /not UTF-8/);
+  assert.equal(summary.exitStatus, 1);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULTS, DIRECTIVES, nearestDirective, parseSizeBytes, parseWholeNumber } from "./parse.ts";
+import { parseSizeBytes, parseWholeNumber } from "../values/parse.ts";
+import { DEFAULTS, DIRECTIVES, nearestDirective } from "./parse.ts";
 
 const names = {
   uidOf: (name: string) => ({ root: 0, syslog: 104, "7": 77 })[name] ?? null,
