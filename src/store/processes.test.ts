@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { lineEvent, scratch } from "./rig.ts";
@@ -95,4 +95,24 @@ test("what root begins or writes in the folder of another user stays that user's
   } finally {
     process.seteuid?.(0);
   }
+});
+
+test("a history can be read where its reader may write nothing", (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root: run as root");
+  const dir = scratch(t);
+  const path = join(dir, "history.db");
+  {
+    using store = openStore(path);
+    store.append(lineEvent("kept"));
+  }
+  chmodSync(path, 0o644);
+  chmodSync(dir, 0o755);
+  process.seteuid?.(65534);
+  try {
+    using reader = openStore(path, { readOnly: true });
+    assert.equal(reader.lastSeq(), 1);
+  } finally {
+    process.seteuid?.(0);
+  }
+  assert.deepEqual(readdirSync(dir), ["history.db"]);
 });

@@ -177,16 +177,6 @@ test("a reader of a history that nobody began says so", (t) => {
   );
 });
 
-test("a history can be read where nothing can be written", (t) => {
-  const path = join(scratch(t), "history.db");
-  {
-    using store = openStore(path);
-    store.append(lineEvent("kept"));
-  }
-  using reader = openStore(path, { readOnly: true });
-  assert.equal(reader.lastSeq(), 1);
-});
-
 test("a file of a newer telltale is left alone", (t) => {
   const path = join(scratch(t), "history.db");
   openStore(path).close();
