@@ -138,6 +138,19 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/blocks.ts"),
   },
   {
+    name: "block",
+    summary: "lock an address or network out by hand",
+    usage: "ADDRESS... [--for DURATION] [--why TEXT]",
+    description: "The guardrails hold here too: what telltale guardrails lists is refused.",
+    options: [
+      { name: "for", value: "DURATION", summary: "how long (1h, 2d); 1h when not given" },
+      { name: "why", value: "TEXT", summary: "the reason, for telltale blocks and the report" },
+      CONFIG,
+    ],
+    examples: [["telltale block 192.0.2.7 --for 1d --why 'guesses passwords'", "lock it out for a day"]],
+    run: () => import("./commands/block.ts"),
+  },
+  {
     name: "unblock",
     summary: "lift the block of an address, or all of them",
     usage: "ADDRESS... | --all",
@@ -150,6 +163,30 @@ export const COMMANDS: readonly CommandDefinition[] = [
       ["telltale unblock --all", "let everybody in again"],
     ],
     run: () => import("./commands/unblock.ts"),
+  },
+  {
+    name: "panic",
+    summary: "let everybody in and stop blocking, now, whatever else is broken",
+    usage: "[--end]",
+    description:
+      "Removes telltale's table from the firewall and leaves a mark that keeps every guard, also one that starts later, from blocking " +
+      "until --end. Works with the guard down, the store damaged and the configuration broken.",
+    options: [{ name: "end", summary: "let blocking go on" }, CONFIG],
+    examples: [
+      ["telltale panic", "nobody is blocked any more"],
+      ["telltale panic --end", "back to normal"],
+    ],
+    run: () => import("./commands/panic.ts"),
+  },
+  {
+    name: "guardrails",
+    summary: "list who is never blocked, and why",
+    usage: "[--config FILE] [--json]",
+    description:
+      "Own addresses, loopback, gateways, resolvers, NTP and DHCP servers in use, peers of live SSH sessions, the allow list and portsentry.ignore.",
+    options: [CONFIG, JSON_OUT],
+    examples: [["telltale guardrails", "is my office in it?"]],
+    run: () => import("./commands/guardrails.ts"),
   },
   {
     name: "report",

@@ -9,6 +9,7 @@ import { type Prefix, parsePrefix } from "../core/address.ts";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
 import { type PortsentryConfig, parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
+import { isPanicked } from "./panic.ts";
 
 const CONFIG_FILE = "/etc/telltale/telltale.toml";
 const PORTSENTRY_CONFIG = "/etc/portsentry/portsentry.conf";
@@ -51,13 +52,21 @@ export function gatherSettings(configFile: string | undefined, block = false): S
   const asked: Mode = block ? "block" : config.respond.mode;
   // A lost allow list could lock somebody out: with a fault in what governs blocking, nobody is blocked.
   const unsafe = read.broken || read.faults.some((fault) => /^respond(\.|$)/.test(fault.key));
-  const modeBecause = asked === "block" && unsafe ? `${file} has a fault that concerns blocking` : "";
+  const panicked = isPanicked(storeDirectory);
+  const modeBecause =
+    asked === "observe"
+      ? ""
+      : unsafe
+        ? `${file} has a fault that concerns blocking`
+        : panicked
+          ? "telltale panic is in force; telltale panic --end lets blocking go on"
+          : "";
   return {
     host: hostname(),
     configFile: file,
     config,
     faults,
-    mode: unsafe ? "observe" : asked,
+    mode: unsafe || panicked ? "observe" : asked,
     modeBecause,
     storeDirectory,
     storeFile: join(storeDirectory, "telltale.db"),

@@ -278,6 +278,39 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
     await again.stop("SIGINT");
   });
 
+  await t.test("telltale panic stops a running guard from blocking, until it is ended", async () => {
+    const again = await startGuard(lab, ["--block", "--config", config]);
+    assert.equal(isServed("stranger", stranger.host4), false);
+    assert.match(telltale("panic").stdout, /Nobody is blocked until/);
+    assert.equal(isServed("stranger", stranger.host4), true);
+    await again.until("part.failed", (event) => /telltale panic/.test(event.why));
+    const scanAgain = (ports: string) =>
+      lab.run("stranger", [
+        "nmap",
+        "-sS",
+        "-Pn",
+        "-n",
+        "-T4",
+        "--max-retries",
+        "0",
+        "-p",
+        ports,
+        "--host-timeout",
+        "4s",
+        stranger.host4,
+      ]);
+    scanAgain("6000-6100");
+    const { verdict } = await again.until("verdict.reached", (event) => event.verdict.source === stranger.v4);
+    assert.equal(verdict.mode, "observe");
+    assert.equal(isServed("stranger", stranger.host4), true);
+    telltale("panic", "--end");
+    await again.until("part.recovered", (event) => /telltale panic/.test(event.how));
+    assert.match(telltale("block", stranger.v4, "--why", "enough").stdout, /is locked out for 1h/);
+    assert.equal(isServed("stranger", stranger.host4), false);
+    assert.match(telltale("block", client("router").v4).stderr, /never blocked: .*gateway/);
+    await again.stop();
+  });
+
   await t.test("telltale unblock --all removes the table, guard down or not", () => {
     assert.match(telltale("unblock", "--all").stdout, /Everybody is let in again/);
     assert.equal(ruleset(lab), "");

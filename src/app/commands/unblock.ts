@@ -1,16 +1,14 @@
 // Lets an address, or everybody, in again. It must work when nothing else does: with the guard down, the store
 // damaged or the configuration broken.
-import { PrefixSet, parsePrefix } from "../../core/address.ts";
+import { parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
-import type { EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
-import { liftAllTelltale, NftablesBackend } from "../../respond/backends/nftables.ts";
-import { HostFactsReader } from "../../respond/facts.ts";
-import { Responder } from "../../respond/responder.ts";
-import { openStore, type Store } from "../../store/store.ts";
+import { liftAllTelltale } from "../../respond/backends/nftables.ts";
+import { openStore } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { manualResponder } from "../manual-responder.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
@@ -22,9 +20,9 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     return 64;
   }
   const settings = gatherSettings(values["config"] as string | undefined);
-  if (all) return await unblockAll(settings);
+  if (all) return await unblockEverybody(settings);
   const store = openStore(settings.storeFile);
-  const responder = responderFor(settings, store);
+  const { responder } = manualResponder(settings, store);
   let status = 0;
   try {
     for (const operand of operands) {
@@ -44,8 +42,8 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   return status;
 }
 
-// The firewall first, by itself; the history afterwards, if it can be opened at all.
-async function unblockAll(settings: Settings): Promise<number> {
+/** Lifts every block: the firewall first, by itself; the history afterwards, if it can be opened at all. Returns the exit status. */
+export async function unblockEverybody(settings: Settings): Promise<number> {
   await liftAllTelltale();
   try {
     using store = openStore(settings.storeFile);
@@ -77,21 +75,4 @@ async function unblockAll(settings: Settings): Promise<number> {
     );
     return 1;
   }
-}
-
-function responderFor(settings: Settings, store: Store): Responder {
-  const bus = new Bus(settings.host, systemClock);
-  const facts = new HostFactsReader({ ignoreFiles: [] });
-  return new Responder({
-    mode: "observe",
-    allow: new PrefixSet(settings.allow),
-    backend: new NftablesBackend(),
-    history: store.blocks,
-    facts: () => facts.current(),
-    emit: (body: EventBody) => {
-      const event = bus.stamp(body);
-      store.append(event);
-      return event;
-    },
-  });
 }

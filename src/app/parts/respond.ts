@@ -1,11 +1,11 @@
 // Scans become verdicts and, in block mode, blocks.
-import { PrefixSet, parsePrefix } from "../../core/address.ts";
 import type { Event } from "../../core/events.ts";
 import { NftablesBackend } from "../../respond/backends/nftables.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
-import { HostFactsReader } from "../../respond/facts.ts";
 import { Responder } from "../../respond/responder.ts";
+import { isPanicked } from "../panic.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
+import { allowedBy, factsReader } from "../protected.ts";
 import { markMode } from "../reporting.ts";
 
 // How soon a lift by another process is known here.
@@ -15,15 +15,14 @@ export const respondPart: PartDefinition = {
   name: "respond",
   stillRuns: "scans are detected and reported, but nobody is blocked; blocks in force stay",
   async start({ settings, store, bus, clock }: PartContext) {
-    const { respond, sentry } = settings.config;
-    const facts = new HostFactsReader({ ignoreFiles: [], clock });
+    const { respond } = settings.config;
+    const facts = factsReader();
     const responder = new Responder({
       mode: settings.mode,
       blockMs: respond.block_for,
       maxPerMinute: respond.max_blocks_per_minute,
       maxInForce: respond.max_blocks,
-      // Whom the sentry does not count the kernel must not count either.
-      allow: new PrefixSet([...settings.allow, ...sentry.ignore.map((text) => parsePrefix(text)!)]),
+      allow: allowedBy(settings),
       backend: settings.mode === "block" ? new NftablesBackend() : new RecordBackend(),
       tripwire: respond.kernel
         ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
@@ -42,6 +41,31 @@ export const respondPart: PartDefinition = {
     // `telltale unblock` runs beside the guard: what it lifted and wrote down is taken up here.
     const own = new Set<string>();
     let seq = store.lastSeq();
+    let braked = false;
+    const followBrake = async (): Promise<void> => {
+      const on = isPanicked(settings.storeDirectory);
+      if (on === braked || settings.mode !== "block") return;
+      braked = on;
+      responder.setMode(on ? "observe" : "block");
+      markMode(store, on ? "observe" : "block");
+      if (!on) {
+        await responder.restore();
+        bus.emit({
+          type: "part.recovered",
+          part: "respond",
+          how: "telltale panic has ended: scanners are locked out again",
+        });
+        return;
+      }
+      await responder.liftAll();
+      bus.emit({
+        type: "part.failed",
+        part: "respond",
+        why: "telltale panic: everybody is let in, nobody is blocked",
+        mend: "telltale panic --end",
+        stillRuns: "scans are detected and reported",
+      });
+    };
     const takeUpLifts = (): void => {
       for (const { seq: at, event } of store.eventsSince(seq, { types: ["block.lifted"] })) {
         seq = at;
@@ -50,7 +74,10 @@ export const respondPart: PartDefinition = {
         bus.publish([event]);
       }
     };
-    const follow = setInterval(takeUpLifts, FOLLOW_MS);
+    const follow = setInterval(() => {
+      takeUpLifts();
+      void followBrake();
+    }, FOLLOW_MS);
     const unsubscribe = bus.subscribe((event: Event) => {
       if (event.type === "scan.detected") void responder.onFinding(event);
       if (event.type === "block.lifted") own.add(event.id);

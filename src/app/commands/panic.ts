@@ -1,0 +1,31 @@
+// Lets everybody in and stops blocking, now, whatever else is broken.
+import { systemClock } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
+import type { CommandCall } from "../catalogue.ts";
+import { isPanicked, panicFile, pullBrake, releaseBrake } from "../panic.ts";
+import { gatherSettings } from "../settings.ts";
+import { unblockEverybody } from "./unblock.ts";
+
+export async function run({ values }: CommandCall): Promise<number> {
+  const settings = gatherSettings(values["config"] as string | undefined);
+  const { storeDirectory } = settings;
+  if (values["end"] === true) {
+    const was = releaseBrake(storeDirectory);
+    process.stdout.write(
+      was ? "Blocking may go on; a running guard notices within a second.\n" : "There was no panic.\n",
+    );
+    return 0;
+  }
+  let status = 0;
+  try {
+    pullBrake(storeDirectory, systemClock.now());
+  } catch (error) {
+    status = 1;
+    process.stderr.write(
+      `telltale panic: ${panicFile(storeDirectory)} cannot be written: ${describeError(error)}\n    mend: stop the guard, or it will block again\n`,
+    );
+  }
+  status ||= await unblockEverybody(settings);
+  if (isPanicked(storeDirectory)) process.stdout.write("Nobody is blocked until: telltale panic --end\n");
+  return status;
+}
