@@ -12,7 +12,7 @@ export type Counters = {
   inUse: number;
   notOurs: number;
   ignored: number;
-  /** Datagrams this host sent. */
+  /** Datagrams this host sent, and SYN|ACKs from ports that nothing here listens on. */
   sent: number;
   /** Sources that no honest packet from outside can have. */
   impossibleSources: number;

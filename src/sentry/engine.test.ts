@@ -160,6 +160,22 @@ test("two hundred clients behind one address, each with a wrong https, are no sc
   assert.equal(b.scans.length, 0);
 });
 
+test("ports that answer for somebody behind this host are served, though nothing here listens on them", (t) => {
+  const b = bench(t);
+  for (const port of [8_001, 8_002, 8_003, 8_004, 8_005]) {
+    b.send({ port });
+    b.send({
+      sent: true,
+      source: HOST4,
+      target: STRANGER4,
+      sourcePort: port,
+      port: 40_000,
+      flags: SYN | ACK,
+    });
+  }
+  assert.equal(b.scans.length, 0);
+});
+
 test("a retransmission storm to a dead service is one contact", (t) => {
   const b = bench(t);
   for (let i = 0; i < 5_000; i++)

@@ -110,6 +110,8 @@ export class Engine {
     if (packet.sent) {
       counters.sent++;
       if (packet.protocol === PROTOCOL.udp) this.#conversations.remember(packet);
+      else if (packet.protocol === PROTOCOL.tcp && (packet.flags & 0x17) === 0x12)
+        this.#served.answered(packet);
       return;
     }
     const kind = classify(packet);

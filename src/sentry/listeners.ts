@@ -96,6 +96,8 @@ export class Listeners {
   };
   /** Local ports of this host's own connections that packets gave away, with the second of the last one. */
   readonly #learned = { tcp4: new Uint32Array(65_536), tcp6: new Uint32Array(65_536) };
+  /** Ports from which SYN|ACKs left though nothing here listens on them, with the second of the last one, plus one. */
+  readonly #answering = { tcp4: new Uint32Array(65_536), tcp6: new Uint32Array(65_536) };
   #readAtMs = Number.NEGATIVE_INFINITY;
   #unreadable: string | null = null;
 
@@ -157,6 +159,16 @@ export class Listeners {
     return table?.has(t0, t1, t2, t3, port) ?? false;
   }
 
+  /**
+   * Notes that a SYN|ACK left from a port: whoever sits behind it (a container, a redirection, a load balancer), it is
+   * served.
+   */
+  noteAnswer(family: 4 | 6, port: number): void {
+    const second = this.#second();
+    this.#answering[family === 4 ? "tcp4" : "tcp6"][port] = second;
+    this.#ports[family === 4 ? "tcp4" : "tcp6"].lastSeen[port] = second;
+  }
+
   /** Whether the port was in use, on any address, within the last ten minutes: a service that restarts. */
   wasInUse(family: 4 | 6, protocol: number, port: number): boolean {
     const seen = this.#tableOf(family, protocol)?.lastSeen[port] ?? 0;
@@ -202,16 +214,16 @@ export class Listeners {
   ordinary(openOneIn: number, addresses: OwnAddresses | null): Ordinary {
     const open = (name: TableName): PortRange[] => {
       const { ports, kinds } = this.#ports[name];
-      return toRanges(ports.filter((port) => (kinds[port]! & WILDCARD) !== 0));
+      const wild = ports.filter((port) => (kinds[port]! & WILDCARD) !== 0);
+      const answering = name === "tcp4" || name === "tcp6" ? this.#recent(this.#answering[name]) : [];
+      return toRanges([...wild, ...answering]);
     };
-    const busy = (name: "tcp4" | "tcp6"): PortRange[] => {
-      const ports = [...this.#ports[name].ports];
-      for (let port = 0; port < 65_536; port++) {
-        const seen = this.#learned[name][port]!;
-        if (seen !== 0 && this.#isRecent(seen)) ports.push(port);
-      }
-      return toRanges(ports);
-    };
+    const busy = (name: "tcp4" | "tcp6"): PortRange[] =>
+      toRanges([
+        ...this.#ports[name].ports,
+        ...this.#recent(this.#learned[name]),
+        ...this.#recent(this.#answering[name]),
+      ]);
     return {
       open: { tcp4: open("tcp4"), tcp6: open("tcp6"), udp4: open("udp4"), udp6: open("udp6") },
       busy: { tcp4: busy("tcp4"), tcp6: busy("tcp6") },
@@ -230,12 +242,26 @@ export class Listeners {
     return this.#tables.find(4, protocol, [...ANY_IPV4, port], [...ANY_IPV4, 0], 0) !== 0;
   }
 
+  /** The ports whose second lies within the time of grace. */
+  #recent(seconds: Uint32Array): number[] {
+    const out: number[] = [];
+    for (let port = 0; port < seconds.length; port++) {
+      if (seconds[port] !== 0 && this.#isRecent(seconds[port]!)) out.push(port);
+    }
+    return out;
+  }
+
   #isRecent(second: number): boolean {
     return second > 0 && this.#clock.monotonicMs() - (second - 1) * 1_000 < this.#graceMs;
   }
 
+  /** This second, plus one: 0 stands for never. */
+  #second(): number {
+    return Math.floor(this.#clock.monotonicMs() / 1_000) + 1;
+  }
+
   #learn(family: 4 | 6, protocol: number, port: number, state: number): void {
-    const second = Math.floor(this.#clock.monotonicMs() / 1_000) + 1;
+    const second = this.#second();
     if (protocol === PROTOCOL.tcp && state !== LISTEN)
       this.#learned[family === 4 ? "tcp4" : "tcp6"][port] = second;
     else this.#tableOf(family, protocol)!.lastSeen[port] = second;

@@ -267,6 +267,51 @@ function defineTests(): void {
     });
   });
 
+  test("A container's ports, passed on by nftables, are in use though nothing here listens on them", async (t) => {
+    await scene(t, {}, ["nft", "socat"], async (made, watcher) => {
+      const { host4 } = made.clients[0]!;
+      made.start("host", ["socat", "TCP-LISTEN:9999,fork,reuseaddr", "SYSTEM:echo hello"]);
+      const rules =
+        "table ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 8001-8008 redirect to :9999; }; }";
+      assert.equal(made.run("host", ["nft", rules]).stderr, "");
+      const visit = (port: number): string =>
+        made.run("stranger", ["socat", "-t0.1", "-", `TCP:${host4}:${port},connect-timeout=1`]).stdout;
+      await until("the service", () => visit(8001) === "hello\n");
+      for (let port = 8001; port <= 8008; port++) assert.equal(visit(port), "hello\n");
+      await watcher.end();
+      assert.deepEqual(watcher.scans, []);
+    });
+  });
+
+  test("a scanner who holds a connection has shown that his address is his own", async (t) => {
+    await scene(t, {}, ["socat"], async (made, watcher) => {
+      const { host4, v4 } = made.clients[0]!;
+      made.start("host", ["socat", "TCP-LISTEN:80,fork,reuseaddr", "SYSTEM:cat"]);
+      const script = `
+import socket, time
+end = time.time() + 10
+while True:
+  try:
+    held = socket.create_connection(("${host4}", 80), 1)
+    break
+  except OSError:
+    if time.time() > end: raise
+for port in range(1, 60):
+  try: socket.create_connection(("${host4}", port), 1)
+  except OSError: pass
+print(held.getpeername())
+`;
+      const done = made.run("stranger", ["/usr/bin/python3", "-c", script]);
+      assert.equal(done.status, 0, done.stderr);
+      await until("a scan", () => watcher.scans.length > 0);
+      await watcher.end();
+      const [scan] = watcher.scans;
+      assert.equal(scan!.source, v4);
+      assert.equal(scan!.grade, "proven");
+      assert.match(scan!.reason, /5 first contacts failed, 1 succeeded/);
+    });
+  });
+
   test("masscan is seen like any other", async (t) => {
     await scene(t, {}, ["masscan"], async (made, watcher) => {
       const { host4, v4 } = made.clients[0]!;

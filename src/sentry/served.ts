@@ -10,8 +10,9 @@ import { Visits } from "./visits.ts";
 
 // Whoever runs the engine renews the picture more often than this; recordings and tests do not.
 const STALE_MS = 5_000;
-// At 4 microseconds each, at most 1 % of a core.
-const QUESTIONS_PER_SECOND = 2_500;
+// At 4 microseconds each, together at most 1 % of a core.
+const QUESTIONS_PER_SECOND = 1_500;
+const LOOKS_PER_SECOND = 1_000;
 
 /** What a source holds open here at this moment. */
 export type Standing = { readonly connections: number; readonly ports: number };
@@ -25,7 +26,8 @@ export class Served {
   readonly #onOrdinary: () => void;
   readonly #visits: Visits;
   #asked = 0;
-  #askedInSecond = 0;
+  #looked = 0;
+  #second = 0;
 
   constructor(options: {
     listeners: Listeners;
@@ -41,6 +43,12 @@ export class Served {
     this.#visits = new Visits(options.seed);
   }
 
+  /** Notes a SYN|ACK that this host sent, or passed on for somebody behind it. */
+  answered(sent: Packet): void {
+    this.#listeners.noteAnswer(sent.family, sent.sourcePort);
+    this.#onOrdinary();
+  }
+
   /** Whether a packet to `target` goes to a port in use; notes a SYN to one as a visit. */
   takes(p: Packet, kind: number, target: number): boolean {
     const { protocol, targetPort: port } = p;
@@ -49,20 +57,36 @@ export class Served {
     const isStale = listeners.ageMs() > STALE_MS;
     if (isStale) listeners.refresh();
     if (listeners.inUse(p.family, protocol, p.target0, p.target1, p.target2, p.target3, port)) {
-      if (kind === KIND.syn) {
-        this.visited++;
-        this.#visits.remember(p, target);
-      }
       if (isStale) this.#onOrdinary();
+    } else if (
+      isAmbiguous(kind) ? listeners.isBusy(p.family, port) : listeners.wasInUse(p.family, protocol, port)
+    ) {
       return true;
+    } else if (!this.#mayLook() || !this.#isTaken(p)) return false;
+    if (kind === KIND.syn) {
+      this.visited++;
+      this.#visits.remember(p, target);
     }
-    if (!isAmbiguous(kind)) return listeners.wasInUse(p.family, protocol, port);
-    if (listeners.isBusy(p.family, port)) return true;
-    if (!this.#mayAsk()) return false;
-    // A connection of this host's own from a port below the ephemeral ones: NFS and rsh like them.
+    return true;
+  }
+
+  /**
+   * Whether the kernel has a socket for the packet after all: a service that started since the last picture, or a
+   * connection of this host's own from a port below the ephemeral ones, as NFS likes them.
+   */
+  #isTaken(p: Packet): boolean {
     const local = [p.target0, p.target1, p.target2, p.target3] as const;
     const remote = [p.source0, p.source1, p.source2, p.source3] as const;
-    const state = listeners.ask(p.family, protocol, local, port, remote, p.sourcePort, p.interfaceIndex);
+    const { family, protocol, targetPort, sourcePort, interfaceIndex } = p;
+    const state = this.#listeners.ask(
+      family,
+      protocol,
+      local,
+      targetPort,
+      remote,
+      sourcePort,
+      interfaceIndex,
+    );
     if (state !== 0) this.#onOrdinary();
     return state !== 0;
   }
@@ -107,13 +131,24 @@ export class Served {
     return { connections, ports: ports.size };
   }
 
+  /** For the questions before a verdict. */
   #mayAsk(): boolean {
-    const second = Math.floor(this.#clock.monotonicMs() / 1_000);
-    if (second !== this.#askedInSecond) {
-      this.#askedInSecond = second;
-      this.#asked = 0;
-    }
+    this.#beginSecond();
     return this.#asked++ < QUESTIONS_PER_SECOND;
+  }
+
+  /** For the first look at a probe: a flood of those must not use up the questions that decide. */
+  #mayLook(): boolean {
+    this.#beginSecond();
+    return this.#looked++ < LOOKS_PER_SECOND;
+  }
+
+  #beginSecond(): void {
+    const second = Math.floor(this.#clock.monotonicMs() / 1_000);
+    if (second === this.#second) return;
+    this.#second = second;
+    this.#asked = 0;
+    this.#looked = 0;
   }
 }
 

@@ -184,6 +184,10 @@ test("keeps ordinary traffic back", () => {
     const sent = { source: target, target: source, sent: true, protocol: 17 };
     assert.ok(passes({ ordinary: known }, craft({ ...sent, sourcePort: 50_000, port: 53 })));
     assert.ok(!passes({ ordinary: known }, craft({ ...sent, sourcePort: 53, port: 50_000 })));
+    const answer = { ...sent, protocol: 6, flags: 0x12, port: 50_000 };
+    assert.ok(passes({ ordinary: known }, craft({ ...answer, sourcePort: 8_080 })), "somebody behind us");
+    assert.ok(!passes({ ordinary: known }, craft({ ...answer, sourcePort: 80 })));
+    assert.ok(!passes({ ordinary: known }, craft({ ...answer, sourcePort: 8_080, flags: 0x10 })));
   }
 });
 

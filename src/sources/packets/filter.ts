@@ -238,25 +238,44 @@ function writeSctp(p: BpfProgram): void {
   p.ifEqual(10, "keep", "drop");
 }
 
-/** Datagrams this host sends from ports that are not open: the answers to them are no probes. */
+/**
+ * Of what this host sends: datagrams from ports that are not open, because the answers to them are no probes, and
+ * SYN|ACKs from ports that nothing here listens on, because somebody behind an address translation does.
+ */
 function writeSent(p: BpfProgram, ordinary: Ordinary): void {
   p.label("sent");
   p.loadWord(ANCILLARY.protocol);
   p.ifEqual(ETHERTYPE.ipv4, "sent4", null);
   p.ifEqual(ETHERTYPE.ipv6, "sent6", "drop");
+
   p.label("sent4");
-  p.loadByte(9);
-  p.ifEqual(UDP, null, "drop");
   p.loadHalf(6);
   p.ifAnyBit(0x1fff, "drop", null);
   p.loadXHeaderLength(0);
+  p.loadByte(9);
+  p.ifEqual(TCP, "sent4.tcp", null);
+  p.ifEqual(UDP, null, "drop");
   p.loadHalfX(0);
   writeRanges(p, ordinary.open.udp4, "drop", "keep");
+  p.label("sent4.tcp");
+  p.loadByteX(13);
+  p.and(0x17);
+  p.ifEqual(0x12, null, "drop");
+  p.loadHalfX(0);
+  writeRanges(p, ordinary.open.tcp4, "drop", "keep");
+
   p.label("sent6");
   p.loadByte(6);
+  p.ifEqual(TCP, "sent6.tcp", null);
   p.ifEqual(UDP, null, "drop");
   p.loadHalf(40);
   writeRanges(p, ordinary.open.udp6, "drop", "keep");
+  p.label("sent6.tcp");
+  p.loadByte(53);
+  p.and(0x17);
+  p.ifEqual(0x12, null, "drop");
+  p.loadHalf(40);
+  writeRanges(p, ordinary.open.tcp6, "drop", "keep");
 }
 
 /** A balanced tree of comparisons of the accumulator with sorted ranges. */
