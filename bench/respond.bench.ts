@@ -331,6 +331,50 @@ function latencyCase(): Case {
   };
 }
 
+const VISIT_MS = 5_000;
+
+async function visitors({ lab, stranger, cost }: Scene): Promise<Sample> {
+  const atStart = cost();
+  const began = performance.now();
+  const script = join(import.meta.dirname, "scene/visitors.ts");
+  const visit = lab.run("stranger", [
+    ...[process.execPath, "--disable-warning=ExperimentalWarning", script],
+    ...[stranger.host4, "80", String(VISIT_MS)],
+  ]);
+  const tookMs = performance.now() - began;
+  const atEnd = cost();
+  const connections = Number(visit.stdout);
+  const cpuMs = (atEnd["cpuMs"] ?? 0) - (atStart["cpuMs"] ?? 0);
+  return { ...atEnd, core: (cpuMs / tookMs) * 100, connections };
+}
+
+function visitorsCase(): Case {
+  return {
+    name: "visitors",
+    what: `Ordinary traffic: connections to an open port, as many as one client can make in ${VISIT_MS / 1_000} s.`,
+    metrics: [
+      { key: "core", title: "CPU of one core", unit: "%", better: "less" },
+      { key: "connections", title: "connections", unit: "count", better: "neither" },
+      RSS,
+      LOST,
+    ],
+    goals: [{ metric: "core", atMost: 1 }],
+    open: () => ({
+      contenders: guards("").map(
+        (guard): Contender => ({
+          name: guard.name,
+          role: guard.role,
+          command: guard.command,
+          obstacle: labObstacle() ?? guard.obstacle,
+          isAlwaysCold: true,
+          run: () => inScene(guard, visitors),
+        }),
+      ),
+      [Symbol.dispose]: () => {},
+    }),
+  };
+}
+
 // Every guard; "no guard" only where doing nothing says something.
 const guards = (settings: string): Guard[] =>
   allGuards(HAS_TRIPWIRE, settings).filter(({ name }) => name !== "no guard");
@@ -343,5 +387,5 @@ same way for every guard. The limit is the oracle: open ports that were probed b
 guard with that threshold can withhold. For floods the limit is what hping3 sends on the cores that it shares with
 the guard.`,
   packages: ["nmap", "masscan", "hping3", "portsentry", "iptables", "nftables"],
-  cases: () => [...SCANS.map(scanCase), latencyCase(), ...FLOODS.map(floodCase)],
+  cases: () => [...SCANS.map(scanCase), latencyCase(), visitorsCase(), ...FLOODS.map(floodCase)],
 };
