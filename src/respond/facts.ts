@@ -46,6 +46,7 @@ export type FactsOptions = {
 
 // Routes and resolvers change with a lease or a command, not with a packet.
 const SURROUNDINGS_MAX_AGE_MS = 5_000;
+const SURROUNDINGS_LAST_MS = 15_000;
 // An administrator who logged in this long ago may still be missing; the responder asks again every second and
 // then lifts what it did to them.
 const SESSIONS_MAX_AGE_MS = 200;
@@ -76,6 +77,7 @@ export class HostFactsReader {
   readonly #sshSessions: SshSessions;
   #surroundings: (Surroundings & { atMs: number }) | undefined;
   #wtmp: { size: number; networks: Guard[] } = { size: -1, networks: [] };
+  #renewal: NodeJS.Immediate | undefined;
   #sessions: { facts: HostFacts; atMs: number } | undefined;
 
   constructor(options: FactsOptions = {}) {
@@ -86,18 +88,23 @@ export class HostFactsReader {
     this.#interfaces = options.interfaces ?? networkInterfaces;
   }
 
-  /** The facts, at most 0.2 s old for SSH peers and 5 s for the rest. */
+  /**
+   * The facts: SSH peers at most 0.2 s old, the rest as read within the last 5 s, or, while it is being read again
+   * behind this call, 15 s. Reading everything takes some milliseconds, which a verdict should not wait for.
+   */
   current(): HostFacts {
     const nowMs = this.#clock.monotonicMs();
-    const surroundings =
-      this.#surroundings !== undefined && nowMs - this.#surroundings.atMs < SURROUNDINGS_MAX_AGE_MS
-        ? this.#surroundings
-        : { ...this.#readSurroundings(), atMs: nowMs };
-    const fresh = surroundings === this.#surroundings && this.#sessions !== undefined;
-    if (fresh && nowMs - this.#sessions!.atMs < SESSIONS_MAX_AGE_MS) return this.#sessions!.facts;
-    this.#surroundings = surroundings;
+    let surroundings = this.#surroundings;
+    if (surroundings === undefined || nowMs - surroundings.atMs >= SURROUNDINGS_LAST_MS) {
+      surroundings = this.#renew();
+    } else if (nowMs - surroundings.atMs >= SURROUNDINGS_MAX_AGE_MS) {
+      this.#renewal ??= setImmediate(() => this.#renew());
+    }
+    if (this.#sessions !== undefined && nowMs - this.#sessions.atMs < SESSIONS_MAX_AGE_MS)
+      return this.#sessions.facts;
     const unread = [...surroundings.unread];
-    const guards = [...surroundings.guards, ...this.#sshPeers(surroundings.sshPorts, nowMs, unread)];
+    // People first: should the cap cut anything off, then lines of a long ignore file.
+    const guards = [...this.#sshPeers(surroundings.sshPorts, nowMs, unread), ...surroundings.guards];
     if (guards.length > MAX_GUARDS) {
       unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
       guards.length = MAX_GUARDS;
@@ -111,6 +118,14 @@ export class HostFactsReader {
   forget(): void {
     this.#surroundings = undefined;
     this.#sessions = undefined;
+  }
+
+  #renew(): Surroundings & { atMs: number } {
+    clearImmediate(this.#renewal);
+    this.#renewal = undefined;
+    this.#sessions = undefined;
+    this.#surroundings = { ...this.#readSurroundings(), atMs: this.#clock.monotonicMs() };
+    return this.#surroundings;
   }
 
   #readSurroundings(): Surroundings {

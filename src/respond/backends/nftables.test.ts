@@ -154,3 +154,28 @@ test("the tracked connections of a blocked source are forgotten, its neighbour's
   );
   assert.match(table(), /ESTABLISHED src=10\.77\.0\.4 /);
 });
+
+test("a process that only lifts leaves the guard's table as it is", { timeout: 30_000 }, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  const table = () =>
+    lab.run(lab.host, "nft", "list", "table", "inet", "telltale").replace(/counter .*/g, "");
+  const lifter = new RemoteBackend(t, lab, "nftables");
+  assert.equal((await lifter.lift("10.77.0.2", "10.77.0.0/28"))[0]!.why, null);
+  assert.equal(lab.run(lab.host, "nft", "list", "tables"), "", "lifting made a table");
+  const guard = new RemoteBackend(t, lab, "nftables");
+  await guard.open();
+  await guard.allow("10.77.0.8", "fe80::/10");
+  const before = table();
+  await guard.block(600_000, "10.77.0.8/29");
+  for (const { why } of await lifter.lift("10.77.0.8/29", "192.0.2.0/23", "10.77.0.2"))
+    assert.equal(why, null);
+  assert.deepEqual(await guard.held(), []);
+  assert.equal(
+    table()
+      .replace(/\tset blocked4_29 \{[^}]*\}\n\n/, "")
+      .replace(/.*@blocked4_29 drop\n/, ""),
+    before,
+  );
+});

@@ -241,59 +241,76 @@ export class NftablesBackend implements Backend {
     this.#chain = await this.#chains();
   }
 
+  #knows(key: SetKey): boolean {
+    return this.#keys.some((known) => setName(known) === setName(key));
+  }
+
   #know(key: SetKey): boolean {
-    if (this.#keys.some((known) => setName(known) === setName(key))) return false;
+    if (this.#knows(key)) return false;
     this.#keys.push(key);
     return true;
   }
 
   async #applyScript(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
-      let fresh = false;
-      for (const { target } of changes) fresh = this.#know(setKeyOf(target)) || fresh;
-      if (fresh) await this.#build();
-      const lifted = changes.filter((change) => change.do === "lift").map((change) => change.target);
+      await this.#haveSetsFor(changes);
+      const known = changes.filter((change) => this.#knows(setKeyOf(change.target)));
+      const lifted = known.filter((change) => change.do === "lift").map((change) => change.target);
       const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
-      await this.#run(changesScript(changes));
-      this.#sweep.forget(changes.filter(isNewBlock).map(({ target }) => target));
+      if (known.length > 0) await this.#run(changesScript(known));
+      this.#sweep.forget(known.filter(isNewBlock).map(({ target }) => target));
       await this.pardon(lifted);
-      return changes.map((change) => ({
-        change,
-        why: null,
-        mend: "",
-        packetsStopped: counts.get(formatPrefix(change.target)) ?? 0,
-      }));
+      return changes.map((change) => done(change, counts.get(formatPrefix(change.target)) ?? 0));
     } catch (error) {
       return this.#recover(changes, error);
     }
   }
 
+  // A block may need a set for a new prefix length. A lift never makes anything: a process that only lifts must not put
+  // its own idea of the table over the guard's. What has no set is not blocked.
+  async #haveSetsFor(changes: readonly FirewallChange[]): Promise<void> {
+    const missing = changes.filter((change) => !this.#knows(setKeyOf(change.target)));
+    if (missing.length === 0) return;
+    for (const key of parseSetKeys(await this.#listing())) this.#know(key);
+    let fresh = false;
+    for (const { do: action, target } of missing)
+      fresh = (action === "block" && this.#know(setKeyOf(target))) || fresh;
+    if (fresh) await this.#build();
+  }
+
   // Somebody may have removed the table: make it again, once. Then find the change that is refused by halving,
   // so that one bad element does not cost the others their block.
   async #recover(changes: readonly FirewallChange[], error: unknown): Promise<ChangeResult[]> {
-    if (changes.length === 1) {
+    const [change] = changes;
+    if (changes.length === 1 && change !== undefined) {
       try {
+        if (change.do === "lift") {
+          const target = formatPrefix(change.target);
+          const held = (await this.held()).some((block) => formatPrefix(block.target) === target);
+          return [held ? failed(change, error) : done(change, 0)];
+        }
         await this.#build();
         await this.#run(changesScript(changes));
-        return [{ change: changes[0]!, why: null, mend: "", packetsStopped: 0 }];
+        return [done(change, 0)];
       } catch (again) {
-        return [{ change: changes[0]!, why: describeError(again), mend: MEND_REFUSED, packetsStopped: 0 }];
+        return [failed(change, again)];
       }
     }
-    if (!(error instanceof NftError)) {
-      return changes.map((change) => ({
-        change,
-        why: describeError(error),
-        mend: MEND_REFUSED,
-        packetsStopped: 0,
-      }));
-    }
+    if (!(error instanceof NftError)) return changes.map((each) => failed(each, error));
     const half = changes.length >> 1;
     return [
       ...(await this.#applyScript(changes.slice(0, half))),
       ...(await this.#applyScript(changes.slice(half))),
     ];
   }
+}
+
+function done(change: FirewallChange, packetsStopped: number): ChangeResult {
+  return { change, why: null, mend: "", packetsStopped };
+}
+
+function failed(change: FirewallChange, error: unknown): ChangeResult {
+  return { change, why: describeError(error), mend: MEND_REFUSED, packetsStopped: 0 };
 }
 
 // Blocks that are put back after a restart had their connections forgotten when they were made.
