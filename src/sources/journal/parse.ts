@@ -62,9 +62,17 @@ export class ExportParser {
       if (this.#phase === "line") {
         const newline = piece.indexOf(NEWLINE, at);
         const end = newline < 0 ? piece.length : newline;
-        this.#hold(piece.subarray(at, end), this.#maxFieldBytes + NAME_ROOM);
+        if (newline < 0 || this.#seenBytes > 0) {
+          this.#hold(piece.subarray(at, end), this.#maxFieldBytes + NAME_ROOM);
+          if (newline >= 0) {
+            const length = this.#seenBytes;
+            this.#lineEnds(this.#release(), length, entries);
+          }
+        } else {
+          // Nearly always the whole line is here: no need to gather it.
+          this.#lineEnds(piece.subarray(at, end), end - at, entries);
+        }
         at = end + 1;
-        if (newline >= 0) this.#lineEnds(entries);
       } else if (this.#phase === "after data") {
         at++;
         this.#phase = "line";
@@ -78,9 +86,8 @@ export class ExportParser {
     return entries;
   }
 
-  #lineEnds(entries: JournalEntry[]): void {
-    const length = this.#seenBytes;
-    const line = this.#release();
+  /** @param length of the whole line, of which `line` may be the beginning */
+  #lineEnds(line: Uint8Array, length: number, entries: JournalEntry[]): void {
     if (length === 0) {
       if (this.#cursor !== "") entries.push({ cursor: this.#cursor, fields: this.#fields });
       this.#cursor = "";
@@ -142,6 +149,8 @@ export class ExportParser {
   }
 }
 
+const latin1 = new TextDecoder("latin1");
+
 function text(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  return latin1.decode(bytes);
 }

@@ -79,7 +79,7 @@ const RETURN = 0x0d;
 // As journalctl shows text: without sequences that set colours or titles, without carriage returns at line ends, and
 // with eight spaces for a tab. What only looks like such a sequence stays.
 function plainText(bytes: Uint8Array): Uint8Array {
-  if (!bytes.some((byte) => byte === TAB || byte === ESC || byte === RETURN)) return bytes;
+  if (!bytes.includes(TAB) && !bytes.includes(ESC) && !bytes.includes(RETURN)) return bytes;
   const out: number[] = [];
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]!;
