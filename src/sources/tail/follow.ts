@@ -5,8 +5,9 @@ import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
 import type { CursorShelf, Follower } from "../types.ts";
 import { CommitError, type LineBatch } from "./batch.ts";
-import { FollowedLog, type LogSurroundings } from "./followed-log.ts";
+import { FollowedLog } from "./followed-log.ts";
 import { CHUNK_BYTES } from "./incarnation.ts";
+import type { LogSurroundings } from "./surroundings.ts";
 import { FolderWatch } from "./watch.ts";
 
 export type { Follower } from "../types.ts";

@@ -2,12 +2,10 @@
 // replaced, reads what was written to the earlier ones first, and commits every line with the place after it.
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Clock } from "../../core/clock.ts";
 import { describeError, MissingPartError } from "../../core/errors.ts";
-import type { Emit, EventBody } from "../../core/events.ts";
-import type { CursorShelf } from "../types.ts";
+import type { EventBody } from "../../core/events.ts";
 import { type Archive, type ArchiveResult, readArchive, StoppedError } from "./archive.ts";
-import { CommitError, type LineBatch, noticesOf } from "./batch.ts";
+import { CommitError, noticesOf } from "./batch.ts";
 import { type Draining, type FileCursor, readCursor, type Spot } from "./cursor.ts";
 import { type Generation, newerThan, sameFile, sameFiles } from "./generations.ts";
 import { Incarnation, type ReadResult, type Skipped, type Take } from "./incarnation.ts";
@@ -15,19 +13,7 @@ import { listGenerations } from "./listing.ts";
 import { locate, locateDrain, type Search } from "./locate.ts";
 import { type FileFacts, factsOf, isOpen, openLog, orClose, type Unreadable } from "./open-log.ts";
 import type { SplitOptions } from "./split.ts";
-
-export type LogSurroundings = {
-  readonly cursors: CursorShelf;
-  readonly commit: (batch: LineBatch) => void;
-  readonly emit: Emit;
-  readonly clock: Clock;
-  readonly maxLineBytes: number;
-  /** Further folders where generations of this log may be (logrotate's `olddir`). */
-  readonly generationFolders: (path: string) => readonly string[];
-  readonly isFollowed: (path: string) => boolean;
-  /** Whether whoever reads was told to stop: an archive may take long. */
-  readonly stopping: () => boolean;
-};
+import type { LogSurroundings } from "./surroundings.ts";
 
 // Lines of one batch: a commit of some milliseconds.
 const MAX_BATCH_LINES = 4_096;
@@ -67,6 +53,8 @@ export class FollowedLog {
   #last: { readonly device: string; readonly inode: string; readonly mtimeMs: number } | null = null;
   /** Where the path leads: another one when it is a link. */
   #realPath: string;
+  /** Generations that had changed between being listed and being opened, since the last batch. */
+  #misses = 0;
   /** What the next batch has to tell. */
   #pending: EventBody[] = [];
   readonly #told = new Set<string>();
@@ -119,6 +107,7 @@ export class FollowedLog {
     if (this.#current !== null) open.push(this.#current);
     this.#drains = [];
     this.#unresumed = [];
+    this.#misses = 0;
     this.#current = null;
     this.#last = null;
     this.#resumed = false;
@@ -153,7 +142,8 @@ export class FollowedLog {
     if (next !== undefined && !(isOpen(opened) && sameFile(opened, next))) {
       if (isOpen(opened)) await opened.handle.close();
       await this.#openGeneration(next);
-      return "more";
+      // A generation that is listed but can never be opened as listed must not keep us busy for ever.
+      return this.#misses < MAX_TRIES ? "more" : "idle";
     }
     if (opened === null) {
       // Said once, so that whatever appears later is known to be new from its first byte.
@@ -206,19 +196,25 @@ export class FollowedLog {
       const take: Take = (lines, after, skipped) => this.#deliver(lines, after, skipped);
       const result = await this.#readArchive(next as Archive, null, take);
       if (result === "unreadable") this.#lost(`${next.path} cannot be read to its end`);
-      if (result !== "gone") this.#last = next;
+      if (result === "gone") this.#misses++;
+      else this.#last = next;
       return;
     }
     const opened = await openLog(next.path);
     if (isOpen(opened)) {
       // Another file than the one listed: rotated again in between, so look again.
-      if (!sameFile(opened, next)) return await opened.handle.close();
+      if (!sameFile(opened, next)) {
+        this.#misses++;
+        return await opened.handle.close();
+      }
       this.#current = await Incarnation.begin(opened);
       this.#deliver([], this.#current.spot);
     } else if (opened !== null) {
       this.#tell(opened);
       this.#lost(`${next.path} cannot be read`);
       this.#last = next;
+    } else {
+      this.#misses++;
     }
   }
 
@@ -385,6 +381,7 @@ export class FollowedLog {
     }
     this.#cursor = cursor;
     this.#pending = [];
+    this.#misses = 0;
   }
 
   #lost(because: string): void {
