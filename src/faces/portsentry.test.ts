@@ -149,6 +149,21 @@ function defineTests(): void {
     assert.equal(await face.end(), 0);
   });
 
+  test("a packet that bears the gateway's address is told, and the gateway is not blocked", async (t) => {
+    const config = 'TCP_PORTS="11"\nBLOCK_TCP="1"\nKILL_RUN_CMD="echo $TARGET$ >> DIR/told"\n';
+    const face = await start(t, config, ["--stealth"], ["nmap"]);
+    if (face === null) return;
+    const { v4, lines, made } = face;
+    assert.equal(made.run("host", ["ip", "route", "add", "default", "via", v4]).stderr, "");
+    lines.splice(0);
+    scan(face, "-sS", "-p", "11");
+    await waitFor("the lines", () => lines.length >= 2);
+    assert.match(lines[0]!, new RegExp(`^attackalert: Host: ${v4}/${v4} is never blocked: .*gateway`));
+    assert.match(lines[1]!, /triggered: \[true\] noblock: \[false\] blocked: \[false\]$/);
+    assert.equal(await face.end(), 0);
+    assert.ok(!existsSync(`${made.dir}/told`));
+  });
+
   test("-stcp and -atcp speak as PortSentry 1.x does", async (t) => {
     for (const [mode, config] of [
       ["-stcp", 'TCP_PORTS="11,15"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n'],

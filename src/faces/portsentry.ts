@@ -2,9 +2,11 @@
 // the sentry's own capture, decoder and socket tables.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { type Prefix, PrefixSet } from "../core/address.ts";
+import { type Address, type Prefix, PrefixSet } from "../core/address.ts";
 import { type ConfigFault, describeError, formatFault, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
+import { HostFactsReader } from "../respond/facts.ts";
+import { guardOver, wholeAddress } from "../respond/guardrails.ts";
 import { ConnectTraps } from "../sentry/connect.ts";
 import { Listeners } from "../sentry/listeners.ts";
 import { LocalAddresses } from "../sentry/local.ts";
@@ -129,7 +131,7 @@ async function watch(
   const { mode, wording, verbose } = request;
   const isClassic = wording === 1;
   if (isClassic) for (const line of startLines(mode, config)) log(line);
-  const reactor = new Reactor({ config, ignore, wording, mode, log, verbose });
+  const reactor = new Reactor({ config, ignore, wording, mode, log, verbose, guardrail: guardrails() });
   const isConnect = mode === "connect" || mode === "tcp" || mode === "udp";
   const close = isConnect
     ? await openTraps(request, config, reactor, log)
@@ -145,6 +147,19 @@ async function watch(
   if (!isClassic) return;
   log("securityalert: PortSentry is shutting down");
   log("adminalert: PortSentry is shutting down");
+}
+
+/**
+ * Gateway, resolvers and the peers of live SSH sessions are never blocked, whosever packets bear their address. This
+ * host's own addresses are: PortSentry leaves those to the ignore file and to -L.
+ */
+function guardrails(): (source: Address) => string | null {
+  const facts = new HostFactsReader({ ignoreFiles: [] });
+  const locals = new LocalAddresses();
+  return (source) => {
+    locals.refresh();
+    return locals.isOurs(source) ? null : guardOver(wholeAddress(source), facts.current().guards);
+  };
 }
 
 /** What 1.x says while it starts. */

@@ -68,6 +68,11 @@ export class LocalAddresses {
     return appended;
   }
 
+  /** Whether the address is one of ours now. */
+  isOurs(address: Address): boolean {
+    return this.numberOf(familyOf(address), ...wordsOf(address)) >= 0;
+  }
+
   /** The address of a number that numberOf gave. */
   addressOf(number: number): Address {
     return this.#addresses[number]!;

@@ -24,6 +24,8 @@ export type ReactorOptions = {
   /** What $MODE$ stands for: `stcp`, `stealth`. */
   readonly mode: string;
   readonly log: (line: string) => void;
+  /** Why this source must never be blocked, or null: a forged packet bears any address, the gateway's too. */
+  readonly guardrail?: (source: Address) => string | null;
   readonly verbose?: boolean;
   readonly hostsDeny?: string;
 };
@@ -106,6 +108,11 @@ export class Reactor {
   /** True when at least one step succeeded. */
   async #block(sighting: Sighting, name: string): Promise<boolean> {
     const { config, mode, log, wording } = this.#options;
+    const guardrail = this.#options.guardrail?.(sighting.source) ?? null;
+    if (guardrail !== null) {
+      log(`attackalert: Host: ${name}/${sighting.source} is never blocked: ${guardrail}`);
+      return false;
+    }
     let done = false;
     for (const step of planBlock(config, sighting, mode)) {
       const failure = await runStep(step, this.#options.hostsDeny ?? HOSTS_DENY);
