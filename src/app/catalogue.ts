@@ -114,6 +114,28 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/check.ts"),
   },
   {
+    name: "sentry",
+    summary: "watch for scans only: live, or over a recording; blocks nobody",
+    usage: "[--pcap FILE [ADDRESS...]] [--write FILE] [--config FILE] [--json]",
+    description:
+      "Live, it watches as the guard does and prints each scan. With --pcap, the whole engine runs over a pcap or pcapng file with the file's " +
+      "own clock; ADDRESS names the guarded host, when only its side counts.",
+    options: [
+      { name: "pcap", value: "FILE", summary: "read packets from this recording instead" },
+      { name: "write", value: "FILE", summary: "save the packets behind each finding, as pcap" },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale sentry", "watch, as root"],
+      [
+        "telltale sentry --pcap night.pcapng --write scans.pcap",
+        "what was in that recording, and its evidence",
+      ],
+    ],
+    run: () => import("./commands/sentry.ts"),
+  },
+  {
     name: "explain",
     summary: "say why: the evidence about an address, or the rule that decides a line",
     usage: "ADDRESS | LINE",

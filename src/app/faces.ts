@@ -6,6 +6,7 @@ export type Face = { main(argv: readonly string[]): Promise<number> };
 export const FACES: Readonly<Partial<Record<string, () => Promise<Face>>>> = Object.assign(
   Object.create(null),
   {
+    portsentry: () => import("../faces/portsentry.ts"),
     logrotate: () => import("../faces/logrotate.ts"),
     logcheck: () => import("../faces/logcheck.ts"),
     "logcheck-test": () => import("../faces/logcheck-test.ts"),

@@ -27,7 +27,7 @@ test("--help is there for everything, and a mistake names what is right", () => 
   const general = run(TELLTALE, ["--help"]);
   assert.equal(general.status, 0);
   const commands = [...general.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map((match) => match[1]!);
-  assert.deepEqual(commands.slice(0, 4), ["guard", "rotate", "check", "explain"]);
+  assert.deepEqual(commands.slice(0, 4), ["guard", "rotate", "check", "sentry"]);
   for (const command of commands) {
     const help = run(TELLTALE, [command, "--help"]);
     assert.equal(help.status, 0, command);
