@@ -22,6 +22,8 @@ export type CommandOptions = {
   readonly inherit?: boolean;
   /** Whether it yields the processor to everything else (nice 19). */
   readonly background?: boolean;
+  /** Variables it gets besides ours. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What it gets as descriptor 3. */
   readonly extra?: number | undefined;
   /** Whose rights it has; null for ours. */
@@ -43,6 +45,7 @@ export function runCommand(
     inherit = false,
     identity = null,
     background = false,
+    env,
     extra,
     signal,
   } = options;
@@ -51,6 +54,7 @@ export function runCommand(
     const child = spawn(argv[0], argv.slice(1), {
       stdio: [stdin, stdout ?? sink, sink, ...(extra === undefined ? [] : [extra])],
       ...(identity === null ? {} : { uid: identity.uid, gid: identity.gid }),
+      ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
       ...(signal === undefined ? {} : { signal }),
     });
     if (background && child.pid !== undefined) yieldProcessor(child.pid);

@@ -35,14 +35,18 @@ export type CompressWork = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type Compressed = {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** What a compressor that succeeded said on its stderr, or "". */
+  readonly remark: string;
+};
+
 /**
  * Compresses `from` into `to` with its owner, mode and times, and leaves `from` to be removed by the caller once this
  * returns. Throws when it cannot; then `to` is gone and `from` as it was. A file in the way of `to` is moved aside.
  */
-export async function compressFile(
-  work: CompressWork,
-  directories: Directories,
-): Promise<{ bytesIn: number; bytesOut: number }> {
+export async function compressFile(work: CompressWork, directories: Directories): Promise<Compressed> {
   const { identity } = work;
   const source = withIdentity(identity, () =>
     openSync(directories.at(work.from), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
@@ -52,13 +56,13 @@ export async function compressFile(
   try {
     const stat = fstatSync(source);
     if (!stat.isFile()) throw new Error(`${work.from} is not a regular file`);
-    target = withIdentity(identity, () => createPart(part, stat, directories));
-    await writeCompressed(work, source, target, stat.size);
+    target = withIdentity(identity, () => createPart(part, stat, source, directories));
+    const remark = await writeCompressed(work, source, target, stat.size);
     const { atimeMs, mtimeMs } = work.times ?? stat;
     withIdentity(identity, () => futimesSync(target, atimeMs / 1000, mtimeMs / 1000));
     if (directories.isDurable(work.to)) await fsyncDurably(target);
     withIdentity(identity, () => finishPart(part, work.to, work.stamp, directories));
-    return { bytesIn: stat.size, bytesOut: fstatSync(target).size };
+    return { bytesIn: stat.size, bytesOut: fstatSync(target).size, remark };
   } catch (error) {
     if (target >= 0) withIdentity(identity, () => removeIfThere(directories.at(part)));
     throw error;
@@ -68,16 +72,18 @@ export async function compressFile(
   }
 }
 
+// Returns what the compressor said.
 async function writeCompressed(
   work: CompressWork,
   source: number,
   target: number,
   sizeBytes: number,
-): Promise<void> {
+): Promise<string> {
   const level = gzipLevel(work.with);
   if (level !== null && sizeBytes <= IN_PROCESS_BYTES) {
-    writeAll(target, gzipSync(readFileSync(source), { level }));
-    return;
+    const bytes = readFileSync(source);
+    writeAll(target, gzipSync(bytes, { level, ...frugal(bytes.length) }));
+    return "";
   }
   const words = splitWords(work.with.command) as [string, ...string[]];
   const result = await runCommand([...words, ...work.with.options] as [string, ...string[]], {
@@ -85,6 +91,8 @@ async function writeCompressed(
     stdout: target,
     identity: work.identity,
     background: true,
+    // logrotate(8) promises the compressor the name of what it reads.
+    env: { LOGROTATE_COMPRESSED_FILENAME: work.from },
     signal: work.signal,
   });
   if (!result.ok) {
@@ -92,6 +100,14 @@ async function writeCompressed(
       `${work.with.command}: ${result.why}${result.output === "" ? "" : `: ${result.output.trim()}`}`,
     );
   }
+  return result.output.trim();
+}
+
+// zlib sets up 270 KB for each stream, however short; a window no larger than the file loses nothing and saves most of that.
+function frugal(sizeBytes: number): { windowBits?: number; memLevel?: number; chunkSize?: number } {
+  if (sizeBytes > 16_384) return {};
+  const windowBits = Math.max(9, Math.ceil(Math.log2(sizeBytes + 1)));
+  return { windowBits, memLevel: 6, chunkSize: Math.max(256, sizeBytes) };
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

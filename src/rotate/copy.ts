@@ -47,7 +47,7 @@ export function copyLog(work: CopyWork, directories: Directories): Copied {
         throw new Error(`${work.from} was replaced while it was being rotated`);
       }
       const part = partName(work.to);
-      const target = createPart(part, stat, directories);
+      const target = createPart(part, stat, source, directories);
       try {
         let bytes = copyTail(source, target, 0);
         // The copy must be on the disk before the original is emptied; what was written meanwhile is copied after it.
@@ -99,13 +99,32 @@ export function truncateLog(
 
 const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
 
+// A log whose writer kept its offset when it was emptied begins with a hole as large as what it held before; a block of zeros
+// stays a hole, or each copy would fill the disk with them.
+const BLOCK_BYTES = 16 * 1024;
+const zeros = Buffer.alloc(BLOCK_BYTES);
+
+function isZero(at: number, size: number): boolean {
+  return buffer[at] === 0 && buffer.compare(zeros, 0, size, at, at + size) === 0;
+}
+
 // Copies from `at` to the present end; returns where that was.
 function copyTail(source: number, target: number, at: number): number {
   let end = at;
+  let holeAtEnd = false;
   for (;;) {
     const count = readSync(source, buffer, 0, CHUNK_BYTES, end);
-    if (count === 0) return end;
-    for (let done = 0; done < count; ) done += writeSync(target, buffer, done, count - done, end + done);
+    if (count === 0) {
+      if (holeAtEnd) ftruncateSync(target, end);
+      return end;
+    }
+    for (let at = 0; at < count; at += BLOCK_BYTES) {
+      const size = Math.min(BLOCK_BYTES, count - at);
+      holeAtEnd = isZero(at, size);
+      if (holeAtEnd) continue;
+      for (let done = 0; done < size; )
+        done += writeSync(target, buffer, at + done, size - done, end + at + done);
+    }
     end += count;
   }
 }

@@ -4,7 +4,7 @@ import { describeError } from "../core/errors.ts";
 import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
 import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
-import { doStep, runScript, type StepContext } from "./step.ts";
+import { doStep, runScript, type StepContext, type StepResult } from "./step.ts";
 import type { LogPlan, RotationStep, ScriptStep } from "./types.ts";
 
 /** Lets so many pieces of work run at once; the others wait their turn. */
@@ -17,6 +17,8 @@ export type LogOutcome = {
   readonly failure: string | null;
   /** Bytes that came while the last of a copied log was copied. */
   readonly bytesAtRisk: number;
+  /** What the administrator should read although all went well. */
+  readonly remark: string | null;
 };
 
 export type StanzaRun = {
@@ -46,6 +48,7 @@ type Track = {
   rotated: boolean;
   failure: string | null;
   bytesAtRisk: number;
+  remark: string | null;
 };
 
 /**
@@ -65,10 +68,12 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
         rotated: false,
         failure: null,
         bytesAtRisk: 0,
+        remark: null,
       }),
     );
   const done = (): StanzaRun => ({ outcomes: Promise.resolve(tracks) });
-  if (stanza === undefined || tracks.length === 0) return done();
+  if (stanza === undefined) return done();
+  if (tracks.length === 0) return { outcomes: Promise.resolve(await aroundNothing(plans[0]!, context)) };
 
   const first = await script(stanza.firstaction, context);
   if (first !== null) {
@@ -94,6 +99,13 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
     if (last !== null) tracks[0]!.failure ??= last;
   }
   return { outcomes: settled.then(() => tracks) };
+}
+
+// Logs were due, and something was in the way of each: what belongs to the stanza as a whole runs all the same.
+async function aroundNothing(plan: LogPlan, context: ExecuteContext): Promise<readonly LogOutcome[]> {
+  const failure =
+    (await script(plan.stanza.firstaction, context)) ?? (await script(plan.stanza.lastaction, context));
+  return failure === null ? [] : [{ plan, rotated: false, failure, bytesAtRisk: 0, remark: null }];
 }
 
 function wasMoved(plan: LogPlan, index: number, { replay, identity, directories }: ExecuteContext): boolean {
@@ -195,8 +207,10 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
     if (track.failure !== null) return;
     try {
       for (const rest of restOf(step, context)) {
-        const work = (): Promise<number> => doStep(rest, track.plan.seen, context);
-        track.bytesAtRisk += await poolFor(rest, context)(work);
+        const work = (): Promise<StepResult> => doStep(rest, track.plan.seen, context);
+        const { bytesAtRisk, remark } = await poolFor(rest, context)(work);
+        track.bytesAtRisk += bytesAtRisk;
+        if (remark !== null) track.remark = remark;
       }
     } catch (error) {
       track.failure = explain(step, error);

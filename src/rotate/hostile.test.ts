@@ -264,6 +264,25 @@ test("su rotates with the user's rights and no others", async (t) => {
   assert.deepEqual(process.getgroups!(), groups);
 });
 
+test("access control lists go with create, copies and compression, and not where a mode is prescribed", async (t) => {
+  const dir = scratch(t);
+  const log = join(dir, "d/a.log");
+  writeFileSync(log, "line\n", { mode: 0o640 });
+  if (spawnSync("setfacl", ["-m", "u:daemon:r", log]).error !== undefined)
+    return t.skip("needs setfacl: apt install acl");
+  const list = (path: string): string => spawnSync("getfacl", ["-cp", path], { encoding: "utf8" }).stdout;
+  const wanted = list(log);
+  if (!wanted.includes("user:daemon")) return t.skip("needs a file system with ACLs");
+  await rotate(dir, `${log} {\n rotate 5\n compress\n create\n}\n`);
+  assert.deepEqual([list(log), list(`${log}.1.gz`)], [wanted, wanted]);
+  writeFileSync(log, "line\n");
+  await rotate(dir, `${log} {\n rotate 5\n copytruncate\n compress\n}\n`);
+  assert.deepEqual([list(log), list(`${log}.1.gz`)], [wanted, wanted]);
+  writeFileSync(log, "line\n");
+  await rotate(dir, `${log} {\n rotate 5\n compress\n create 0600\n}\n`);
+  assert.doesNotMatch(list(log), /user:daemon/);
+});
+
 test("a directory that others can write is refused without su", async (t) => {
   if (root !== null) return t.skip(root);
   const dir = scratch(t);

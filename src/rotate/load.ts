@@ -70,7 +70,7 @@ class Loader {
   readonly #listings = new Listings();
   readonly #faults: ConfigFault[] = [];
   readonly #stanzas: LogStanza[] = [];
-  readonly #owners = new Map<string, Place>();
+  readonly #owners = new Map<string, { readonly place: Place; readonly settings: Readonly<Settings> }>();
   #globals: Globals = {
     settings: { ...DEFAULTS },
     origins: {},
@@ -238,7 +238,8 @@ class Loader {
       );
       return true;
     }
-    const refusal = directive.apply(into.settings, entry.value, this.#names);
+    const value = entry.key === "olddir" ? inHome(entry.value) : entry.value;
+    const refusal = directive.apply(into.settings, value, this.#names);
     if (refusal !== null) {
       this.#fault(place, entry.key, refusal.message, refusal.mend, consequence);
       return false;
@@ -317,14 +318,14 @@ class Loader {
         }
         const owner = this.#owners.get(log);
         if (owner === undefined && logs.length < MAX_LOGS) {
-          this.#owners.set(log, place);
+          this.#owners.set(log, { place, settings });
           logs.push(log);
-        } else if (owner !== undefined && !settings.ignoreDuplicates) {
+        } else if (owner !== undefined && !owner.settings.ignoreDuplicates) {
           this.#fault(
             place,
             "",
-            `duplicate log entry for ${log}: it is also in ${owner.file}:${owner.line}`,
-            "name it in one stanza, or write ignoreduplicates",
+            `duplicate log entry for ${log}: it is also in ${owner.place.file}:${owner.place.line}`,
+            "name it in one stanza, or write ignoreduplicates in the first",
             "the first entry holds",
           );
         }
@@ -346,4 +347,8 @@ function snapshot(globals: Globals): Globals {
 // `~/x` is in the home of whoever runs this; a home with glob characters in its name stays one directory.
 function untilde(pattern: string): string {
   return pattern === "~" || pattern.startsWith("~/") ? escapePattern(homedir()) + pattern.slice(1) : pattern;
+}
+
+function inHome(path: string): string {
+  return path.startsWith("~/") ? join(homedir(), path.slice(2)) : path;
 }

@@ -7,24 +7,29 @@ import { MissingPartError } from "../core/errors.ts";
 export type LockPolicy = "fail" | "wait" | "skip";
 
 export class StateBusyError extends Error {
-  readonly mend: string;
+  readonly mend = "wait for it to end";
 
-  constructor(path: string, readableByAll: boolean) {
+  constructor(path: string) {
     super(`state file ${path} is already locked: another rotation is running`);
     this.name = "StateBusyError";
-    // CVE-2022-1348: whoever may read the file may lock it, and keep every rotation from running.
-    this.mend = readableByAll
-      ? `wait for it to end; if none runs, some user holds the lock: chmod 0640 ${path}`
-      : "wait for it to end";
   }
 }
+
+/** Held until it is disposed of. */
+export type StateLock = Disposable & {
+  /** Nothing was locked, since any user could hold that lock for ever. */
+  readonly worldReadable: boolean;
+};
 
 /**
  * Locks a state file, making it (mode 0640) when it is not there. The lock lasts until it is disposed of. Throws
  * StateBusyError when somebody else holds it and the policy is `fail`, and what open(2) throws.
+ *
+ * CVE-2022-1348: whoever may read the file may lock it and keep every rotation from running, so a file that all may read
+ * is not locked, as in logrotate 3.20 and later.
  */
-export async function lockState(path: string, policy: LockPolicy): Promise<Disposable> {
-  const none: Disposable = { [Symbol.dispose]() {} };
+export async function lockState(path: string, policy: LockPolicy): Promise<StateLock> {
+  const none: StateLock = { worldReadable: false, [Symbol.dispose]() {} };
   if (policy === "skip" || path === "/dev/null") return none;
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK, 0o640);
   try {
@@ -33,12 +38,16 @@ export async function lockState(path: string, policy: LockPolicy): Promise<Dispo
       closeSync(fd);
       return none;
     }
-    if (!(await flock(fd, policy === "wait"))) throw new StateBusyError(path, (stat.mode & 0o044) !== 0);
+    if ((stat.mode & 0o004) !== 0) {
+      closeSync(fd);
+      return { ...none, worldReadable: true };
+    }
+    if (!(await flock(fd, policy === "wait"))) throw new StateBusyError(path);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
-  return { [Symbol.dispose]: () => closeSync(fd) };
+  return { worldReadable: false, [Symbol.dispose]: () => closeSync(fd) };
 }
 
 // flock(1) locks the open file that it inherits, and ours stays locked when it has ended: flock(2) locks belong to the open

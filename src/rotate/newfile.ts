@@ -12,6 +12,7 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
+import { carryAccess } from "../sys/files.ts";
 import type { Directories } from "./directories.ts";
 import { baseOf, directoryOf, joinPath } from "./names/match.ts";
 
@@ -27,8 +28,14 @@ export function partName(path: string): string {
 /**
  * Makes a new file with the owner and mode of another, never readable wider than that for an instant. Returns its
  * descriptor. Throws EEXIST when something has the name.
+ * @param source descriptor of a file whose access control list and label it gets, too; null for none
  */
-export function createLike(path: string, like: Likeness, directories: Directories): number {
+export function createLike(
+  path: string,
+  like: Likeness,
+  source: number | null,
+  directories: Directories,
+): number {
   const at = directories.at(path);
   const mode = like.mode & 0o7777;
   // Its group and others may read it only once it is theirs.
@@ -37,6 +44,8 @@ export function createLike(path: string, like: Likeness, directories: Directorie
   try {
     const made = fstatSync(fd);
     if (made.uid !== like.uid || made.gid !== like.gid) fchownSync(fd, like.uid, like.gid);
+    // A right that may not be given is not given: the file is then readable by fewer, never by more.
+    if (source !== null) carryAccess(source, fd);
     if ((made.mode & 0o7777) !== mode) fchmodSync(fd, mode);
     return fd;
   } catch (error) {
@@ -47,13 +56,13 @@ export function createLike(path: string, like: Likeness, directories: Directorie
 }
 
 /** As `createLike`, for a name from `partName`: what an interrupted run left there goes first. */
-export function createPart(part: string, like: Likeness, directories: Directories): number {
+export function createPart(part: string, like: Likeness, source: number, directories: Directories): number {
   try {
-    return createLike(part, like, directories);
+    return createLike(part, like, source, directories);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     unlinkSync(directories.at(part));
-    return createLike(part, like, directories);
+    return createLike(part, like, source, directories);
   }
 }
 
@@ -71,6 +80,7 @@ export function removeIfThere(at: string): void {
   if (exists(at)) unlinkSync(at);
 }
 
-function exists(at: string): boolean {
+/** Whether anything has this name, a dangling link included. */
+export function exists(at: string): boolean {
   return lstatSync(at, { throwIfNoEntry: false }) !== undefined;
 }

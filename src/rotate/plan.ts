@@ -37,7 +37,14 @@ export function planStanza(stanza: LogStanza, facts: readonly LogFacts[], contex
     postrotate: shared ? whole("postrotate") : null,
     lastaction: whole("lastaction"),
   };
-  return facts.map((fact) => planLog(stanza, stanzaPlan, fact, context));
+  const seen = new Map<string, string>();
+  return facts.map((fact) => {
+    // A link to a directory makes one log match twice: it is one log all the same, and is not rotated twice.
+    const first = fact.log?.kind === "file" && fact.log.links === 1 ? seen.get(inodeOf(fact.log)) : undefined;
+    if (first !== undefined) return idlePlan(stanzaPlan, fact, outcome("skip", `the same file as ${first}`));
+    if (fact.log !== null) seen.set(inodeOf(fact.log), fact.path);
+    return planLog(stanza, stanzaPlan, fact, context);
+  });
 }
 
 type Outcome = Pick<LogPlan, "verdict" | "why" | "mend">;
@@ -46,10 +53,15 @@ function outcome(verdict: LogPlan["verdict"], why: string, mend = ""): Outcome {
   return { verdict, why, mend };
 }
 
-function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, context: PlanContext): LogPlan {
-  const idle = (result: Outcome): LogPlan => ({
+function inodeOf(file: FileFact): string {
+  return `${file.dev}:${file.ino}`;
+}
+
+// A plan that does nothing.
+function idlePlan(stanza: StanzaPlan, facts: LogFacts, result: Outcome): LogPlan {
+  return {
     log: facts.path,
-    stanza: stanzaPlan,
+    stanza,
     ...result,
     lastRotated: facts.lastRotatedMs === null ? null : new Date(facts.lastRotatedMs).toISOString(),
     seen: facts.log,
@@ -60,7 +72,11 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
     postrotate: null,
     finalPath: null,
     bytesFreed: 0,
-  });
+  };
+}
+
+function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, context: PlanContext): LogPlan {
+  const idle = (result: Outcome): LogPlan => idlePlan(stanzaPlan, facts, result);
   const { settings } = stanza;
   const obstacle = findObstacle(settings, facts, context);
   if (obstacle !== null) return idle(obstacle);
@@ -72,13 +88,14 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
   if (!due.rotate) return idle(outcome("skip", due.why));
   const drafted = draftLog(stanza, facts, log, now);
   if (typeof drafted === "string") {
-    return idle(
+    const result = idle(
       outcome(
         "fail",
-        `destination ${drafted} already exists`,
+        `destination ${drafted} already exists, skipping rotation`,
         `move ${drafted} away, or use a dateformat that differs from run to run`,
       ),
     );
+    return { ...result, blocked: true };
   }
   const shared = settings.sharedScripts;
   return {

@@ -1,7 +1,7 @@
 // The rotation room's door: load the configuration, plan, run. What runs is what was planned, stanza by stanza, each planned
 // when its turn comes so that it sees what the ones before it did.
 import { availableParallelism } from "node:os";
-import { describeError, MissingPartError } from "../core/errors.ts";
+import { type ConfigFault, describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
 import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from "./execute.ts";
@@ -10,7 +10,7 @@ import { withIdentity } from "./identity.ts";
 import { inventory } from "./inventory.ts";
 import { dropJournal, Journal, NO_NOTES, type Notes, readJournal } from "./journal.ts";
 import { faultsMatter, loadConfigs } from "./load.ts";
-import { lockState, StateBusyError } from "./lock.ts";
+import { lockState, StateBusyError, type StateLock } from "./lock.ts";
 import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
 import { formatStamp } from "./names/match.ts";
 import { planStanza } from "./plan.ts";
@@ -62,7 +62,7 @@ export async function runRotations(
   emit: Emit,
 ): Promise<RotationSummary> {
   const { signal, statePath } = options;
-  let lock: Disposable;
+  let lock: StateLock;
   try {
     lock = await lockState(statePath, options.lock ?? "fail");
   } catch (error) {
@@ -75,6 +75,7 @@ export async function runRotations(
     return { logs: 0, rotated: 0, failed: 0, skipped: 0, bytesFreed: 0, exitStatus: busy ? 3 : 1 };
   }
   using _held = lock;
+  if (lock.worldReadable) emit({ type: "config.faulty", faults: [unlockedFault(statePath)] });
   const now = options.now ?? new Date();
   const state = loadState(statePath);
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
@@ -100,7 +101,13 @@ export async function runRotations(
     for (const plan of plans) tally.planned(plan);
     options.observe?.(stanza, plans);
     const due = plans.filter((plan) => plan.verdict === "rotate");
-    if (due.length === 0) continue;
+    const blocked = plans.filter((plan) => plan.blocked);
+    if (due.length === 0) {
+      if (blocked.length === 0) continue;
+      const idle = { ...context, identity: null, notes: NO_NOTES, replay: null };
+      pending.push((await executeStanza(blocked, idle)).outcomes);
+      continue;
+    }
     if (stanza.settings.copy === "copytruncate") tally.warn(holeWarnings(due));
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
     const notes = beginNotes(journal, due, now, tally);
@@ -114,6 +121,17 @@ export async function runRotations(
   if (saved && !signal?.aborted) journal?.close();
   else journal?.leave();
   return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
+}
+
+function unlockedFault(file: string): ConfigFault {
+  return {
+    file,
+    line: 0,
+    key: "",
+    message: `state file ${file} is world-readable and thus can be locked from other unprivileged users`,
+    mend: `chmod 0640 ${file}`,
+    consequence: "Skipping lock acquisition",
+  };
 }
 
 // So many small files wait for the disk together: as many as Node has threads for that, and some to keep them fed.

@@ -18,7 +18,7 @@ import { copyLog, truncateLog } from "./copy.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
 import { mailFile } from "./mail.ts";
-import { createLike } from "./newfile.ts";
+import { createLike, exists, removeIfThere } from "./newfile.ts";
 import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
 
 export type StepContext = {
@@ -33,6 +33,16 @@ export type StepContext = {
   readonly scriptLog?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
+
+export type StepResult = {
+  /** Of a copied log. */
+  readonly bytesAtRisk: number;
+  /** What the administrator should read although the step succeeded. */
+  readonly remark: string | null;
+};
+
+/** How the remark about a compressor's own messages begins. */
+export const COMPRESSOR_SAID = "Compressing program wrote following message to stderr when compressing log";
 
 /** Runs `/bin/sh -c` on a script, its arguments passed as arguments. Throws when it fails. */
 export async function runScript(
@@ -54,19 +64,19 @@ export async function runScript(
 }
 
 /**
- * Does one step. Throws what went wrong. Returns the bytes of a copied log that were at risk, else 0.
+ * Does one step. Throws what went wrong.
  * @param seen the log as it was planned, for steps that read it in place
  */
 export async function doStep(
   step: RotationStep,
   seen: FileFact | null,
   context: StepContext,
-): Promise<number> {
+): Promise<StepResult> {
   const { directories, identity, stamp, signal } = context;
   const as = <T>(work: () => T): T => withIdentity(identity, work);
   if (step.do === "copy") {
     const work = { ...step, identity, stamp, seen: step.truncate ? seen : null };
-    return copyLog(work, directories).bytesAtRisk;
+    return { bytesAtRisk: copyLog(work, directories).bytesAtRisk, remark: null };
   }
   if (step.do === "script") await runScript(step, context);
   else if (step.do === "rename") as(() => rename(step, directories));
@@ -76,11 +86,12 @@ export async function doStep(
   else if (step.do === "remove") await remove(step.path, step.shred, context);
   else if (step.do === "mail") await mailFile(step, context);
   else if (step.do === "compress") {
-    await compressFile({ ...step, identity, stamp, signal }, directories);
+    const { remark } = await compressFile({ ...step, identity, stamp, signal }, directories);
     if (step.preremove !== null) await runScript(step.preremove, context);
     await remove(step.from, step.shred, context);
+    if (remark !== "") return { bytesAtRisk: 0, remark: `${COMPRESSOR_SAID} ${step.from}:\n${remark}` };
   } else as(() => makeDirectory(step, directories));
-  return 0;
+  return { bytesAtRisk: 0, remark: null };
 }
 
 function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Directories): void {
@@ -92,11 +103,14 @@ function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Dire
 }
 
 function create(step: Extract<RotationStep, { do: "create" }>, directories: Directories): void {
+  const source = step.accessFrom === null ? null : openQuietly(directories.at(step.accessFrom));
   try {
-    closeSync(createLike(step.path, step, directories));
+    closeSync(createLike(step.path, step, source, directories));
     return;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    if (source !== null) closeSync(source);
   }
   // Its writer was faster and has begun a new log: that stays, lines and all, with the owner and mode it should have.
   const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -109,6 +123,14 @@ function create(step: Extract<RotationStep, { do: "create" }>, directories: Dire
     fchmodSync(fd, step.mode);
   } finally {
     closeSync(fd);
+  }
+}
+
+function openQuietly(at: string): number | null {
+  try {
+    return openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return null; // The user that `su` names need not be able to read the log; the new one then has its mode alone.
   }
 }
 
@@ -135,9 +157,11 @@ function makeDirectory(step: Extract<RotationStep, { do: "mkdir" }>, directories
 async function remove(path: string, shred: number | null, context: StepContext): Promise<void> {
   const { directories, identity, signal } = context;
   if (shred === null) {
-    withIdentity(identity, () => unlinkSync(directories.at(path)));
+    withIdentity(identity, () => removeIfThere(directories.at(path)));
     return;
   }
+  // A script may have removed it before us: that is what was wanted.
+  if (!withIdentity(identity, () => exists(directories.at(path)))) return;
   const fd = withIdentity(identity, () =>
     openSync(directories.at(path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
   );

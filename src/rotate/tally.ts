@@ -47,9 +47,11 @@ export class Tally {
   }
 
   /** @param atMs the moment to stamp a rotated log with */
-  done({ plan, rotated, failure, bytesAtRisk }: LogOutcome, atMs = this.#now.getTime()): void {
+  done({ plan, rotated, failure, bytesAtRisk, remark }: LogOutcome, atMs = this.#now.getTime()): void {
     const { log, finalPath, seen, why } = plan;
-    const warning = this.#warnings.get(log);
+    const warning = [this.#warnings.get(log), remark ?? undefined]
+      .filter((text) => text !== undefined)
+      .join("; ");
     if (rotated) {
       this.#stamps.set(log, atMs);
       this.#rotated++;
@@ -60,7 +62,7 @@ export class Tally {
         sizeBytes: seen?.sizeBytes ?? 0,
         because: why,
         ...(bytesAtRisk > 0 && { bytesAtRisk }),
-        ...(warning !== undefined && { warning }),
+        ...(warning !== "" && { warning }),
       });
     }
     if (failure === null) this.#bytesFreed += plan.bytesFreed;

@@ -178,6 +178,8 @@ export type RotationStep =
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
+      /** Where the old log is by then, whose access control list the new one gets; null when the mode was prescribed. */
+      readonly accessFrom: string | null;
     }
   | {
       readonly do: "copy";
@@ -226,6 +228,8 @@ export type LogPlan = {
   readonly stanza: StanzaPlan;
   /** `rotate`: steps follow; `skip`: nothing to do; `fail`: should have been looked after, and cannot be. */
   readonly verdict: "rotate" | "skip" | "fail";
+  /** It was due, and something is in its way: `firstaction` and `lastaction` of its stanza run all the same. */
+  readonly blocked?: true;
   readonly why: string;
   /** What the administrator can do, for `fail`. */
   readonly mend: string;

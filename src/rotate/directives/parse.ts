@@ -188,7 +188,9 @@ function attributes(key: string, value: string, names: Names): Attributes | Refu
   const words = splitWords(value);
   const mend = `write ${key} 0640 root adm, or leave out what should stay as it was`;
   let mode: number | null = null;
-  if (words.length > 0 && /^[0-7]{1,5}$/.test(words[0]!)) {
+  // Two numbers, the first not written as octal, are an owner and a group, as in logrotate's main branch.
+  const owners = words.length === 2 && /^[1-9]\d*$/.test(words[0]!) && /^\d+$/.test(words[1]!);
+  if (!owners && words.length > 0 && /^[0-7]{1,5}$/.test(words[0]!)) {
     mode = Number.parseInt(words.shift()!, 8);
     if (mode > 0o7777) return refuse(`wants an octal mode of at most 7777, found ${mode.toString(8)}`, mend);
   }

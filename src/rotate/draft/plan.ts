@@ -251,7 +251,7 @@ class Draft {
         ino: this.#log.ino,
       });
       if (rotate === 0) this.#dispose = this.#settings.delayCompress ? final : final + this.#suffix();
-      if (this.#settings.create !== null) this.#create();
+      if (this.#settings.create !== null) this.#create(copy === "renamecopy" ? temporary : final);
       if (copy === "renamecopy") {
         this.#after.push({ do: "copy", from: temporary, to: final, truncate: false, sizeBytes });
         this.#after.push({ do: "unlink", path: temporary });
@@ -261,7 +261,7 @@ class Draft {
     return true;
   }
 
-  #create(): void {
+  #create(movedTo: string): void {
     const wanted = this.#settings.create!;
     this.#rotate.push({
       do: "create",
@@ -269,6 +269,7 @@ class Draft {
       mode: wanted.mode ?? this.#log.mode & 0o777,
       uid: wanted.uid ?? this.#log.uid,
       gid: wanted.gid ?? this.#log.gid,
+      accessFrom: wanted.mode === null ? movedTo : null,
     });
   }
 

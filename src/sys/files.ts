@@ -1,0 +1,59 @@
+// What Node's file calls leave out: access control lists and SELinux labels, which are extended attributes of a file.
+// See getxattr(2) and acl(5).
+import { libc } from "./libc.ts";
+
+type Calls = {
+  get(fd: number, name: string, value: Uint8Array, size: number): number;
+  set(fd: number, name: string, value: Uint8Array, size: number, flags: number): number;
+};
+
+let calls: Calls | null | undefined;
+
+// null when the library does not load here: then no attribute can be carried over, and none is looked for.
+function attributeCalls(): Calls | null {
+  if (calls !== undefined) return calls;
+  let library: ReturnType<typeof libc>;
+  try {
+    library = libc();
+  } catch {
+    calls = null; // An unknown processor or C library; file modes still hold.
+    return calls;
+  }
+  calls = {
+    get: library.func("int64_t fgetxattr(int fd, const char *name, void *value, size_t size)"),
+    set: library.func("int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)"),
+  };
+  return calls;
+}
+
+// What decides who may read a file, besides its mode.
+const CARRIED = ["system.posix_acl_access", "security.selinux"];
+
+// The kernel's own limit for one value (XATTR_SIZE_MAX).
+const buffer = new Uint8Array(65_536);
+
+/**
+ * Gives a file the access control list and SELinux label of another, where that has any. An attribute that may not be set
+ * (no such right, no such file system) is left as it is.
+ * @returns the names of attributes that could not be carried over
+ */
+export function carryAccess(fromFd: number, toFd: number): string[] {
+  const { get, set } = attributeCalls() ?? {};
+  if (get === undefined || set === undefined) return [];
+  const lost: string[] = [];
+  for (const name of CARRIED) {
+    const size = get(fromFd, name, buffer, buffer.length);
+    if (size <= 0) continue;
+    // A label that the new file has by inheritance already need not be set, and often may not.
+    const value = buffer.slice(0, size);
+    const had = get(toFd, name, buffer, buffer.length);
+    if (had === size && value.every((byte, i) => byte === buffer[i])) continue;
+    if (set(toFd, name, value, size, 0) !== 0) lost.push(name);
+  }
+  return lost;
+}
+
+/** Whether `carryAccess` can do anything here. */
+export function canCarryAccess(): boolean {
+  return attributeCalls() !== null;
+}
