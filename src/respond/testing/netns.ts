@@ -60,11 +60,13 @@ export function makeLab(t: TestContext): Lab {
   execFileSync("ip", ["-batch", "-"], { input: `netns add ${host}\nnetns add ${stranger}\n` });
   ip(
     host,
-    `link add veth0 type veth peer name veth0 netns ${stranger}`,
+    `link add veth0 address 02:00:00:00:00:01 type veth peer name veth0 address 02:00:00:00:00:02 netns ${stranger}`,
     "link set lo up",
     "addr add 10.77.0.1/24 dev veth0",
     "addr add fd77::1/64 dev veth0 nodad",
     "link set veth0 up",
+    // Known from the start: for a second after the link is up, neighbour discovery finds nobody.
+    "neigh replace fd77::2 lladdr 02:00:00:00:00:02 dev veth0 nud permanent",
     "route add 2001:db8:77::/64 via fd77::2",
     "route add default via 10.77.0.9",
     "route add default via fd77::9",
@@ -77,6 +79,7 @@ export function makeLab(t: TestContext): Lab {
       (address) => `addr add ${address}/64 dev veth0 nodad`,
     ),
     "link set veth0 up",
+    "neigh replace fd77::1 lladdr 02:00:00:00:00:01 dev veth0 nud permanent",
   );
   return {
     host,
