@@ -1,10 +1,9 @@
 // Rotation beside logrotate: many small logs, where system calls and forks decide, and a few large ones, where
 // compression does.
 import { createHash } from "node:crypto";
-import { globSync, statSync, writeFileSync } from "node:fs";
+import { globSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { FACES } from "../src/app/faces.ts";
 import { missing } from "./machine.ts";
 import { type LogTree, makeLogTree, type TreeShape, writeLogOfSize } from "./material/log-trees.ts";
 import { runMeasured } from "./measure.ts";
@@ -37,21 +36,10 @@ const likeLogrotate =
   (...program: readonly string[]): Rotator["argv"] =>
   (tree, force) => [...program, ...(force ? ["-f"] : []), "-s", tree.state, tree.config];
 
-// The same engine by telltale's own command, for a checkout without the logrotate face.
-const byOwnCommand: Rotator["argv"] = (tree, force) => {
-  const dir = dirname(tree.config);
-  const file = join(dir, "telltale.toml");
-  writeFileSync(
-    file,
-    `[store]\ndirectory = "${dir}/store"\n[rotate]\nconfig = ["${tree.config}"]\nstate = "${tree.state}"\nroots = []\n`,
-  );
-  return [TELLTALE, "rotate", ...(force ? ["--force"] : []), "--config", file];
-};
-
 const telltale: Rotator = {
   name: "telltale",
   role: "telltale",
-  argv: "logrotate" in FACES ? likeLogrotate(TELLTALE, "logrotate") : byOwnCommand,
+  argv: likeLogrotate(TELLTALE, "logrotate"),
   obstacle: null,
 };
 const logrotate: Rotator = {

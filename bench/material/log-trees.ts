@@ -43,7 +43,7 @@ export function makeLogTree(dir: string, shape: TreeShape, content: string): Log
   mkdirSync(dir, { recursive: true });
   const stanzas = directories.map(
     (directory) =>
-      `${directory}/*.log {\n${["weekly", `rotate ${shape.generations}`, "missingok", "create 0640 root root", ...shape.directives].map((each) => `    ${each}\n`).join("")}}\n`,
+      `${directory}/*.log {\n${["weekly", `rotate ${shape.generations}`, "missingok", "create 0640", ...shape.directives].map((each) => `    ${each}\n`).join("")}}\n`,
   );
   writeFileSync(config, stanzas.join("\n"), { mode: 0o644 });
   const reset = () => {
