@@ -6,12 +6,15 @@ import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
 import { changesBetween } from "./changes.ts";
 import type { PartContext, PartDefinition, RunningPart } from "./part.ts";
+import { type Repetition, repeat } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 import { TOPOLOGY } from "./topology.ts";
 import { VERSION } from "./version.ts";
 
 // A part that failed is tried again this often: an interface comes up, somebody installs nftables.
 const RETRY_MS = 30_000;
+// What is over age leaves the history once a day.
+const PURGE_MS = 86_400_000;
 // Every part together gets this long to stop; a shutdown must not hang on one of them.
 const STOP_MS = 1_500;
 
@@ -34,6 +37,7 @@ export class Guard {
   #store: Store;
   #storeFault: MissingPartError | null = null;
   #retry: NodeJS.Timeout | undefined;
+  #purging: Repetition | undefined;
   #busy: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
@@ -66,7 +70,16 @@ export class Guard {
     }
     this.#tellFaults(this.#settings);
     for (const part of this.#parts) await this.#startPart(part);
-    this.#store.purge(this.#clock.now());
+    const purge = async (): Promise<void> => {
+      try {
+        this.#store.purge(this.#clock.now());
+      } catch (error) {
+        // A store that refuses is told of by the bus; what is over age goes another day.
+        if (!(error instanceof MissingPartError)) throw error;
+      }
+    };
+    await purge();
+    this.#purging = repeat(PURGE_MS, this.#clock, purge);
     const parts = this.status().map(({ part, lines, off }) => ({ part, on: !off, what: lines[0] ?? "" }));
     this.bus.emit({ type: "guard.started", version: VERSION, mode: this.#settings.mode, parts });
     this.#retry = setInterval(() => void this.#oneAtATime(() => this.#retryFailed()), RETRY_MS);
@@ -101,6 +114,7 @@ export class Guard {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#retry);
+    void this.#purging?.stop();
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, STOP_MS).unref());
     const stopped = this.#busy.then(() => Promise.all(this.#parts.map((part) => this.#stopPart(part))));
     await Promise.race([stopped, deadline]);
@@ -146,6 +160,7 @@ export class Guard {
         maxEvents: config.store.max_events,
         maxAgeMs: config.store.keep,
         clock: this.#clock,
+        onNotice: this.bus.emit,
       });
     } catch (error) {
       if (!(error instanceof MissingPartError)) throw error;

@@ -5,6 +5,8 @@ import { type Heartbeats, SilenceWatch } from "../../check/silence/detect.ts";
 import { MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { showableBytes } from "../../core/hostile.ts";
+import { nameScheme } from "../../rotate/names/match.ts";
+import { coveredBy, loadRotation } from "../../rotate/run.ts";
 import { followJournal, type JournalBatch } from "../../sources/journal/follow.ts";
 import { type Follower, followFiles, type LineBatch } from "../../sources/tail/follow.ts";
 import { findLogSources } from "../log-sources.ts";
@@ -82,7 +84,14 @@ export const checkPart: PartDefinition = {
       bus.publish(events);
     };
     const followers: Follower[] = [
-      followFiles({ paths: logs, cursors: store.cursors, from: "end", commit, emit: bus.emit }),
+      followFiles({
+        generationFolders: await foldersOfGenerations(settings.rotateConfigs),
+        paths: logs,
+        cursors: store.cursors,
+        from: "end",
+        commit,
+        emit: bus.emit,
+      }),
     ];
     let journal = "";
     if (sources.journal) {
@@ -111,6 +120,17 @@ export const checkPart: PartDefinition = {
     };
   },
 };
+
+// Where rotation puts a log's generations, when that is not beside it (olddir): lines that were not read yet lie there.
+async function foldersOfGenerations(configs: readonly string[]): Promise<(log: string) => string[]> {
+  const rotation = await loadRotation({ configs });
+  return (log) => {
+    const stanza = coveredBy(rotation, log);
+    return stanza === null || stanza.settings.olddir === null
+      ? []
+      : [nameScheme(stanza.settings, log).directory];
+  };
+}
 
 // What an earlier version wrote, or a damaged store, is no reason not to start: habits are learnt again.
 function heartbeatsFrom(text: string | null): Heartbeats {
