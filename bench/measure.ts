@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Case, CaseResult, Contender, ContenderResult, Sample } from "./types.ts";
 
 export type CommandOptions = {
@@ -79,6 +80,7 @@ export async function runCase(
   const failed = new Map<Contender, string>();
   const once = async (contender: Contender): Promise<Sample | null> => {
     if (failed.has(contender)) return null;
+    await setImmediate(); // runs are synchronous: without a turn of the loop, Ctrl-C would never be heard
     try {
       contender.before?.();
       return await contender.run();

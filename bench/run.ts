@@ -34,19 +34,14 @@ process.on("SIGTERM", () => process.exit(143));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      only: { type: "string", multiple: true, default: [] },
-      rounds: { type: "string", default: "3" },
-      scale: { type: "string", default: "1" },
-      "no-record": { type: "boolean", default: false },
-      list: { type: "boolean", default: false },
-      document: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
+  let request: ReturnType<typeof readRequest>;
+  try {
+    request = readRequest(argv);
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    return 64;
+  }
+  const { values, positionals } = request;
   const rounds = Number(values.rounds);
   const scale = Number(values.scale);
   const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
@@ -98,6 +93,22 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (!values["no-record"] && scale === 1) process.stderr.write(`bench: wrote ${writeDocument(BENCHES)}\n`);
   return failed ? 1 : 0;
+}
+
+function readRequest(argv: readonly string[]) {
+  return parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string", default: "3" },
+      scale: { type: "string", default: "1" },
+      "no-record": { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      document: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
 }
 
 async function runOne(bench: Bench, each: Case, rounds: number): Promise<CaseResult> {
