@@ -8,6 +8,7 @@ import {
   futimesSync,
   openSync,
   readFileSync,
+  readSync,
   type Stats,
   writeSync,
 } from "node:fs";
@@ -81,7 +82,7 @@ async function writeCompressed(
 ): Promise<string> {
   const level = gzipLevel(work.with);
   if (level !== null && sizeBytes <= IN_PROCESS_BYTES) {
-    const bytes = readFileSync(source);
+    const bytes = readWhole(source);
     writeAll(target, gzipSync(bytes, { level, ...frugal(bytes.length) }));
     return "";
   }
@@ -101,6 +102,20 @@ async function writeCompressed(
     );
   }
   return result.output.trim();
+}
+
+let lent: Buffer | null = null;
+
+// The file in a buffer that the next call overwrites: thousands of small files would otherwise leave as many buffers behind.
+function readWhole(fd: number): Uint8Array {
+  lent ??= Buffer.allocUnsafeSlow(IN_PROCESS_BYTES + 1);
+  let size = 0;
+  for (let count = -1; count !== 0 && size < lent.length; size += count) {
+    count = readSync(fd, lent, size, lent.length - size, null);
+  }
+  if (size <= IN_PROCESS_BYTES) return lent.subarray(0, size);
+  // It has grown since it was looked at, beyond what the buffer holds.
+  return Buffer.concat([lent, readFileSync(fd)]);
 }
 
 // zlib sets up 270 KB for each stream, however short; a window no larger than the file loses nothing and saves most of that.
