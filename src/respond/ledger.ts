@@ -35,6 +35,12 @@ export class BlockLedger {
     this.standing.set(row, target, this.#clock.monotonicMs() + forMs);
   }
 
+  /** Believes and writes down a block that was in force before we knew. */
+  adopt(row: BlockRow, target: Prefix, forMs: number): void {
+    this.believe(row, target, forMs);
+    this.#write(row);
+  }
+
   /** Takes back a belief that the firewall did not confirm. */
   disbelieve(target: Prefix, before: StandingBlock | null): void {
     if (before === null) this.standing.delete(formatPrefix(target));
@@ -43,17 +49,7 @@ export class BlockLedger {
 
   /** Writes down what the firewall has confirmed, and says so. */
   confirm(row: BlockRow): void {
-    try {
-      this.#history.put(row);
-      this.#unwritten.delete(row.target);
-    } catch (error) {
-      this.#unwritten.add(row.target);
-      this.#voice.fail(
-        "history",
-        `the block of ${row.target} is in force but could not be written down, and will not outlive a reboot: ${describeError(error)}`,
-        MEND,
-      );
-    }
+    this.#write(row);
     const { target, until, because, findingId } = row;
     this.#emit({ type: "block.applied", target, until, because, findingId, via: this.#via });
   }
@@ -128,5 +124,19 @@ export class BlockLedger {
     return this.rowsInForce()
       .map((row) => row.target)
       .filter((target) => covers(parsePrefix(target) ?? wanted));
+  }
+
+  #write(row: BlockRow): void {
+    try {
+      this.#history.put(row);
+      this.#unwritten.delete(row.target);
+    } catch (error) {
+      this.#unwritten.add(row.target);
+      this.#voice.fail(
+        "history",
+        `the block of ${row.target} is in force but could not be written down, and will not outlive a reboot: ${describeError(error)}`,
+        MEND,
+      );
+    }
   }
 }

@@ -299,3 +299,51 @@ test("a network that somebody has logged in from is cut for a moment only, until
   await it.responder.tick();
   assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
 });
+
+test("what the firewall holds and the history has lost stays in force, and is remembered again", async () => {
+  const clock = new HandClock();
+  const backend = new RecordBackend(clock);
+  const block = (target: string, forMs: number) => ({
+    do: "block" as const,
+    target: parsePrefix(target)!,
+    forMs,
+  });
+  await backend.apply([
+    block("198.51.100.7", 600_000),
+    block("192.0.2.1", 600_000),
+    block("198.51.100.8", 3_000),
+  ]);
+  await using it = scene({
+    backend,
+    facts: () => ({ guards: [{ prefix: parsePrefix("192.0.2.1")!, because: "gateway" }], unread: [] }),
+  });
+  await it.responder.restore();
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+  assert.equal(it.responder.inForce, 1);
+  assert.match(it.history.rows[0]!.because, /the history did not know it/);
+});
+
+test("a history that cannot be read at the start costs no block", async () => {
+  const history = new MemoryHistory();
+  history.inForce = () => {
+    throw new Error("database disk image is malformed");
+  };
+  const backend = new RecordBackend();
+  await backend.apply([{ do: "block", target: parsePrefix("198.51.100.7")!, forMs: 600_000 }]);
+  await using it = scene({ history, backend });
+  await it.responder.restore();
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+  assert.match(it.of("part.failed")[0]!.why, /malformed/);
+});
+
+test("from observing to blocking while the guard runs: the firewall is made ready then", async () => {
+  await using it = scene({ mode: "observe" });
+  await it.responder.restore();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.deepEqual(await it.held(), []);
+  it.responder.setMode("block");
+  await it.responder.tick();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+  assert.ok((it.backend as RecordBackend).allow.length > 0);
+});

@@ -2,7 +2,7 @@
 // are in decide.ts and guardrails.ts, the firewall in backends/; here is only the order of things.
 import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { describeError } from "../core/errors.ts";
+import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
 import type { Backend } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
@@ -12,8 +12,9 @@ import { allGuards, guardOver, guardrailFor, prefixesOverlap, wholeAddress } fro
 import { Healing } from "./healing.ts";
 import { BlockLedger } from "./ledger.ts";
 import { limitsOf } from "./limits.ts";
-import { type HeldBlock, planChanges } from "./plan.ts";
+import type { HeldBlock } from "./plan.ts";
 import { ChangeQueue } from "./queue.ts";
+import { adoptHeld, believeHistory, makeFirewallSo, nextTurn, type Restoring } from "./restoring.ts";
 import type { StandingBlock } from "./standing.ts";
 import { KernelTripwire } from "./tripwire.ts";
 import type { BlockHistory, BlockLimits, BlockRow, Guard, HostFacts } from "./types.ts";
@@ -54,6 +55,7 @@ export class Responder {
   readonly #breaker: CircuitBreaker;
   readonly #ledger: BlockLedger;
   readonly #queue: ChangeQueue;
+  readonly #restoring: Restoring;
   readonly #healing: Healing;
   readonly #tripwire: KernelTripwire;
   readonly #timer: NodeJS.Timeout;
@@ -62,6 +64,9 @@ export class Responder {
   #ticking: Promise<void> | undefined;
   // What the allow set in the firewall was last made from; null: not yet, or to be made again.
   #guardKey: string | null = null;
+  // Has block mode been entered, with everything it needs?
+  #entered = false;
+  #restored = false;
   #lastFinding = "";
   #closed = false;
 
@@ -78,13 +83,24 @@ export class Responder {
     this.#breaker = new CircuitBreaker(this.#limits, this.#clock, this.#voice, this.#emit);
     this.#ledger = new BlockLedger(options.history, this.#backend.name, this.#clock, this.#voice, this.#emit);
     this.#queue = new ChangeQueue(this.#backend);
+    this.#restoring = {
+      backend: this.#backend,
+      ledger: this.#ledger,
+      queue: this.#queue,
+      emit: this.#emit,
+      clock: this.#clock,
+      guarded: (target) => this.#guardrail(target, this.#facts()) !== null,
+      graceMs: GRACE_MS,
+      blockMs: this.#limits.blockMs,
+    };
     this.#healing = new Healing({
       backend: this.#backend,
       clock: this.#clock,
       voice: this.#voice,
       restore: async () => {
         this.#ledger.forgetLiftedElsewhere();
-        await this.#makeFirewallSo();
+        await this.#openFirewall();
+        await makeFirewallSo(this.#restoring, "leave");
         return this.inForce;
       },
       lifted: () => this.#liftedByOrder(),
@@ -194,21 +210,9 @@ export class Responder {
    * @throws MissingPartError when this machine has no such firewall
    */
   async restore(): Promise<void> {
-    const wallMs = this.#clock.now().getTime();
-    const facts = this.#facts();
-    let read = 0;
-    for (const row of this.#ledger.rowsInForce()) {
-      if (++read % ROWS_PER_TURN === 0) await nextTurn();
-      const target = parsePrefix(row.target);
-      if (target === null) continue;
-      if (this.#guardrail(target, facts) !== null)
-        this.#ledger.end(row.target, "guardrail", row.packetsStopped);
-      else this.#ledger.believe(row, target, Date.parse(row.until) - wallMs);
-    }
-    if (this.#mode !== "block") return;
-    await this.#makeFirewallSo();
-    this.#healing.start();
-    await this.#tripwire.follow(this.#mode);
+    await believeHistory(this.#restoring);
+    this.#restored = true;
+    if (this.#mode === "block") await this.#enterBlockMode();
   }
 
   /**
@@ -273,11 +277,22 @@ export class Responder {
     if (this.#closed) return;
     const due = this.#ledger.standing.due(this.#clock.monotonicMs(), LIFTS_PER_TICK);
     if (due.length > 0) await this.#lift(due, "expired");
+    if (this.#mode === "block" && !this.#entered && this.#restored) await this.#enterLater();
     const facts = this.#facts();
     if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
     this.#breaker.tick(this.inForce);
     this.#healing.tick();
     await this.#tripwire.follow(this.#mode);
+  }
+
+  // The mode was changed while the guard ran.
+  async #enterLater(): Promise<void> {
+    try {
+      await this.#enterBlockMode();
+    } catch (error) {
+      const mend = error instanceof MissingPartError ? error.mend : "see `telltale doctor`";
+      this.#voice.fail("firewall", `nothing can be blocked: ${describeError(error)}`, mend);
+    }
   }
 
   // The guards or the allow list have changed: free whoever is protected now, and tell the firewall.
@@ -345,22 +360,21 @@ export class Responder {
 
   async #liftedByOrder(): Promise<void> {
     await this.#endAll(new Map());
-    if (this.#mode === "block") await this.#makeFirewallSo();
+    if (this.#mode === "block") await this.#openFirewall();
   }
 
-  // What the firewall should hold is what we believe in force, with the time left on the monotonic clock.
-  async #makeFirewallSo(): Promise<void> {
+  async #enterBlockMode(): Promise<void> {
+    await this.#openFirewall();
+    await adoptHeld(this.#restoring);
+    await makeFirewallSo(this.#restoring, "lift");
+    this.#healing.start();
+    await this.#tripwire.follow(this.#mode);
+    this.#entered = true;
+  }
+
+  async #openFirewall(): Promise<void> {
     await this.#backend.open();
     await this.#pushAllow(this.#facts());
-    const changes = planChanges(this.#ledger.wanted(), await this.#backend.held(), GRACE_MS);
-    for (let at = 0; at < changes.length; at += ROWS_PER_TURN) {
-      for (const { change, why, mend } of await this.#queue.changes(changes.slice(at, at + ROWS_PER_TURN))) {
-        if (why === null || change.do === "lift") continue;
-        const findingId = this.#ledger.standing.get(change.target)?.row.findingId ?? "";
-        this.#ledger.disbelieve(change.target, null);
-        this.#emit({ type: "block.failed", target: formatPrefix(change.target), why, mend, findingId });
-      }
-    }
   }
 
   async #pushAllow(facts: HostFacts): Promise<void> {
@@ -393,10 +407,6 @@ function rowOf(verdict: Verdict, grade: EvidenceGrade, now: Date): BlockRow {
     findingId: verdict.findingId,
     packetsStopped: 0,
   };
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function allowGuards(allow: PrefixSet): readonly Guard[] {
