@@ -4,8 +4,8 @@ import { describeError } from "../core/errors.ts";
 import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
 import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
-import { doStep, runScript, type StepContext, type StepResult } from "./step.ts";
-import type { LogPlan, RotationStep, ScriptStep } from "./types.ts";
+import { doStep, runScript, ScriptError, type StepContext, type StepResult } from "./step.ts";
+import type { LogPlan, RotationStep, ScriptStep, StanzaPlan } from "./types.ts";
 
 /** Lets so many pieces of work run at once; the others wait their turn. */
 export type Pool = <T>(work: () => Promise<T>) => Promise<T>;
@@ -75,7 +75,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   if (stanza === undefined) return done();
   if (tracks.length === 0) return { outcomes: Promise.resolve(await aroundNothing(plans[0]!, context)) };
 
-  const first = await script(stanza.firstaction, context);
+  const first = await script(stanza.firstaction, stanza, context);
   if (first !== null) {
     for (const track of tracks) track.failure = first;
     return done();
@@ -94,7 +94,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   const settled = Promise.all(pending);
   if (stanza.lastaction !== null) {
     await settled;
-    const last = await script(stanza.lastaction, context);
+    const last = await script(stanza.lastaction, stanza, context);
     // The logs are rotated all the same; one of them carries the message.
     if (last !== null) tracks[0]!.failure ??= last;
   }
@@ -104,7 +104,8 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
 // Logs were due, and something was in the way of each: what belongs to the stanza as a whole runs all the same.
 async function aroundNothing(plan: LogPlan, context: ExecuteContext): Promise<readonly LogOutcome[]> {
   const failure =
-    (await script(plan.stanza.firstaction, context)) ?? (await script(plan.stanza.lastaction, context));
+    (await script(plan.stanza.firstaction, plan.stanza, context)) ??
+    (await script(plan.stanza.lastaction, plan.stanza, context));
   return failure === null ? [] : [{ plan, rotated: false, failure, bytesAtRisk: 0, remark: null }];
 }
 
@@ -141,16 +142,19 @@ async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
   const { plan } = track;
   await walk(track, plan.before.slice(track.ahead), context);
   if (track.failure === null && !track.moved) {
-    track.failure = await script(plan.prerotate, context, `${track.index}:`);
+    track.failure = await script(plan.prerotate, plan.stanza, context, `${track.index}:`);
   }
   if (!(await move(track, context))) return;
-  track.failure = await script(plan.postrotate, context, `${track.index}:`);
+  track.failure = await script(plan.postrotate, plan.stanza, context, `${track.index}:`);
 }
 
 async function walkShared(tracks: readonly Track[], context: ExecuteContext): Promise<Promise<void>[]> {
-  const { prerotate, postrotate } = tracks[0]!.plan.stanza;
+  const { stanza } = tracks[0]!.plan;
+  const { prerotate, postrotate } = stanza;
   const spread = (why: string | null): boolean => {
     const broken = why ?? tracks.find((track) => track.failure !== null)?.failure ?? null;
+    // One of the logs carries what a script's failure is, the others that they share it.
+    if (why !== null) tracks[0]!.failure ??= why;
     if (broken !== null)
       for (const track of tracks)
         track.failure ??= `not done, since the stanza shares its scripts and: ${broken}`;
@@ -158,11 +162,11 @@ async function walkShared(tracks: readonly Track[], context: ExecuteContext): Pr
   };
   for (const track of tracks) await walk(track, track.plan.before.slice(track.ahead), context);
   if (spread(null)) return [];
-  if (!tracks.some((track) => track.moved) && spread(await script(prerotate, context))) return [];
+  if (!tracks.some((track) => track.moved) && spread(await script(prerotate, stanza, context))) return [];
   for (const track of tracks) {
     if (!(await move(track, context))) break;
   }
-  if (spread(null) || spread(await script(postrotate, context))) return [];
+  if (spread(null) || spread(await script(postrotate, stanza, context))) return [];
   const commanded = (track: Track): boolean => runsCommands(track.plan.after);
   const after = inTurn(tracks, commanded, (track) => walkAfter(track, context));
   if (tracks.some(commanded)) await after;
@@ -213,7 +217,7 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
         if (remark !== null) track.remark = remark;
       }
     } catch (error) {
-      track.failure = explain(step, error);
+      track.failure = explain(step, error, track.plan.stanza);
     }
   }
 }
@@ -225,21 +229,39 @@ function poolFor(step: RotationStep, { pool, lightPool }: ExecuteContext): Pool 
 }
 
 // The step and what the system said of it; the system's own text names files by descriptor, which helps nobody.
-function explain(step: RotationStep, error: unknown): string {
+function explain(step: RotationStep, error: unknown, stanza: StanzaPlan): string {
   const text = describeError(error).replace(/^([A-Z0-9]+: [^,]*), \w+ '\/proc\/self.*$/, "$1");
+  if (error instanceof ScriptError) return `${purpose(error.step, stanza)}: ${text}`;
   if (step.do === "script") return text;
   return `${step.do} ${"from" in step ? `${step.from} to ${step.to}` : step.path}: ${text}`;
 }
 
+// What a script that failed was for, in logrotate's words, which monitoring looks for.
+function purpose(step: ScriptStep, { patternText, shared }: StanzaPlan): string {
+  const pattern = patternText.trim();
+  if (step.name === "firstaction") return `error running first action script for ${pattern}`;
+  if (step.name === "lastaction") return `error running last action script for ${pattern}`;
+  if (step.name === "preremove")
+    return `error running preremove script for ${step.args[0]} of '${pattern}'. Not removing this file`;
+  return shared
+    ? `error running shared ${step.name} script for '${pattern}'`
+    : `error running non-shared ${step.name} script for ${step.args[0]} of '${pattern}'`;
+}
+
 // Why a script failed; null when it did not, or when there is none. `of` tells the scripts of several logs apart.
-async function script(step: ScriptStep | null, context: ExecuteContext, of = ""): Promise<string | null> {
+async function script(
+  step: ScriptStep | null,
+  stanza: StanzaPlan,
+  context: ExecuteContext,
+  of = "",
+): Promise<string | null> {
   if (step === null || context.replay?.done.has(of + step.name)) return null;
   try {
     await runScript(step, context);
     context.notes.done(of + step.name);
     return null;
   } catch (error) {
-    return describeError(error);
+    return `${purpose(step, stanza)}: ${describeError(error)}`;
   }
 }
 

@@ -88,7 +88,7 @@ test("one log's failure is that log's: its neighbours rotate, its stamp stays, a
   const failed = events.find((event) => event.type === "rotation.failed");
   assert.match(
     failed?.type === "rotation.failed" ? failed.why : "",
-    /prerotate script \(.*conf:4\): exit status 3: no/,
+    /non-shared prerotate script for .*conf:4: exit status 3: no/,
   );
   const state = readFileSync(join(root, "state"), "utf8");
   assert.match(state, /b\.log" 2024-1-1-0:0:0/);
@@ -156,7 +156,7 @@ test("errors mails what failed to its address, once", async (t) => {
   const mailed = readFileSync(join(root, "mailed"), "utf8");
   assert.equal(mailed.match(/^to /gm)?.length, 1);
   assert.match(mailed, /rotation of 2 logs failed ops@example\.org/);
-  assert.match(mailed, /d\/a\.log\n {4}prerotate script/);
+  assert.match(mailed, /d\/a\.log\n {4}error running non-shared prerotate script for/);
 });
 
 test("logs that no stanza covers are found with their writer, generations of covered ones are not", async (t) => {

@@ -41,6 +41,17 @@ export type StepResult = {
   readonly remark: string | null;
 };
 
+/** A script of the administrator's that failed: where it stands, and how it ended. */
+export class ScriptError extends Error {
+  readonly step: ScriptStep;
+
+  constructor(step: ScriptStep, message: string) {
+    super(message);
+    this.name = "ScriptError";
+    this.step = step;
+  }
+}
+
 /** How the remark about a compressor's own messages begins. */
 export const COMPRESSOR_SAID = "Compressing program wrote following message to stderr when compressing log";
 
@@ -58,9 +69,7 @@ export async function runScript(
   if (result.ok) return;
   const said = result.output.trim();
   const { file, line } = step.script.place;
-  throw new Error(
-    `${step.name} script (${file}:${line}): ${result.why}${said === "" ? "" : `: ${said.slice(-400)}`}`,
-  );
+  throw new ScriptError(step, `${file}:${line}: ${result.why}${said === "" ? "" : `: ${said.slice(-400)}`}`);
 }
 
 /**
