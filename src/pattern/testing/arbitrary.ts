@@ -93,16 +93,8 @@ export const backReferenceArbitrary: fc.Arbitrary<string> = fc
   )
   .map((parts) => parts.join(""));
 
-const invalid = [
-  [0xe9],
-  [0xc3],
-  [0xe2, 0x82],
-  [0xed, 0xa0, 0x80],
-  [0xff],
-  [0xa9],
-  [0xf5, 0x80, 0x80, 0x80],
-  [0],
-];
+// Not the sequences of RFC 2279 above U+10FFFF: grep does not agree with itself whether "." matches one.
+const invalid = [[0xe9], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xff], [0xa9], [0]];
 
 /** Short lines without newline; one part in ten is no valid UTF-8. */
 export const lineArbitrary: fc.Arbitrary<Buffer> = fc
