@@ -12,9 +12,10 @@ import { keepRecord } from "./record.ts";
 import { respondBench } from "./respond.bench.ts";
 import { rotateBench } from "./rotate.bench.ts";
 import { makeScratch } from "./scratch.ts";
+import { sentryBench } from "./sentry.bench.ts";
 import type { Bench, Case, CaseResult } from "./types.ts";
 
-const BENCHES: readonly Bench[] = [rotateBench, checkBench, respondBench, guardBench];
+const BENCHES: readonly Bench[] = [rotateBench, checkBench, sentryBench, respondBench, guardBench];
 
 const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--scale X] [--list] [--document]
 

@@ -1,0 +1,122 @@
+// The scene of a scan: a host with twenty services, one stranger, a guard at its post, and a capture at the stranger's
+// end. Everything is in network namespaces, and gone when the work is done.
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type Client, type Lab, labObstacle, makeLab } from "../../tests/system/lab.ts";
+import { waitFor } from "../../tests/system/wait.ts";
+import { missing } from "../machine.ts";
+import { makeChance } from "../material/chance.ts";
+import type { Case, Contender, Goal, Metric, Sample } from "../types.ts";
+import { allGuards, type Guard } from "./guards.ts";
+
+const EXAMPLE = join(import.meta.dirname, "../../docs/telltale.toml.example");
+const HAS_TRIPWIRE = /^# kernel = /m.test(existsSync(EXAMPLE) ? readFileSync(EXAMPLE, "utf8") : "");
+
+const POPULAR = [21, 22, 25, 53, 80, 110, 143, 443, 993, 3306, 8080];
+export const OPEN_PORTS = scattered(POPULAR, 20);
+
+function scattered(popular: readonly number[], count: number): number[] {
+  const chance = makeChance(7);
+  const ports = new Set(popular);
+  while (ports.size < count) ports.add(1_024 + chance.below(64_000));
+  return [...ports].sort((a, b) => a - b);
+}
+
+/** A scene, and what its guard has cost so far. */
+export type Scene = { readonly lab: Lab; readonly stranger: Client; cost(): Sample };
+
+type SceneCase = {
+  readonly name: string;
+  readonly what: string;
+  readonly metrics: readonly Metric[];
+  readonly goals: readonly Goal[];
+  /** The program that plays the stranger: a Debian package of the same name. */
+  readonly tool: string | null;
+  /** Further lines of [respond], for telltale. */
+  readonly settings?: string;
+  /** Whether a host without any guard says something. */
+  readonly withNone?: boolean;
+  work(scene: Scene): Promise<Sample>;
+};
+
+/** The same scene before each guard in turn; each run begins with a new one. */
+export function sceneCase(wanted: SceneCase): Case {
+  const { name, what, metrics, goals, tool, settings = "", withNone = false } = wanted;
+  const obstacle = labObstacle("tcpdump") ?? (tool === null ? null : missing(tool));
+  return {
+    name,
+    what,
+    metrics,
+    goals,
+    open: () => ({
+      contenders: allGuards(HAS_TRIPWIRE, settings)
+        .filter((guard) => withNone || guard.name !== "no guard")
+        .map(
+          (guard): Contender => ({
+            name: guard.name,
+            role: guard.role,
+            command: guard.command,
+            obstacle: obstacle ?? guard.obstacle,
+            isAlwaysCold: true,
+            run: () => inScene(guard, wanted.work),
+          }),
+        ),
+      [Symbol.dispose]: () => {},
+    }),
+  };
+}
+
+async function inScene<T>(guard: Guard, work: (scene: Scene) => Promise<T>): Promise<T> {
+  using lab = makeLab(["stranger"]);
+  const ports = OPEN_PORTS.map(String);
+  const services = lab.start("host", [
+    process.execPath,
+    "--disable-warning=ExperimentalWarning",
+    join(import.meta.dirname, "open-ports.ts"),
+    ...ports,
+  ]);
+  await says(services, services.stdout!, "ready");
+  const standing = await guard.start(lab);
+  return await work({ lab, stranger: lab.clients[0]!, cost: standing.cost });
+}
+
+function says(child: ChildProcess, stream: NodeJS.ReadableStream, word: string): Promise<true> {
+  let text = "";
+  stream.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  return waitFor(`${child.spawnargs.slice(4).join(" ")} to say "${word}"`, () => text.includes(word));
+}
+
+/** A capture in progress, and the file that it is written to. */
+export type Capture = { readonly path: string; readonly capture: ChildProcess };
+
+/** Begins to capture what the stranger sends and hears; returns when nothing can be missed any more. */
+export async function startCapture(lab: Lab, stranger: Client): Promise<Capture> {
+  const path = join(lab.dir, "scan.pcap");
+  const capture = lab.start("stranger", [
+    "tcpdump",
+    ...["-i", "eth0", "-n", "-p", "-U", "-s", "96", "-B", "65536", "-w", path],
+    ...["tcp", "and", "host", stranger.host4],
+  ]);
+  await says(capture, capture.stderr!, "listening on");
+  return { path, capture };
+}
+
+// tcpdump gets its packets from the kernel in blocks, at the latest after a second.
+const SETTLED_MS = 1_500;
+
+/** Ends a capture once it has stopped growing; its file is whole then. */
+export async function endCapture({ path, capture }: Capture): Promise<void> {
+  let size = -1;
+  let since = 0;
+  await waitFor("the capture to stop growing", () => {
+    const now = statSync(path).size;
+    if (now !== size) since = performance.now();
+    size = now;
+    return performance.now() - since > SETTLED_MS;
+  });
+  capture.kill("SIGINT");
+  await waitFor("tcpdump to end", () => capture.exitCode !== null);
+}
