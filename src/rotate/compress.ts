@@ -1,5 +1,6 @@
 // Compresses one generation: into a new file that nobody may read sooner or wider than the old one, made durable before the
-// old one goes. Small files are compressed here, since starting gzip costs more than the work; the rest by the named command.
+// old one goes. What gzip would do is done here (small files at once, since starting gzip costs more than the work; large ones
+// by libdeflate where it is installed), everything else by the named command.
 import {
   closeSync,
   constants,
@@ -7,13 +8,16 @@ import {
   fsync,
   futimesSync,
   openSync,
+  read,
   readFileSync,
   readSync,
   type Stats,
+  write,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { type GzipMaker, gzipMaker } from "../sys/deflate.ts";
 import { runCommand } from "./command.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
@@ -24,7 +28,12 @@ import type { Compressor, Identity } from "./types.ts";
 // Up to this size compressing here blocks the program for less than a tenth of a second at zlib's 30 MB/s.
 const IN_PROCESS_BYTES = 2 * 1024 * 1024;
 
+// Larger pieces compress no better: 4 MiB is 128 times deflate's window.
+const PIECE_BYTES = 4 * 1024 * 1024;
+
 const fsyncDurably = promisify(fsync);
+const readLater = promisify(read);
+const writeLater = promisify(write);
 
 export type CompressWork = {
   readonly from: string;
@@ -86,6 +95,11 @@ async function writeCompressed(
     writeAll(target, gzipSync(bytes, { level, ...frugal(bytes.length) }));
     return "";
   }
+  using maker = level === null ? null : gzipMaker(level, PIECE_BYTES);
+  if (maker !== null) {
+    await writeMembers(maker, source, target, work.signal);
+    return "";
+  }
   const words = splitWords(work.with.command) as [string, ...string[]];
   const result = await runCommand([...words, ...work.with.options] as [string, ...string[]], {
     stdin: source,
@@ -102,6 +116,28 @@ async function writeCompressed(
     );
   }
   return result.output.trim();
+}
+
+// Piece by piece, so that memory does not grow with the file; reading, compressing and writing all happen off the main thread.
+async function writeMembers(
+  maker: GzipMaker,
+  source: number,
+  target: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  for (;;) {
+    signal?.throwIfAborted();
+    let size = 0;
+    for (let count = -1; count !== 0 && size < piece.length; size += count) {
+      count = (await readLater(source, piece, size, piece.length - size, null)).bytesRead;
+    }
+    if (size === 0) return;
+    const member = await maker.member(piece.subarray(0, size));
+    for (let at = 0; at < member.length; ) {
+      at += (await writeLater(target, member, at, member.length - at, null)).bytesWritten;
+    }
+  }
 }
 
 let lent: Buffer | null = null;
