@@ -1,7 +1,11 @@
 // Brings changes to the firewall one batch at a time: what arrives while it is busy goes together into the next, so
 // a quiet host blocks at once and a busy one in bulk.
+import { describeError } from "../core/errors.ts";
 import type { Backend, ChangeResult } from "./backend.ts";
 import type { FirewallChange } from "./types.ts";
+
+// About 5 ms in the kernel and as much again in the history.
+const MOST_PER_BATCH = 500;
 
 type Waiting = { readonly change: FirewallChange; readonly done: (result: ChangeResult) => void };
 
@@ -40,14 +44,24 @@ export class ChangeQueue {
 
   #flush(): void {
     if (this.#flushing !== undefined || this.#waiting.length === 0) return;
-    const batch = this.#waiting;
-    this.#waiting = [];
-    this.#flushing = this.#backend.apply(batch.map(({ change }) => change)).then((results) => {
-      this.#flushing = undefined;
-      this.#flush();
+    const batch = this.#waiting.splice(0, MOST_PER_BATCH);
+    const changes = batch.map(({ change }) => change);
+    // A backend promises not to throw; one that does all the same must not leave everybody waiting for ever.
+    const applied = this.#backend
+      .apply(changes)
+      .catch((error) => changes.map((change) => broken(change, error)));
+    this.#flushing = applied.then(async (results) => {
       results.forEach((result, i) => {
         batch[i]!.done(result);
       });
+      // Whoever waited now writes to the history; under load the event loop gets its turn before the next batch.
+      if (batch.length === MOST_PER_BATCH) await new Promise(setImmediate);
+      this.#flushing = undefined;
+      this.#flush();
     });
   }
+}
+
+function broken(change: FirewallChange, error: unknown): ChangeResult {
+  return { change, why: describeError(error), mend: "see `telltale doctor`", packetsStopped: 0 };
 }

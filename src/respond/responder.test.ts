@@ -347,3 +347,15 @@ test("from observing to blocking while the guard runs: the firewall is made read
   assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
   assert.ok((it.backend as RecordBackend).allow.length > 0);
 });
+
+test("a backend that throws against its promise fails that block and no other", async () => {
+  const backend = new RecordBackend();
+  const apply = backend.apply.bind(backend);
+  let calls = 0;
+  backend.apply = (changes) => (++calls === 1 ? Promise.reject(new Error("SIGSEGV")) : apply(changes));
+  await using it = scene({ backend });
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  await it.responder.onFinding(scanEvent("198.51.100.8"));
+  assert.equal(it.of("block.failed")[0]!.why, "SIGSEGV");
+  assert.deepEqual(await it.held(), ["198.51.100.8/32"]);
+});
