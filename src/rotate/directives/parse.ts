@@ -48,7 +48,8 @@ export const DEFAULTS: Readonly<Settings> = {
   compressCommand: "/bin/gzip",
   uncompressCommand: "/bin/gunzip",
   compressExt: ".gz",
-  compressOptions: ["-6"],
+  // None: gzip does 6 by itself, and what 6 means to another compressor is its own affair.
+  compressOptions: [],
   extension: null,
   addExtension: null,
   dateExt: false,
