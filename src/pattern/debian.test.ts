@@ -61,6 +61,7 @@ for (const locale of ["C", "C.UTF-8"] as const) {
     const { set, faults } = compilePatternSet(rules, { locale });
     assert.deepEqual(faults, []);
     const said = judge(rules, lines, { locale });
+    if ("undecided" in said) return t.skip("grep did not answer within two minutes");
     assert.ok("matching" in said, JSON.stringify(said));
     lines.forEach((line, at) => {
       assert.equal(set.matches(line), said.matching.has(at), `${line}\n${line.toString("hex")}`);

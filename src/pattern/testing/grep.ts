@@ -12,7 +12,13 @@ export const grepMissing: string | null = /GNU grep/.test(
   ? null
   : "needs GNU grep: apt install grep";
 
-export type Judgement = { readonly refused: string } | { readonly matching: ReadonlySet<number> };
+/** `undecided`: grep was still at it after JUDGE_TIMEOUT_MS; back-references can cost it exponential time. */
+export type Judgement =
+  | { readonly refused: string }
+  | { readonly matching: ReadonlySet<number> }
+  | { readonly undecided: true };
+
+const JUDGE_TIMEOUT_MS = 120_000;
 
 /** `grep -E --text` on the lines; `matching` holds the indices of the lines it prints. */
 export function judge(
@@ -30,7 +36,9 @@ export function judge(
     const done = spawnSync("grep", args, {
       env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: options.locale },
       maxBuffer: 1 << 28,
+      timeout: JUDGE_TIMEOUT_MS,
     });
+    if (done.signal === "SIGTERM") return { undecided: true };
     if (done.error !== undefined) throw done.error;
     if (done.status === 2) return { refused: done.stderr.toString() };
     const matching = new Set<number>();
