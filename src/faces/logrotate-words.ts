@@ -1,36 +1,81 @@
 // What `logrotate -v` and `-d` say, from the plan that is about to be walked: scripts that read logrotate's output find
-// its phrases here.
+// its phrases here, in its order.
 import { showable } from "../core/hostile.ts";
+import { dateFormatOf, formatStamp, stampMoment } from "../rotate/names/match.ts";
 import type { LogPlan, LogStanza, RotationStep, Settings } from "../rotate/types.ts";
 
-/** The lines about one stanza, each ended by a newline. */
+/** One thing to say: a line of the account, or an error about one log. */
+export type Said =
+  | { readonly kind: "line"; readonly text: string }
+  | { readonly kind: "error"; readonly text: string; readonly plan: LogPlan };
+
+/** What is said about one stanza, in order. */
 export function wordsOfStanza(
   stanza: LogStanza,
   plans: readonly LogPlan[],
   now: Date,
   force: boolean,
-): string {
-  const lines = [
-    "",
-    `rotating pattern: ${stanza.patternText} ${headline(stanza.settings, force)}`,
-    manners(stanza.settings),
+): readonly Said[] {
+  const said: Said[] = [
+    ...lines([
+      "",
+      `rotating pattern: ${stanza.patternText} ${headline(stanza.settings, force)}`,
+      manners(stanza.settings),
+    ]),
   ];
-  if (plans.length === 0) lines.push("No logs found. Rotation not needed.");
-  for (const plan of plans) lines.push(...considering(plan, now));
+  if (plans.length === 0) said.push(...lines(["No logs found. Rotation not needed."]));
+  for (const plan of plans) said.push(...considering(plan, now));
   const due = plans.filter((plan) => plan.verdict === "rotate");
-  const { firstaction, prerotate, postrotate, lastaction } = plans[0]?.stanza ?? {};
-  const shared = (name: string, there: unknown): string[] => {
-    if (there === undefined || there === null) return [];
-    return due.length > 0
-      ? [`running ${name} script`]
-      : [`not running ${name} script, since no logs will be rotated`];
-  };
-  lines.push(...shared("first action", firstaction));
-  lines.push(...shared("prerotate", prerotate));
-  for (const plan of due) lines.push(...rotating(plan, stanza.settings));
-  lines.push(...shared("postrotate", postrotate));
-  lines.push(...shared("last action", lastaction));
-  return lines.map((line) => `${showable(line).replaceAll("\\x0a", "\n")}\n`).join("");
+  const first = plans[0]?.stanza;
+  const any = due.length > 0 || plans.some((plan) => plan.blocked);
+  said.push(...whole("first action", first?.firstaction, any));
+  for (const plan of plans) if (plan.blocked) said.push(...blocked(plan, stanza.settings, now));
+  said.push(...(stanza.settings.sharedScripts ? sharedWork : eachWork)(due, stanza.settings, now));
+  said.push(...whole("last action", first?.lastaction, any));
+  return said;
+}
+
+function line(text: string): Said {
+  return { kind: "line", text: `${showable(text).replaceAll("\\x0a", "\n")}\n` };
+}
+
+function lines(texts: readonly string[]): Said[] {
+  return texts.map(line);
+}
+
+function whole(name: string, there: unknown, any: boolean, not = "will be"): Said[] {
+  if (there === undefined || there === null) return [];
+  return lines([any ? `running ${name} script` : `not running ${name} script, since no logs ${not} rotated`]);
+}
+
+// With sharedscripts, each phase is done for all logs before the next begins.
+function sharedWork(due: readonly LogPlan[], settings: Readonly<Settings>, now: Date): Said[] {
+  const stanza = due[0]?.stanza;
+  const any = due.length > 0;
+  return [
+    ...due.flatMap((plan) => lines([...rotating(plan, settings, now), ...plan.before.flatMap(stepWords)])),
+    ...whole("prerotate", stanza?.prerotate, any),
+    ...lines(due.flatMap((plan) => plan.rotate.flatMap(stepWords))),
+    ...whole("postrotate", stanza?.postrotate, any, "were"),
+    ...lines(due.flatMap((plan) => plan.after.flatMap(stepWords))),
+  ];
+}
+
+function eachWork(due: readonly LogPlan[], settings: Readonly<Settings>, now: Date): Said[] {
+  return due.flatMap((plan) =>
+    lines([
+      ...rotating(plan, settings, now),
+      ...plan.before.flatMap(stepWords),
+      ...(plan.prerotate === null ? [] : ["running prerotate script"]),
+      ...plan.rotate.flatMap(stepWords),
+      ...(plan.postrotate === null ? [] : ["running postrotate script"]),
+      ...plan.after.flatMap(stepWords),
+    ]),
+  );
+}
+
+function blocked(plan: LogPlan, settings: Readonly<Settings>, now: Date): Said[] {
+  return [...lines(rotating(plan, settings, now)), { kind: "error", text: plan.why, plan }];
 }
 
 function headline(settings: Readonly<Settings>, force: boolean): string {
@@ -65,42 +110,67 @@ function manners(settings: Readonly<Settings>): string {
   ].join(", ");
 }
 
-function considering(plan: LogPlan, now: Date): string[] {
-  const lines = [`considering log ${plan.log}`];
+function considering(plan: LogPlan, now: Date): Said[] {
   const { seen, log } = plan;
-  if (plan.verdict === "fail") {
-    lines.push(
-      seen === null
-        ? `error: stat of ${log} failed: ${plan.why}`
-        : `error: skipping "${log}" because ${plan.why}`,
-    );
-    return lines;
+  const told = [`considering log ${log}`];
+  if (plan.verdict === "fail" && !plan.blocked) {
+    const text =
+      seen === null ? `stat of ${log} failed: ${plan.why}` : `skipping "${log}" because ${plan.why}`;
+    return [...lines(told), { kind: "error", text, plan }];
   }
-  if (seen === null) return [...lines, `  log ${log} does not exist -- skipping`];
+  if (seen === null) return lines([...told, `  log ${log} does not exist -- skipping`]);
   if (seen.kind === "link") {
-    return [
-      ...lines,
+    return lines([
+      ...told,
       `  log ${log} is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.`,
-    ];
+    ]);
+  }
+  if (plan.lastRotated === null) told.push("Creating new state");
+  if (/^\d+ hard links/.test(plan.why)) {
+    return lines([
+      ...told,
+      `  log ${log} has multiple (${seen.links}) hard links. Rotation of files with multiple hard links is not allowed for ${log} -- skipping.`,
+    ]);
+  }
+  if (plan.why === "not a regular file" || plan.why.startsWith("the same file as ")) {
+    return lines([...told, `  log ${log} is ${plan.why} -- skipping.`]);
   }
   const last = plan.lastRotated === null ? null : new Date(plan.lastRotated);
-  lines.push(`  Now: ${moment(now)}`);
-  lines.push(`  Last rotated at ${last === null ? `${moment(now).slice(0, -2)}00` : moment(last)}`);
-  lines.push(
-    plan.verdict === "rotate" ? "  log needs rotating" : `  log does not need rotating (${plan.why})`,
+  const lastText = last === null ? `${moment(now).slice(0, -2)}00` : moment(last);
+  told.push(`  Now: ${moment(now)}`, `  Last rotated at ${lastText}`);
+  if (plan.why.startsWith("last rotated in the future"))
+    told.push(`log ${log} last rotated in the future -- rotation forced`);
+  told.push(
+    plan.verdict === "skip"
+      ? `  log does not need rotating (${reason(plan.why, lastText)})`
+      : "  log needs rotating",
   );
-  return lines;
+  return lines(told);
 }
 
-function rotating(plan: LogPlan, settings: Readonly<Settings>): string[] {
-  const say = (steps: readonly RotationStep[]): string[] => steps.flatMap(stepWords);
+// How our reason begins → logrotate's phrase.
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^already rotated this hour/, "log has already been rotated"],
+  [/^already rotated today/, "log has been rotated at LAST, which is less than a day ago"],
+  [/^weekly:/, "log has been rotated at LAST, which is less than a week ago"],
+  [/^already rotated this month/, "log has been rotated at LAST, which is less than a month ago"],
+  [/^already rotated this year/, "log has been rotated at LAST, which is less than a year ago"],
+  [/below size /, "log size is below the 'size' threshold"],
+  [/below minsize /, "'minsize' directive is used and the log size is smaller than the minsize value"],
+  [/^younger than minage/, "'minage' directive is used and the log age is smaller than the minage days"],
+  [/^the log is empty/, "log is empty"],
+];
+
+function reason(why: string, last: string): string {
+  const phrase = REASONS.find(([ours]) => ours.test(why))?.[1];
+  return phrase === undefined ? why : phrase.replace("LAST", last);
+}
+
+function rotating(plan: LogPlan, settings: Readonly<Settings>, now: Date): string[] {
+  const suffix = formatStamp(dateFormatOf(settings), stampMoment(settings, now));
   return [
     `rotating log ${plan.log}, log->rotateCount is ${settings.rotate}`,
-    ...say(plan.before),
-    ...(plan.prerotate === null ? [] : ["running prerotate script"]),
-    ...say(plan.rotate),
-    ...(plan.postrotate === null ? [] : ["running postrotate script"]),
-    ...say(plan.after),
+    ...(settings.dateExt ? [`dateext suffix '${suffix}'`] : []),
   ];
 }
 
@@ -108,8 +178,11 @@ function stepWords(step: RotationStep): string[] {
   switch (step.do) {
     case "script":
       return [`running ${step.name} script`];
-    case "mkdir":
-      return [`creating directory ${step.path}`];
+    case "mkdir": {
+      const { mode, uid, gid } = step.attributes;
+      const owner = `${uid === null ? "" : ` uid = ${uid}`}${gid === null ? "" : ` gid = ${gid}`}`;
+      return [`creating new ${step.path} mode = 0${(mode ?? 0o755).toString(8)}${owner}`];
+    }
     case "compress":
       return [
         `compressing log with: ${step.with.command}`,

@@ -94,7 +94,9 @@ test("errors name file and line after the word error, and the mend below", async
   const { err } = await face(root, ["-s", "ROOT/state", "ROOT/bad"]);
   assert.equal(
     err.replaceAll(root, "ROOT"),
-    'error: ROOT/bad:2 rotate: wants a whole number, found "x" -- stanza skipped\n    mend: write "rotate 7" to keep seven files, or "maxage 7" to drop files older than seven days\n',
+    `error: ROOT/bad:2 bad rotation count 'x': wants a whole number, found "x" -- found error, skipping the stanza
+    mend: write "rotate 7" to keep seven files, or "maxage 7" to drop files older than seven days
+`,
   );
 });
 

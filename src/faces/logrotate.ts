@@ -2,7 +2,7 @@
 // units that call logrotate may call this. Where the two differ on purpose is in docs/rotate-differences.md.
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { type ConfigFault, describeError } from "../core/errors.ts";
+import { describeError } from "../core/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventBody } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
 import { faultsMatter } from "../rotate/load.ts";
@@ -13,7 +13,9 @@ import {
   type Rotation,
   runRotations,
 } from "../rotate/run.ts";
+import { COMPRESSOR_SAID } from "../rotate/step.ts";
 import { splitWords } from "../rotate/syntax/parse.ts";
+import { wordsOfFault, wordsOfStateFault } from "./logrotate-faults.ts";
 import {
   LOGROTATE_HELP,
   LOGROTATE_USAGE,
@@ -80,8 +82,6 @@ export async function runLogrotate(args: readonly string[], output: FaceOutput):
 type Voice = {
   error(text: string): void;
   message(text: string): void;
-  /** Whether anybody reads messages. */
-  readonly heard: boolean;
   /** The log's descriptor, which scripts get as 3; null when there is none. */
   readonly logFd: number | null;
   close(): Promise<void>;
@@ -138,7 +138,6 @@ function voiceOf(
       if (verbose) output.err(text);
       log?.(text);
     },
-    heard: verbose || log !== null,
     logFd,
     close,
   };
@@ -149,8 +148,9 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
   const { force, debug, state: statePath, configs } = request;
   if (debug) voice.message(DEBUG_WARNING);
   const rotation = await loadRotation({ configs });
-  for (const fault of rotation.faults) voice.error(faultText(fault));
-  voice.message(`\nHandling ${rotation.stanzas.length} logs\n`);
+  sayConfiguration(rotation, voice);
+  voice.message(`Reading state from file: ${statePath}\n\nHandling ${rotation.stanzas.length} logs\n`);
+  const said = new Set<string>();
   const options: RotateOptions = {
     configs,
     statePath,
@@ -160,14 +160,37 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     inherit: true,
     lock: request.skipLock ? "skip" : request.waitForLock ? "wait" : "fail",
     ...(voice.logFd === null ? {} : { scriptLog: voice.logFd }),
-    ...(voice.heard && {
-      observe: (stanza, plans) => voice.message(wordsOfStanza(stanza, plans, now, force)),
-    }),
+    observe: (stanza, plans) => {
+      for (const word of wordsOfStanza(stanza, plans, now, force)) {
+        if (word.kind === "line") voice.message(word.text);
+        else {
+          voice.error(`${showable(word.text)}\n    mend: ${showable(word.plan.mend)}`);
+          said.add(failureKey(word.plan.log, word.plan.why));
+        }
+      }
+    },
   };
-  return debug ? debugRun(rotation, options, voice) : realRun(rotation, options, voice);
+  return debug ? debugRun(rotation, options) : realRun(rotation, options, voice, said);
 }
 
-async function debugRun(rotation: Rotation, options: RotateOptions, voice: Voice): Promise<number> {
+// What reading said, and what was wrong, in the order of the files.
+function sayConfiguration(rotation: Rotation, voice: Voice): void {
+  let next = 0;
+  const faultsUpTo = (count: number): void => {
+    for (; next < count; next++) voice.error(wordsOfFault(rotation.faults[next]!));
+  };
+  for (const { text, afterFaults } of rotation.notes ?? []) {
+    faultsUpTo(afterFaults);
+    voice.message(`${showable(text)}\n`);
+  }
+  faultsUpTo(rotation.faults.length);
+}
+
+function failureKey(log: string, why: string): string {
+  return `${log}\n${why}`;
+}
+
+async function debugRun(rotation: Rotation, options: RotateOptions): Promise<number> {
   const plans = await planRotations(rotation, options);
   for (const stanza of rotation.stanzas) {
     options.observe?.(
@@ -175,28 +198,38 @@ async function debugRun(rotation: Rotation, options: RotateOptions, voice: Voice
       plans.filter((plan) => plan.stanza.id === stanza.id),
     );
   }
-  for (const plan of plans) if (plan.verdict === "fail") voice.error(`${showable(plan.log)}: ${plan.why}`);
   const failed = plans.some((plan) => plan.verdict === "fail");
   return failed || faultsMatter(rotation.faults) ? 1 : 0;
 }
 
-async function realRun(rotation: Rotation, options: RotateOptions, voice: Voice): Promise<number> {
+async function realRun(
+  rotation: Rotation,
+  options: RotateOptions,
+  voice: Voice,
+  said: ReadonlySet<string>,
+): Promise<number> {
   const at = new Date().toISOString();
   const emit = (body: EventBody) => {
     if (body.type === "rotation.failed") {
-      voice.error(`${showable(body.log)}: ${showable(body.why)}\n    mend: ${showable(body.mend)}`);
-    } else if (body.type === "config.faulty") for (const fault of body.faults) voice.error(faultText(fault));
+      if (!said.has(failureKey(body.log, body.why))) voice.error(failureText(body, options));
+    } else if (body.type === "config.faulty") {
+      for (const fault of body.faults) voice.error(wordsOfStateFault(fault));
+    } else if (body.type === "log.rotated" && body.warning?.includes(COMPRESSOR_SAID)) {
+      voice.error(body.warning.split("\n").map(showable).join("\n"));
+    }
     // Nobody keeps these events: they need no identity of their own.
     return { ...body, v: EVENT_SCHEMA_VERSION, id: "", host: "", at } as const;
   };
   return (await runRotations(rotation, options, emit)).exitStatus;
 }
 
-// `FILE:LINE KEY MESSAGE -- CONSEQUENCE`, as scripts that look for FILE:LINE expect, and the mend below.
-function faultText(fault: ConfigFault): string {
-  const { file, line, key, message, consequence, mend } = fault;
-  const place = line > 0 ? `${file}:${line}` : file;
-  const result = consequence === undefined ? "" : ` -- ${consequence}`;
-  const text = showable(`${place} ${key === "" ? "" : `${key}: `}${message}${result}`);
-  return mend === "" ? text : `${text}\n    mend: ${showable(mend)}`;
+// A script's failure names what it was for, and the lock's names the state; the others begin with the log.
+function failureText(
+  failed: Extract<EventBody, { type: "rotation.failed" }>,
+  options: RotateOptions,
+): string {
+  const { log, why, mend } = failed;
+  const busy = log === options.statePath ? why.replace(/^nothing rotated: /, "") : why;
+  const text = busy !== why || why.startsWith("error running ") ? busy : `${log}: ${why}`;
+  return `${showable(text)}\n    mend: ${showable(mend)}`;
 }

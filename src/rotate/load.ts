@@ -9,11 +9,13 @@ import { DEFAULTS, DIRECTIVES, type Names, nearestDirective } from "./directives
 import { expandPattern, Listings } from "./glob/expand.ts";
 import { escapePattern, matchText } from "./glob/match.ts";
 import { type DirectiveEntry, parseSyntax, type ScriptEntry, type StanzaEntry } from "./syntax/parse.ts";
-import type { LogStanza, Place, Rotation, Script, ScriptName, Settings } from "./types.ts";
+import type { LoadNote, LogStanza, Place, Rotation, Script, ScriptName, Settings } from "./types.ts";
 
 // A configuration is written by a person.
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 const MAX_INCLUDE_DEPTH = 8;
+// Notes are for reading; a directory of many thousand files is not read about to the end.
+const MAX_NOTES = 20_000;
 // More logs than any host has; a pattern over a spool directory must not take the machine down.
 const MAX_LOGS = 1_000_000;
 
@@ -70,6 +72,7 @@ class Loader {
   readonly #listings = new Listings();
   readonly #faults: ConfigFault[] = [];
   readonly #stanzas: LogStanza[] = [];
+  readonly #notes: LoadNote[] = [];
   readonly #owners = new Map<string, { readonly place: Place; readonly settings: Readonly<Settings> }>();
   #globals: Globals = {
     settings: { ...DEFAULTS },
@@ -79,7 +82,11 @@ class Loader {
   };
 
   finish(): Rotation {
-    return { faults: this.#faults, stanzas: this.#stanzas };
+    return { faults: this.#faults, stanzas: this.#stanzas, notes: this.#notes };
+  }
+
+  #note(text: string): void {
+    if (this.#notes.length < MAX_NOTES) this.#notes.push({ text, afterFaults: this.#faults.length });
   }
 
   #fault(place: Place, key: string, message: string, mend: string, consequence: string): void {
@@ -115,23 +122,26 @@ class Loader {
       this.#readFile(path, depth, place);
       return;
     }
+    if (from !== "") this.#note(`including ${path}`);
     for (const name of readdirSync(path).sort()) {
-      if (this.#taboo(name)) continue;
       const entry = join(path, name);
-      if (statSync(entry, { throwIfNoEntry: false })?.isFile()) this.#readFile(entry, depth, place);
+      const pattern = this.#tabooPattern(name);
+      if (pattern !== undefined) this.#note(`Ignoring ${name}, because of ${pattern} pattern match`);
+      else if (statSync(entry, { throwIfNoEntry: false })?.isFile()) this.#readFile(entry, depth, place);
+      else this.#note(`Ignoring ${name} because it's not a regular file.`);
     }
   }
 
-  #taboo(name: string): boolean {
-    return (
-      this.#globals.tabooExtensions.some((ext) => matchText(`*${ext}`, name)) ||
-      this.#globals.tabooPatterns.some((pattern) => matchText(pattern, name))
-    );
+  // What keeps a file of this name from being included.
+  #tabooPattern(name: string): string | undefined {
+    const extensions = this.#globals.tabooExtensions.map((ext) => `*${ext}`);
+    return [...extensions, ...this.#globals.tabooPatterns].find((pattern) => matchText(pattern, name));
   }
 
   #readFile(path: string, depth: number, place: Place): void {
     const text = this.#trustedText(path, place);
     if (text === null) return;
+    this.#note(`reading config file ${path}`);
     const parsed = parseSyntax(text, path);
     this.#faults.push(...parsed.faults);
     const saved = snapshot(this.#globals);
@@ -244,12 +254,28 @@ class Loader {
       this.#fault(place, entry.key, refusal.message, refusal.mend, consequence);
       return false;
     }
+    this.#noteOverride(entry.key, into.origins, into === this.#globals ? {} : this.#globals.origins);
     // Of directives that change the same setting, the last one is in force.
     for (const other of Object.keys(into.origins)) {
       if (DIRECTIVES.get(other)?.sets === directive.sets) delete into.origins[other];
     }
     into.origins[entry.key] = place;
     return true;
+  }
+
+  // A size and a period in one place exclude each other, which many do not expect.
+  #noteOverride(
+    key: string,
+    origins: Readonly<Record<string, Place>>,
+    inherited: Readonly<Record<string, Place>>,
+  ): void {
+    const isCriterion = (name: string): boolean =>
+      name === "size" || DIRECTIVES.get(name)?.sets === "criterion";
+    if (!isCriterion(key)) return;
+    const other = Object.keys(origins).find(
+      (name) => name !== key && isCriterion(name) && origins[name] !== inherited[name],
+    );
+    if (other !== undefined) this.#note(`note: '${key}' overrides previously specified '${other}'`);
   }
 
   #stanza(entry: StanzaEntry, file: string): void {

@@ -1,6 +1,7 @@
 // When each log was last rotated: logrotate's own state file (versions 1 and 2 read, 2 written), so that either program
 // can take over from the other. One bad line costs that line; the file is replaced whole or not at all.
 import {
+  chmodSync,
   closeSync,
   constants,
   fchmodSync,
@@ -12,10 +13,12 @@ import {
   renameSync,
   type Stats,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
+import { carryAccess } from "../sys/files.ts";
 
 export type RotationState = {
   /** Path of the log → when it was last rotated, milliseconds since the epoch. */
@@ -141,12 +144,21 @@ export function pruneState(stamps: Map<string, number>, used: ReadonlySet<string
 }
 
 /**
- * Replaces the state file, keeping its owner and mode (0640 for a new one). Throws when it cannot; then the old file is
+ * Replaces the state file, keeping its owner, access control list and mode (0640 for a new one), but for the right of all to
+ * read it, and so to lock it (CVE-2022-1348). Throws when it cannot; then the old file is
  * as it was. A path that is not a regular file (`/dev/null`) is left alone.
  */
 export function saveState(path: string, stamps: ReadonlyMap<string, number>): void {
   const before = statOf(path);
   if (before !== null && !before.isFile()) return;
+  const text = formatState(stamps);
+  if (before !== null && isText(path, text)) {
+    // Its time shows, to those who watch it, that rotation still runs.
+    const now = Date.now() / 1000;
+    utimesSync(path, now, now);
+    if ((before.mode & READABLE_BY_ALL) !== 0) chmodSync(path, keptMode(before));
+    return;
+  }
   const temporary = `${path}.tmp`;
   const left = statOf(temporary);
   // What an interrupted run left; never something else that happens to stand there.
@@ -157,9 +169,12 @@ export function saveState(path: string, stamps: ReadonlyMap<string, number>): vo
     0o600,
   );
   try {
-    writeFileSync(fd, formatState(stamps));
-    if (before !== null) fchownSync(fd, before.uid, before.gid);
-    fchmodSync(fd, before === null ? 0o640 : before.mode & 0o7777);
+    writeFileSync(fd, text);
+    if (before !== null) {
+      fchownSync(fd, before.uid, before.gid);
+      carryAccessFrom(path, fd);
+    }
+    fchmodSync(fd, before === null ? 0o640 : keptMode(before));
     fsyncSync(fd);
     renameSync(temporary, path);
     syncDirectory(dirname(path));
@@ -168,6 +183,30 @@ export function saveState(path: string, stamps: ReadonlyMap<string, number>): vo
     throw error;
   } finally {
     closeSync(fd);
+  }
+}
+
+const READABLE_BY_ALL = 0o004;
+
+function keptMode(before: Stats): number {
+  return before.mode & 0o7777 & ~READABLE_BY_ALL;
+}
+
+// Most runs rotate nothing: then nothing need be written, and no disk waited for.
+function isText(path: string, text: string): boolean {
+  try {
+    return readFileSync(path, "utf8") === text;
+  } catch {
+    return false; // Whatever is wrong with it, it is replaced.
+  }
+}
+
+function carryAccessFrom(path: string, fd: number): void {
+  const source = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    carryAccess(source, fd);
+  } finally {
+    closeSync(source);
   }
 }
 

@@ -90,9 +90,18 @@ export type LogStanza = {
   readonly origins: Readonly<Record<string, Place>>;
 };
 
+/** Something worth telling about the reading of a configuration. */
+export type LoadNote = {
+  readonly text: string;
+  /** So many of the faults had been found by then. */
+  readonly afterFaults: number;
+};
+
 /** What the configuration says, with everything that was wrong in it. */
 export type Rotation = {
   readonly faults: readonly ConfigFault[];
+  /** What reading it passed by, for those who ask what a run did: `reading config file /etc/logrotate.conf`. */
+  readonly notes?: readonly LoadNote[];
   readonly stanzas: readonly LogStanza[];
 };
 

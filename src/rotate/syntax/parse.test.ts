@@ -47,7 +47,7 @@ test("a comment inside a list of names is left out, a brace inside a name is par
 
 const CONTAINED: [string, RegExp][] = [
   ["/bad {\n rotate 5 }\n", /^2 rotate reads its value to the end of the line/],
-  ["/bad {\n daily\n", /^1 {2}the \{ of this stanza is never closed/],
+  ["/bad {\n daily\n", /^1 {2}a new stanza begins, and the \{ of this one is never closed/],
   ["/bad {\n daily;\n}\n", /^2 daily is not properly separated/],
   ["/bad {\n +x\n}\n", /^2 {2}lines must begin with a keyword or a filename/],
   ["}\n", /^1 {2}unexpected \}/],

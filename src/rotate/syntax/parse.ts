@@ -133,7 +133,7 @@ class Reader {
         );
       }
     }
-    this.#unclosed();
+    this.#unclosed("unexpected end of file, missing '}' after log file definition");
     this.#finish();
     return { entries: this.#entries, faults: this.#faults, stopped: this.#stopped };
   }
@@ -168,10 +168,10 @@ class Reader {
     this.#faults.push({ file: this.#file, line: this.#line, key, message, mend, consequence });
   }
 
-  #unclosed(): void {
+  #unclosed(message: string): void {
     if (this.#stanza === null) return;
     const mend = "write a } on a line of its own after the stanza";
-    this.#fault("", "the { of this stanza is never closed", mend, this.#stanza.line);
+    this.#fault("", message, mend, this.#stanza.line);
   }
 
   #peekLine(): string {
@@ -192,7 +192,7 @@ class Reader {
         return;
       }
       // A new stanza begins: the one before was never closed, and must not take this one with it.
-      this.#unclosed();
+      this.#unclosed("a new stanza begins, and the { of this one is never closed");
       this.#finish();
     }
     let text = "";
@@ -201,6 +201,12 @@ class Reader {
     for (; this.#at < this.#text.length; this.#at++) {
       const char = this.#text[this.#at]!;
       if (char === "{" && this.#opensHere(quote)) break;
+      if (char === "}" && lineStart && this.#peekLine().slice(1).trim() === "") {
+        this.#at++;
+        const mend = "write { after the file names";
+        this.#warn("", "unexpected } (missing previous '{')", mend, "stanza skipped");
+        return;
+      }
       if (char === "\n") {
         this.#line++;
         lineStart = true;
@@ -245,7 +251,12 @@ class Reader {
   #close(): void {
     this.#at++;
     if (this.#stanza === null) {
-      this.#warn("", "unexpected }", "remove it, or write the { that it closes", "ignored");
+      this.#warn(
+        "",
+        "unexpected } (missing previous '{')",
+        "remove it, or write the { that it closes",
+        "ignored",
+      );
       return;
     }
     this.#finish();

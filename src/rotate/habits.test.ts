@@ -1,0 +1,218 @@
+// What trees and scripts around logrotate have come to rely on, in cases that its documentation leaves open.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Event, EventBody } from "../core/events.ts";
+import { formatStamp } from "./names/match.ts";
+import { loadRotation, runRotations } from "./run.ts";
+import type { RotateOptions } from "./types.ts";
+
+function scratch(t: TestContext): string {
+  const root = mkdtempSync(join(tmpdir(), "tt-habits-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  mkdirSync(join(root, "d"));
+  writeFileSync(join(root, "d/web.log"), "request\n");
+  return root;
+}
+
+async function rotate(root: string, text: string, some: Partial<RotateOptions> = {}) {
+  writeFileSync(join(root, "conf"), text.replaceAll("ROOT", root), { mode: 0o644 });
+  const options = { configs: [join(root, "conf")], statePath: join(root, "state"), force: true, ...some };
+  const rotation = await loadRotation(options);
+  const events: EventBody[] = [];
+  const summary = await runRotations(rotation, options, (body) => {
+    events.push(body);
+    return body as Event;
+  });
+  return { rotation, events, status: summary.exitStatus };
+}
+
+function read(root: string, path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+test("the compressor is told the name of what it reads, and what it says is passed on", async (t) => {
+  const root = scratch(t);
+  writeFileSync(
+    join(root, "squeeze"),
+    `#!/bin/sh\necho "$LOGROTATE_COMPRESSED_FILENAME" > ${root}/name\necho strange bytes >&2\nexec gzip\n`,
+    { mode: 0o755 },
+  );
+  const { events, status } = await rotate(
+    root,
+    "ROOT/d/web.log {\n rotate 2\n compress\n compresscmd ROOT/squeeze\n}\n",
+  );
+  assert.equal(read(root, "name"), `${root}/d/web.log.1\n`);
+  assert.equal(status, 0);
+  const warning = events.map((event) => (event.type === "log.rotated" ? event.warning : "")).join();
+  assert.match(
+    warning,
+    /^Compressing program wrote following message to stderr when compressing log .*web\.log\.1:\nstrange bytes$/,
+  );
+});
+
+test("a copy of a log with holes has them too, and every byte", async (t) => {
+  const root = scratch(t);
+  const log = join(root, "d/web.log");
+  for (const tail of ["end\n", ""]) {
+    writeFileSync(log, "begin\n");
+    truncateSync(log, 40_000_001);
+    writeFileSync(log, tail, { flag: "a" });
+    const before = readFileSync(log);
+    await rotate(root, "ROOT/d/web.log {\n rotate 1\n copytruncate\n}\n");
+    assert.ok(readFileSync(`${log}.1`).equals(before));
+    assert.ok(statSync(`${log}.1`).blocks * 512 < 200_000, `${statSync(`${log}.1`).blocks} blocks`);
+    assert.equal(statSync(log).size, 0);
+  }
+});
+
+test("a generation that a script has removed already is no error", async (t) => {
+  const root = scratch(t);
+  writeFileSync(join(root, "d/web.log.1"), "old");
+  for (const how of ["", " shred\n"]) {
+    const { status } = await rotate(
+      root,
+      `ROOT/d/web.log {\n rotate 1\n${how} create\n postrotate\n  rm -f ROOT/d/web.log.2\n endscript\n}\n`,
+    );
+    assert.equal(status, 0);
+  }
+});
+
+test("firstaction and lastaction run for logs that are due though something stands in their way", async (t) => {
+  const root = scratch(t);
+  const taken = `d/web.log${formatStamp("-%Y%m%d", new Date())}`;
+  writeFileSync(join(root, taken), "taken");
+  const { status } = await rotate(
+    root,
+    "ROOT/d/web.log {\n rotate 1\n dateext\n firstaction\n  echo first >> ROOT/calls\n endscript\n prerotate\n  echo pre >> ROOT/calls\n endscript\n lastaction\n  echo last >> ROOT/calls\n endscript\n}\n",
+  );
+  assert.equal(status, 1);
+  assert.equal(read(root, "calls"), "first\nlast\n");
+  assert.equal(read(root, taken), "taken");
+  assert.equal(read(root, "d/web.log"), "request\n");
+});
+
+test("a log that a pattern reaches by two ways is rotated once", async (t) => {
+  const root = scratch(t);
+  symlinkSync("d", join(root, "way"));
+  for (const shared of ["", " sharedscripts\n"]) {
+    writeFileSync(join(root, "d/web.log"), "again\n");
+    const { status } = await rotate(
+      root,
+      `ROOT/*/web.log {\n rotate 9\n${shared} postrotate\n  true\n endscript\n}\n`,
+    );
+    assert.equal(status, 0);
+    assert.equal(read(root, "d/web.log.1"), "again\n");
+  }
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), ["web.log.1", "web.log.2"]);
+});
+
+test("hard links that are allowed are rotated each by its name", async (t) => {
+  const root = scratch(t);
+  linkSync(join(root, "d/web.log"), join(root, "d/twin.log"));
+  const { status } = await rotate(root, "ROOT/d/*.log {\n rotate 1\n allowhardlink\n}\n");
+  assert.equal(status, 0);
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), ["twin.log.1", "web.log.1"]);
+});
+
+test("~ in olddir is the home of whoever runs it", async (t) => {
+  const root = scratch(t);
+  const home = process.env.HOME;
+  t.after(() => {
+    process.env.HOME = home;
+  });
+  process.env.HOME = root;
+  const { status } = await rotate(
+    root,
+    "ROOT/d/web.log {\n rotate 1\n olddir ~/attic\n createolddir 0700\n}\n",
+  );
+  assert.equal(status, 0);
+  assert.equal(read(root, "attic/web.log.1"), "request\n");
+});
+
+test("ignoreduplicates in the stanza that has the log lets later ones name it again", async (t) => {
+  const root = scratch(t);
+  writeFileSync(join(root, "d/mail.log"), "mail\n");
+  const { status, rotation } = await rotate(
+    root,
+    "ROOT/d/web.log {\n rotate 1\n ignoreduplicates\n}\nROOT/d/*.log {\n rotate 1\n}\n",
+  );
+  assert.deepEqual([status, rotation.faults], [0, []]);
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), ["mail.log.1", "web.log.1"]);
+  writeFileSync(join(root, "d/web.log"), "new\n");
+  const late = await rotate(
+    root,
+    "ROOT/d/web.log {\n rotate 1\n}\nROOT/d/*.log {\n rotate 1\n ignoreduplicates\n}\n",
+  );
+  assert.match(late.rotation.faults.map((fault) => fault.message).join(), /duplicate log entry/);
+});
+
+test("a } without its { costs what stands before it, and no more", async (t) => {
+  const root = scratch(t);
+  const { rotation, status } = await rotate(
+    root,
+    "ROOT/d/none.log\n rotate 3\n}\nROOT/d/web.log {\n rotate 1\n}\n",
+  );
+  assert.deepEqual(
+    rotation.faults.map(({ line, message }) => `${line} ${message}`),
+    ["3 unexpected } (missing previous '{')"],
+  );
+  assert.equal(status, 1);
+  assert.equal(read(root, "d/web.log.1"), "request\n");
+});
+
+test("reading notes its files, what it passes by, and a criterion that replaces another", async (t) => {
+  const root = scratch(t);
+  mkdirSync(join(root, "parts/deeper"), { recursive: true });
+  const size = `${root}/d/web.log {\n size 5\n daily\n}\n`;
+  writeFileSync(join(root, "parts/web"), size, { mode: 0o644 });
+  writeFileSync(join(root, "parts/web.bak"), "nonsense {", { mode: 0o644 });
+  const { rotation } = await rotate(root, "weekly\ntaboopat + .*\ninclude ROOT/parts\n");
+  assert.deepEqual(rotation.faults, []);
+  assert.deepEqual(
+    rotation.notes?.map(({ text }) => text.replaceAll(root, "ROOT")),
+    [
+      "reading config file ROOT/conf",
+      "including ROOT/parts",
+      "Ignoring deeper because it's not a regular file.",
+      "reading config file ROOT/parts/web",
+      "note: 'daily' overrides previously specified 'size'",
+      "Ignoring web.bak, because of *.bak pattern match",
+    ],
+  );
+});
+
+test("the state keeps its access list, loses the right of all to lock it, and its time shows each run", async (t) => {
+  const root = scratch(t);
+  const state = join(root, "state");
+  const text = "ROOT/d/web.log {\n rotate 1\n create\n}\n";
+  await rotate(root, text);
+  const granted = spawnSync("setfacl", ["-m", "u:nobody:r", state]);
+  chmodSync(state, 0o644);
+  utimesSync(state, 1, 1);
+  await rotate(root, text, { force: false });
+  assert.equal(statSync(state).mode & 0o777, 0o640);
+  assert.ok(statSync(state).mtimeMs > 1_000_000_000_000);
+  if (granted.error !== undefined) return t.skip("needs setfacl: apt install acl");
+  await rotate(root, `${text}ROOT/d/new.log {\n missingok\n}\n`);
+  const list = spawnSync("getfacl", ["-p", state], { encoding: "utf8" }).stdout;
+  assert.match(list, /user:nobody:r--/);
+  assert.ok(!existsSync(`${state}.tmp`));
+});
