@@ -80,6 +80,20 @@ scene(
   },
 );
 
+scene("a port that answered lately is no trap while its service restarts", async (lab, guard) => {
+  for (const port of [2001, 2002, 2003, 2004]) {
+    lab.run(lab.host, "nft", `add element inet telltale served { ${port} }`);
+  }
+  assert.deepEqual(await knocks(lab, "10.77.0.2", 2001, 2002, 2003, 2004), Array(4).fill("answered"));
+  // The kernel itself notes who answers.
+  const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
+  lab.keep(lab.host, process.execPath, server, "listen");
+  await listening(lab, 22);
+  assert.equal(await lab.knock("10.77.0.2", 22), "answered");
+  assert.match(lab.run(lab.host, "nft", "list set inet telltale served"), /elements = \{.*22 expires/s);
+  assert.deepEqual(guard.events, []);
+});
+
 scene("one touch of a tripwire port is enough", async (lab, guard) => {
   assert.deepEqual(await knocks(lab, "10.77.0.2", 23, 1001), ["silent", "silent"]);
   await eventually(

@@ -145,7 +145,7 @@ export class NftablesBackend implements Backend {
     onTouch: (touch: Touch) => void,
     onDeaf: (why: string) => void,
   ): Promise<void> {
-    await this.disarm();
+    this.#tripwire?.ear[Symbol.dispose]();
     const ear = hearTouches(LOG_GROUP, SNAP_BYTES, onTouch, onDeaf);
     this.#tripwire = { options, ear };
     try {
@@ -193,11 +193,15 @@ export class NftablesBackend implements Backend {
     return this.#nft.run(script);
   }
 
+  // One listing each: nft 1.0.6 finds only the last of two chains asked for in one script.
   async #chains(): Promise<string> {
-    const blocks = await this.#run(`list chain ${TABLE} prerouting\n`);
-    return this.#tripwire === undefined
-      ? blocks
-      : blocks + (await this.#run(`list chain ${TABLE} tripwire\n`));
+    let text = "";
+    for (const chain of this.#tripwire === undefined
+      ? ["prerouting"]
+      : ["prerouting", "tripwire", "answers"]) {
+      text += await this.#run(`list chain ${TABLE} ${chain}\n`);
+    }
+    return text;
   }
 
   async #exists(chain: string): Promise<boolean> {

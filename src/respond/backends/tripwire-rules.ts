@@ -29,6 +29,10 @@ export const LOG_GROUP = 0x7474;
 export const SNAP_BYTES = 128;
 
 const CHAIN = "tripwire";
+// Ports that have answered lately. While a service restarts its port is closed, and the load balancer that looks at five
+// services of one host during an upgrade is no scanner.
+const ANSWERS = "answers";
+const GRACE_S = 600;
 
 /** What `tableScript` is followed by, in the same transaction. */
 export function tripwireScript(options: TripwireOptions): string {
@@ -40,6 +44,10 @@ export function tripwireScript(options: TripwireOptions): string {
     // After address translation: a port that leads to a container is not local any more and never comes here.
     `add chain ${TABLE} ${CHAIN} { type filter hook input priority -310; policy accept; }`,
     `flush chain ${TABLE} ${CHAIN}`,
+    `add set ${TABLE} served { type inet_service; flags dynamic, timeout; timeout ${GRACE_S}s; size ${MAX_SOURCES}; }`,
+    `add chain ${TABLE} ${ANSWERS} { type filter hook output priority -310; policy accept; }`,
+    `flush chain ${TABLE} ${ANSWERS}`,
+    `add rule ${TABLE} ${ANSWERS} tcp flags & (syn|ack) == (syn|ack) update @served { tcp sport }`,
     rule('iifname "lo" accept'),
     rule("ip saddr @allow4 accept"),
     rule("ip6 saddr @allow6 accept"),
@@ -47,6 +55,7 @@ export function tripwireScript(options: TripwireOptions): string {
     rule("tcp flags & (fin|syn|rst|ack) != syn accept"),
     // The kernel itself knows which ports are in use, also one that was opened a microsecond ago.
     rule("socket wildcard { 0, 1 } accept"),
+    rule("tcp dport @served accept"),
   ];
   for (const [family, source, key, width] of [
     [4, "ip saddr", "ip saddr", 32],
@@ -93,10 +102,12 @@ export function pardonScript(targets: readonly Prefix[]): string {
 
 /** Takes the tripwire out and leaves the blocks it made. */
 export function disarmScript(): string {
-  const sets = ["touched4", "score4", "touched6", "score6"];
+  const sets = ["touched4", "score4", "touched6", "score6", "served"];
   return [
-    `flush chain ${TABLE} ${CHAIN}`,
-    `delete chain ${TABLE} ${CHAIN}`,
+    ...[CHAIN, ANSWERS].flatMap((chain) => [
+      `flush chain ${TABLE} ${chain}`,
+      `delete chain ${TABLE} ${chain}`,
+    ]),
     ...sets.map((name) => `delete set ${TABLE} ${name}`),
     "",
   ].join("\n");
