@@ -43,7 +43,7 @@ export function createLike(
   const fd = openSync(at, NEW, mine ? mode : mode & 0o600);
   try {
     const made = fstatSync(fd);
-    if (made.uid !== like.uid || made.gid !== like.gid) fchownSync(fd, like.uid, like.gid);
+    if (made.uid !== like.uid || made.gid !== like.gid) giveAway(fd, like);
     // A right that may not be given is not given: the file is then readable by fewer, never by more.
     if (source !== null) carryAccess(source, fd);
     if ((made.mode & 0o7777) !== mode) fchmodSync(fd, mode);
@@ -52,6 +52,15 @@ export function createLike(
     closeSync(fd);
     unlinkSync(at);
     throw error;
+  }
+}
+
+// Only root may give a file away. The user that `su` names keeps it, and it could read what is in it anyway.
+function giveAway(fd: number, like: Likeness): void {
+  try {
+    fchownSync(fd, like.uid, like.gid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM" || process.geteuid?.() === 0) throw error;
   }
 }
 

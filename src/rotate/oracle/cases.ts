@@ -96,6 +96,8 @@ const directives = fc
     maybe(pick("missingok"), 1),
     maybe(pick("notifempty", "ifempty"), 1),
     maybe(pick("allowhardlink"), 6),
+    maybe(pick("su daemon daemon", "su root root"), 8),
+    maybe(pick("shred", "shred\n  shredcycles 1"), 12),
     maybe(pick("mail root", "mail root\n  mailfirst"), 5),
   )
   .map((groups) => groups.flat().filter((line) => line !== ""));
