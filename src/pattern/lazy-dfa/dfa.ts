@@ -117,46 +117,56 @@ export class LazyDfa {
     return listener.found(this.#cache.acceptedAt(this.#state), this.#cache.lowestAhead(this.#state));
   }
 
-  // Walks from #state for as long as every byte is a symbol by itself, every step is known, and none ends or
-  // matches anything: nearly always, so this loop is what the room's speed is. Four bytes at a time is a third
-  // faster than one (measured with set.bench.ts). Returns where it stopped.
+  // Walks from #state for as long as every step is known, and none ends or matches anything: nearly always, so this
+  // loop is what the room's speed is. Four plain bytes at a time is a third faster than one (measured with
+  // set.bench.ts). Returns where it stopped.
   #glide(haystack: Uint8Array, start: number, end: number): number {
     const { table } = this.#cache;
-    const { low } = this.#classes;
+    const classes = this.#classes;
+    const { low } = classes;
     const plain = this.#plain;
     let state = this.#state;
     let at = start;
-    for (const last = end - 3; at < last; at += 4) {
-      const one = haystack[at]!;
-      const two = haystack[at + 1]!;
-      const three = haystack[at + 2]!;
-      const four = haystack[at + 3]!;
-      if ((one | two | three | four) > plain) break;
-      const first = table[state + low[one]!]!;
-      if (first <= DEAD) break;
-      const second = table[first + low[two]!]!;
-      if (second <= DEAD) {
-        this.#state = first;
-        return at + 1;
+    while (at < end) {
+      for (const last = end - 3; at < last; at += 4) {
+        const one = haystack[at]!;
+        const two = haystack[at + 1]!;
+        const three = haystack[at + 2]!;
+        const four = haystack[at + 3]!;
+        if ((one | two | three | four) > plain) break;
+        const first = table[state + low[one]!]!;
+        if (first <= DEAD) break;
+        const second = table[first + low[two]!]!;
+        if (second <= DEAD) {
+          this.#state = first;
+          return at + 1;
+        }
+        const third = table[second + low[three]!]!;
+        if (third <= DEAD) {
+          this.#state = second;
+          return at + 2;
+        }
+        const fourth = table[third + low[four]!]!;
+        if (fourth <= DEAD) {
+          this.#state = third;
+          return at + 3;
+        }
+        state = fourth;
       }
-      const third = table[second + low[three]!]!;
-      if (third <= DEAD) {
-        this.#state = second;
-        return at + 2;
-      }
-      const fourth = table[third + low[four]!]!;
-      if (fourth <= DEAD) {
-        this.#state = third;
-        return at + 3;
-      }
-      state = fourth;
-    }
-    for (; at < end; at++) {
+      if (at >= end) break;
+      // What stopped the loop: a wide character, the last three bytes, or a step that ends the glide.
       const byte = haystack[at]!;
-      if (byte > plain) break;
-      const next = table[state + low[byte]!]!;
+      let length = 1;
+      let next: number;
+      if (byte <= plain) next = table[state + low[byte]!]!;
+      else {
+        const packed = decodeAt(haystack, at, end);
+        next = table[state + classes.of(packed >>> 3)]!;
+        length = packed & 7;
+      }
       if (next <= DEAD) break;
       state = next;
+      at += length;
     }
     this.#state = state;
     return at;

@@ -19,7 +19,7 @@ export class AlphabetClasses {
   readonly #starts: Int32Array;
   readonly #classOf: Int32Array;
   // Pages of 256 symbols, filled at first use: at most 4,353 of them.
-  readonly #pages: (Int32Array | undefined)[] = [];
+  readonly #pages: (Int32Array | undefined)[] = Array.from({ length: (SYMBOL_LIMIT >>> PAGE_BITS) + 1 });
   // Per set: the classes it holds, as 0 or 1.
   readonly #members: Uint8Array;
 
