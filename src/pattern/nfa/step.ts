@@ -43,7 +43,7 @@ export class Stepper {
   #acceptRound = 0;
   readonly #stack: Int32Array;
   readonly #bridge: StateSet;
-  // The program tests nothing but line ends after the symbol's word-ness: saves a look at classes.
+
   constructor(program: Program, classes: AlphabetClasses, patternCount: number) {
     this.program = program;
     this.classes = classes;

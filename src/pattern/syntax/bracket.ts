@@ -6,7 +6,7 @@ import { type ClassName, isClassName } from "../locale/types.ts";
 import type { SetTable } from "./set-table.ts";
 import type { Reading, SyntaxFault } from "./types.ts";
 
-/** Symbols of a character: the GNU library keeps at most this many bytes of a name between `[:` and `:]`. */
+// The GNU C library reads at most this much of a name between `[:` and `:]`.
 const NAME_LIMIT = 32;
 
 const OPEN = 0x5b;
