@@ -225,6 +225,8 @@ export function deliberate(given: Case): boolean {
     // A generation that is still uncompressed is compressed first; logrotate overwrites it, or forgets it for ever.
     const raw = given.files.some(({ name }) => /\.\d+(\.\w+)?$|-\d{8}$/.test(name) && !name.endsWith(".gz"));
     if (raw && has("compress") && !has("delaycompress")) return true;
+    // logrotate wants to write to what it only copies, and leaves the .tmp behind when the user of su may not.
+    if (has("su daemon daemon") && has("copy", "renamecopy")) return true;
     // Yesterday's hour is always noon; logrotate slips to 13 or 11 where clocks change.
     if (has("dateyesterday") && has("hourly")) return true;
     // logrotate compresses a copy that it did not make, and fails.
