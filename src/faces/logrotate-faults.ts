@@ -17,10 +17,22 @@ const VALUES: Readonly<Record<string, string>> = {
   mail: "mail address",
 };
 
+// How our words begin → what logrotate says instead.
+const PHRASES: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option$/, "unknown option 'KEY'"],
+  [/^may not appear/, "KEY may not appear"],
+  [/^unknown (user|group) "(.*)"$/, "unknown $1 '$2'"],
+  [/^has extra arguments/, "extra arguments for KEY"],
+  [/^is not properly separated/, "keyword 'KEY' not properly separated"],
+  [/^wants a user and a group, found nothing/, "no user for KEY"],
+  [/^wants a user and a group/, "no group for KEY"],
+];
+
 const CONSEQUENCES: Readonly<Record<string, string>> = {
   "stanza skipped": "found error, skipping the stanza",
   "rest of the file skipped": "found error in file, skipping the rest of it",
   "file skipped": "found error in file, skipping",
+  "line ignored": "ignoring line",
 };
 
 /** One fault as text, without the leading `error: `. */
@@ -42,7 +54,8 @@ export function wordsOfStateFault(fault: ConfigFault): string {
 
 function phrase(key: string, message: string): string {
   if (key === "") return message;
-  if (message === "unknown option") return `unknown option '${key}'`;
+  const known = PHRASES.find(([ours]) => ours.test(message));
+  if (known !== undefined) return message.replace(known[0], known[1]).replaceAll("KEY", key);
   const found = /found (nothing|-?\d+|"(?:[^"\\]|\\.)*")$/.exec(message)?.[1];
   const theirs =
     found === "nothing"

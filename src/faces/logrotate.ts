@@ -81,6 +81,7 @@ export async function runLogrotate(args: readonly string[], output: FaceOutput):
 /** Where messages go: errors always to stderr, the rest there with -v; all of it to the log of -l. */
 type Voice = {
   error(text: string): void;
+  warning(text: string): void;
   message(text: string): void;
   /** The log's descriptor, which scripts get as 3; null when there is none. */
   readonly logFd: number | null;
@@ -133,6 +134,10 @@ function voiceOf(
     error: (text) => {
       output.err(`error: ${text}\n`);
       log?.(`error: ${text}\n`);
+    },
+    warning: (text) => {
+      output.err(`warning: ${text}\n`);
+      log?.(`warning: ${text}\n`);
     },
     message: (text) => {
       if (verbose) output.err(text);
@@ -213,7 +218,11 @@ async function realRun(
     if (body.type === "rotation.failed") {
       if (!said.has(failureKey(body.log, body.why))) voice.error(failureText(body, options));
     } else if (body.type === "config.faulty") {
-      for (const fault of body.faults) voice.error(wordsOfStateFault(fault));
+      for (const fault of body.faults) {
+        if (fault.line === 0 && fault.consequence === "Skipping lock acquisition")
+          voice.warning(wordsOfStateFault(fault));
+        else voice.error(wordsOfStateFault(fault));
+      }
     } else if (body.type === "log.rotated" && body.warning?.includes(COMPRESSOR_SAID)) {
       voice.error(body.warning.split("\n").map(showable).join("\n"));
     }

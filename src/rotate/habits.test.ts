@@ -192,11 +192,28 @@ test("reading notes its files, what it passes by, and a criterion that replaces 
       "reading config file ROOT/conf",
       "including ROOT/parts",
       "Ignoring deeper because it's not a regular file.",
+      "Ignoring web.bak, because of *.bak pattern match",
       "reading config file ROOT/parts/web",
       "note: 'daily' overrides previously specified 'size'",
-      "Ignoring web.bak, because of *.bak pattern match",
     ],
   );
+});
+
+test("a stanza may include directives and scripts, and no stanzas", async (t) => {
+  const root = scratch(t);
+  const common = "rotate 3\ncreate 0600\npostrotate\n echo moved >> ROOT/calls\nendscript\n";
+  writeFileSync(join(root, "common"), common.replaceAll("ROOT", root), { mode: 0o644 });
+  const text = "ROOT/d/web.log {\n include ROOT/common\n missingok\n}\n";
+  const { rotation, status } = await rotate(root, text);
+  assert.deepEqual([status, rotation.faults], [0, []]);
+  assert.equal(read(root, "calls"), "moved\n");
+  assert.equal(statSync(join(root, "d/web.log")).mode & 0o777, 0o600);
+  assert.equal(rotation.stanzas[0]?.origins.rotate?.file, join(root, "common"));
+  for (const bad of ["/x {\n}\n", "rotate x\n", "include ROOT/common\n", "include ROOT/none\n"]) {
+    writeFileSync(join(root, "common"), bad.replaceAll("ROOT", root), { mode: 0o644 });
+    const broken = await rotate(root, text);
+    assert.deepEqual([broken.status, broken.rotation.stanzas.length], [1, 0], bad);
+  }
 });
 
 test("the state keeps its access list, loses the right of all to lock it, and its time shows each run", async (t) => {

@@ -1,13 +1,14 @@
 // Reads logrotate's configuration as it lies on a machine: files, directories and includes in order, globals before
 // stanzas, patterns expanded to logs. One bad stanza costs that stanza; nothing here throws for what a file says.
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ConfigFault } from "../core/errors.ts";
 import { accountNames } from "./accounts.ts";
 import { DEFAULTS, DIRECTIVES, type Names, nearestDirective } from "./directives/parse.ts";
 import { expandPattern, Listings } from "./glob/expand.ts";
-import { escapePattern, matchText } from "./glob/match.ts";
+import { escapePattern } from "./glob/match.ts";
+import { filesAt, TABOO_EXTENSIONS } from "./include.ts";
 import { type DirectiveEntry, parseSyntax, type ScriptEntry, type StanzaEntry } from "./syntax/parse.ts";
 import type { LoadNote, LogStanza, Place, Rotation, Script, ScriptName, Settings } from "./types.ts";
 
@@ -19,28 +20,6 @@ const MAX_NOTES = 20_000;
 // More logs than any host has; a pattern over a spool directory must not take the machine down.
 const MAX_LOGS = 1_000_000;
 
-const TABOO_EXTENSIONS = [
-  ",v",
-  ".bak",
-  ".cfsaved",
-  ".disabled",
-  ".dpkg-bak",
-  ".dpkg-del",
-  ".dpkg-dist",
-  ".dpkg-new",
-  ".dpkg-old",
-  ".dpkg-tmp",
-  ".rhn-cfg-tmp-*",
-  ".rpmnew",
-  ".rpmorig",
-  ".rpmsave",
-  ".swp",
-  ".ucf-dist",
-  ".ucf-new",
-  ".ucf-old",
-  "~",
-];
-
 /** What is in force outside stanzas, as reading goes on. */
 type Globals = {
   settings: Settings;
@@ -48,6 +27,9 @@ type Globals = {
   tabooExtensions: string[];
   tabooPatterns: string[];
 };
+
+/** What one stanza says on top of the globals. */
+type Own = Pick<Globals, "settings" | "origins"> & { readonly scripts: Partial<Record<ScriptName, Script>> };
 
 /**
  * Loads configuration files or directories, in the order given; later globals override earlier ones.
@@ -94,48 +76,30 @@ class Loader {
   }
 
   readPath(path: string, from: string, depth: number, place: Place = { file: path, line: 0 }): void {
-    if (depth > MAX_INCLUDE_DEPTH) {
-      this.#fault(
-        place,
-        "include",
-        `is nested deeper than ${MAX_INCLUDE_DEPTH} files`,
-        "include fewer levels",
-        "file skipped",
-      );
-      return;
-    }
-    let directory: boolean;
-    try {
-      directory = statSync(path).isDirectory();
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-      this.#fault(
-        place,
-        from === "" ? "" : "include",
-        `cannot look at ${path}: ${code}`,
-        "check the path",
-        "file skipped",
-      );
-      return;
-    }
-    if (!directory) {
-      this.#readFile(path, depth, place);
-      return;
-    }
-    if (from !== "") this.#note(`including ${path}`);
-    for (const name of readdirSync(path).sort()) {
-      const entry = join(path, name);
-      const pattern = this.#tabooPattern(name);
-      if (pattern !== undefined) this.#note(`Ignoring ${name}, because of ${pattern} pattern match`);
-      else if (statSync(entry, { throwIfNoEntry: false })?.isFile()) this.#readFile(entry, depth, place);
-      else this.#note(`Ignoring ${name} because it's not a regular file.`);
-    }
+    if (this.#tooDeep(depth, place)) return;
+    for (const file of this.#filesOf(path, from, place)) this.#readFile(file, depth, place);
   }
 
-  // What keeps a file of this name from being included.
-  #tabooPattern(name: string): string | undefined {
-    const extensions = this.#globals.tabooExtensions.map((ext) => `*${ext}`);
-    return [...extensions, ...this.#globals.tabooPatterns].find((pattern) => matchText(pattern, name));
+  #tooDeep(depth: number, place: Place): boolean {
+    if (depth <= MAX_INCLUDE_DEPTH) return false;
+    const message = `is nested deeper than ${MAX_INCLUDE_DEPTH} files`;
+    this.#fault(place, "include", message, "include fewer levels", "file skipped");
+    return true;
+  }
+
+  // The files that a path stands for.
+  #filesOf(path: string, from: string, place: Place): readonly string[] {
+    if (from !== "") this.#note(`including ${path}`);
+    try {
+      const { files, notes } = filesAt(path, this.#globals);
+      for (const note of notes) this.#note(note);
+      return files;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+      const key = from === "" ? "" : "include";
+      this.#fault(place, key, `cannot look at ${path}: ${code}`, "check the path", "file skipped");
+      return [];
+    }
   }
 
   #readFile(path: string, depth: number, place: Place): void {
@@ -146,7 +110,7 @@ class Loader {
     this.#faults.push(...parsed.faults);
     const saved = snapshot(this.#globals);
     for (const entry of parsed.entries) {
-      if (entry.kind === "stanza") this.#stanza(entry, path);
+      if (entry.kind === "stanza") this.#stanza(entry, path, depth);
       else if (entry.kind === "script") {
         this.#fault(
           { file: path, line: entry.line },
@@ -278,15 +242,15 @@ class Loader {
     if (other !== undefined) this.#note(`note: '${key}' overrides previously specified '${other}'`);
   }
 
-  #stanza(entry: StanzaEntry, file: string): void {
+  #stanza(entry: StanzaEntry, file: string, depth: number): void {
     const place = { file, line: entry.line };
-    const own = { settings: { ...this.#globals.settings }, origins: { ...this.#globals.origins } };
-    const scripts: Partial<Record<ScriptName, Script>> = {};
+    const own: Own = {
+      settings: { ...this.#globals.settings },
+      origins: { ...this.#globals.origins },
+      scripts: {},
+    };
     let usable = !entry.broken;
-    for (const inner of entry.entries) {
-      if (inner.kind === "script") scripts[inner.name] = inner.script;
-      else usable = this.#inner(inner, file, own) && usable;
-    }
+    for (const inner of entry.entries) usable = this.#inner(inner, file, depth, own) && usable;
     if (!usable) return;
     const patterns = entry.patterns.map(untilde);
     const logs = this.#logs(patterns, own.settings, place);
@@ -296,20 +260,19 @@ class Loader {
       patternText: entry.patternText,
       patterns,
       logs,
-      settings: own.settings,
-      scripts,
-      origins: own.origins,
+      ...own,
     });
   }
 
-  #inner(
-    entry: DirectiveEntry | ScriptEntry,
-    file: string,
-    own: Pick<Globals, "settings" | "origins">,
-  ): boolean {
-    if (entry.kind === "script") return true;
+  // Applies what stands in a stanza; false when the stanza must not be used.
+  #inner(entry: DirectiveEntry | ScriptEntry, file: string, depth: number, own: Own): boolean {
+    if (entry.kind === "script") {
+      own.scripts[entry.name] = entry.script;
+      return true;
+    }
     const place = { file, line: entry.line };
-    if (["include", "tabooext", "taboopat"].includes(entry.key)) {
+    if (entry.key === "include") return this.#includeInside(untilde(entry.value), place, depth + 1, own);
+    if (entry.key === "tabooext" || entry.key === "taboopat") {
       this.#fault(
         place,
         entry.key,
@@ -320,6 +283,31 @@ class Loader {
       return false;
     }
     return this.#apply(entry, file, own, "stanza skipped");
+  }
+
+  // A file that a stanza includes is read as if its lines stood there, so it holds directives and scripts only.
+  #includeInside(path: string, place: Place, depth: number, own: Own): boolean {
+    if (this.#tooDeep(depth, place)) return false;
+    const files = this.#filesOf(path, place.file, place);
+    let usable = files.length > 0;
+    for (const file of files) {
+      const text = this.#trustedText(file, place);
+      if (text === null) return false;
+      this.#note(`reading config file ${file}`);
+      const parsed = parseSyntax(text, file);
+      this.#faults.push(...parsed.faults);
+      usable &&= parsed.faults.length === 0;
+      for (const entry of parsed.entries) {
+        if (entry.kind !== "stanza") usable = this.#inner(entry, file, depth, own) && usable;
+        else {
+          const at = { file, line: entry.line };
+          const message = "a stanza may not stand in a file that a stanza includes";
+          this.#fault(at, "", message, "include it outside of stanzas", "stanza skipped");
+          usable = false;
+        }
+      }
+    }
+    return usable;
   }
 
   #logs(patterns: readonly string[], settings: Readonly<Settings>, place: Place): string[] {

@@ -98,8 +98,8 @@ export async function runRotations(
   for (const stanza of rotation.stanzas) {
     if (signal?.aborted) break;
     const plans = planOne(stanza, state.stamps, now, options);
-    for (const plan of plans) tally.planned(plan);
     options.observe?.(stanza, plans);
+    for (const plan of plans) tally.planned(plan);
     const due = plans.filter((plan) => plan.verdict === "rotate");
     const blocked = plans.filter((plan) => plan.blocked);
     if (due.length === 0) {
