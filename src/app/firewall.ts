@@ -1,12 +1,58 @@
-// What the firewall itself says about the blocks in force, for tables and reports.
+// Which firewall blocks here, and what it says about the blocks in force.
 import { formatPrefix } from "../core/address.ts";
-import { NftablesBackend } from "../respond/backends/nftables.ts";
+import { MissingPartError } from "../core/errors.ts";
+import type { Backend } from "../respond/backend.ts";
+import { commandBackend } from "../respond/backends/command.ts";
+import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
+import { IptablesBackend } from "../respond/backends/iptables.ts";
+import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.ts";
+import { routeBackend } from "../respond/backends/route.ts";
 import type { BlockRow } from "../store/store.ts";
+import type { Settings } from "./settings.ts";
+
+/** The backend that the configuration names. */
+export function makeBackend({ config }: Settings): Backend {
+  const { backend, block_command: block, lift_command: lift } = config.respond;
+  switch (backend) {
+    case "nftables":
+      return new NftablesBackend();
+    case "iptables":
+      return new IptablesBackend();
+    case "route":
+      return routeBackend();
+    case "hosts-deny":
+      return hostsDenyBackend();
+    case "command": {
+      if (block.length === 0) {
+        throw new MissingPartError(
+          "respond",
+          'respond.backend = "command" without respond.block_command',
+          'write block_command = ["/usr/local/sbin/block", "{target}"]',
+        );
+      }
+      return commandBackend({ block: { argv: block }, ...(lift.length > 0 && { lift: { argv: lift } }) });
+    }
+  }
+}
+
+/** Takes every block of telltale's out of the firewall. Needs no guard and no store. */
+export async function liftEverything(settings: Settings): Promise<void> {
+  if (settings.config.respond.backend === "nftables") return await liftAllTelltale();
+  const backend = makeBackend(settings);
+  try {
+    await backend.clear();
+  } finally {
+    await backend.close();
+  }
+}
 
 /** The blocks with the packets each has stopped so far; unchanged where the firewall may not be asked. */
-export async function withPacketCounts(blocks: readonly BlockRow[]): Promise<readonly BlockRow[]> {
+export async function withPacketCounts(
+  settings: Settings,
+  blocks: readonly BlockRow[],
+): Promise<readonly BlockRow[]> {
   if (blocks.length === 0) return blocks;
-  const backend = new NftablesBackend();
+  const backend = makeBackend(settings);
   try {
     const held = await backend.held();
     const counts = new Map(held.map((block) => [formatPrefix(block.target), block.packetsStopped]));

@@ -1,10 +1,11 @@
 // Blocks and lifts by hand, beside a guard that may be running: the same rules, the same table, the same history.
 import { systemClock } from "../core/clock.ts";
 import type { EventBody } from "../core/events.ts";
-import { NftablesBackend } from "../respond/backends/nftables.ts";
+import type { Backend } from "../respond/backend.ts";
 import { Responder } from "../respond/responder.ts";
 import type { Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
+import { makeBackend } from "./firewall.ts";
 import { allowedBy, factsReader } from "./protected.ts";
 import type { Settings } from "./settings.ts";
 
@@ -12,10 +13,10 @@ import type { Settings } from "./settings.ts";
 export function manualResponder(
   settings: Settings,
   store: Store,
-): { responder: Responder; backend: NftablesBackend } {
+): { responder: Responder; backend: Backend } {
   const bus = new Bus(settings.host, systemClock);
   const facts = factsReader();
-  const backend = new NftablesBackend();
+  const backend = makeBackend(settings);
   const responder = new Responder({
     mode: "observe",
     allow: allowedBy(settings),

@@ -145,7 +145,7 @@ async function inputOf(
   from: Date,
   to: Date,
 ): Promise<DigestInput> {
-  const blocksInForce = await withPacketCounts(store.blocks.inForce(to));
+  const blocksInForce = await withPacketCounts(settings, store.blocks.inForce(to));
   // How the guard ran, which its command line may have decided; a command of its own only knows the files.
   const mode = (store.marks.get(MARK_MODE) as Mode | null) ?? settings.mode;
   return {

@@ -44,6 +44,29 @@ export const KEYS = [
     reason: "a scan is over in minutes, and an address may belong to somebody else tomorrow",
   },
   {
+    name: "respond.backend",
+    kind: { is: "choice", of: ["nftables", "iptables", "route", "hosts-deny", "command"] },
+    fallback: "nftables",
+    summary:
+      "what blocks: nftables; iptables with ipset; a blackhole route; /etc/hosts.deny; a command of your own",
+    reason: "the only one that expires blocks by itself, counts packets, and is there before any service",
+  },
+  {
+    name: "respond.block_command",
+    kind: { is: "texts" },
+    fallback: [],
+    summary:
+      'for backend = "command": program and arguments, run without a shell; {target} stands for the address',
+    reason: "there is no command that fits every firewall",
+  },
+  {
+    name: "respond.lift_command",
+    kind: { is: "texts" },
+    fallback: [],
+    summary: "the command that undoes it; empty: blocks last until you lift them yourself",
+    reason: "as above",
+  },
+  {
     name: "respond.kernel",
     kind: { is: "switch" },
     fallback: true,

@@ -10,7 +10,7 @@ export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   using store = openHistory(settings);
   const now = new Date();
-  const blocks = await withPacketCounts(store?.blocks.inForce(now) ?? []);
+  const blocks = await withPacketCounts(settings, store?.blocks.inForce(now) ?? []);
   if (values["json"] === true) {
     for (const block of blocks) process.stdout.write(`${JSON.stringify(block)}\n`);
     return 0;

@@ -4,10 +4,10 @@ import { parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
-import { liftAllTelltale } from "../../respond/backends/nftables.ts";
 import { openStore } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { liftEverything } from "../firewall.ts";
 import { manualResponder } from "../manual-responder.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 
@@ -44,7 +44,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
 
 /** Lifts every block: the firewall first, by itself; the history afterwards, if it can be opened at all. Returns the exit status. */
 export async function unblockEverybody(settings: Settings): Promise<number> {
-  await liftAllTelltale();
+  await liftEverything(settings);
   try {
     using store = openStore(settings.storeFile);
     const now = systemClock.now();
@@ -69,7 +69,7 @@ export async function unblockEverybody(settings: Settings): Promise<number> {
     );
     return 0;
   } catch (error) {
-    process.stdout.write("Everybody is let in again: telltale's table is out of the firewall.\n");
+    process.stdout.write("Everybody is let in again: telltale's blocks are out of the firewall.\n");
     process.stderr.write(
       `telltale unblock: the history could not be told: ${describeError(error)}\n    mend: a guard that restarts would block again; see telltale doctor\n`,
     );

@@ -1,8 +1,8 @@
 // Scans become verdicts and, in block mode, blocks.
 import type { Event } from "../../core/events.ts";
-import { NftablesBackend } from "../../respond/backends/nftables.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
 import { Responder } from "../../respond/responder.ts";
+import { makeBackend } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { allowedBy, factsReader } from "../protected.ts";
@@ -23,7 +23,7 @@ export const respondPart: PartDefinition = {
       maxPerMinute: respond.max_blocks_per_minute,
       maxInForce: respond.max_blocks,
       allow: allowedBy(settings),
-      backend: settings.mode === "block" ? new NftablesBackend() : new RecordBackend(),
+      backend: settings.mode === "block" ? makeBackend(settings) : new RecordBackend(),
       tripwire: respond.kernel
         ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
         : false,
