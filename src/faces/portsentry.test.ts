@@ -127,12 +127,12 @@ function defineTests(): void {
 
   test("--connect: opens the ports, sends the banner, and takes ports in use as they are", async (t) => {
     const config = 'TCP_PORTS="1080,2000-2300"\nUDP_PORTS="1080"\nPORT_BANNER="go away"\nSCAN_TRIGGER="2"\n';
-    const face = await start(t, config, ["--connect"], ["socat"]);
+    const face = await start(t, config, ["--connect"], ["socat", "nmap"]);
     if (face === null) return;
     const { v4, v6, lines, made } = face;
     lines.splice(0);
     const talk = (what: string): string =>
-      made.run("stranger", ["sh", "-c", `echo hello | socat -t1 -T1 - ${what}`]).stdout;
+      made.run("stranger", ["sh", "-c", `echo hello | socat -t5 -T5 - ${what}`]).stdout;
     assert.equal(talk(`TCP:${face.host4}:1080`), "", "below the trigger nobody is greeted");
     assert.equal(talk(`TCP:${face.host4}:2300`), "go away");
     assert.equal(talk(`TCP:[${face.host6}]:2000`), "");
@@ -146,6 +146,10 @@ function defineTests(): void {
       scanLine(v6, 2000, `type: [Connect] IP opts: [unknown] ${below}`),
       scanLine(v4, 1080, `type: [Connect] IP opts: [unknown] ${above}`).replace("[TCP]", "[UDP]"),
     ]);
+    lines.splice(0);
+    scan(face, "-sT", "-p", "2100");
+    await waitFor("the one who connects and resets at once", () => lines.length > 0);
+    assert.deepEqual(lines, [scanLine(v4, 2100, `type: [Connect] IP opts: [unknown] ${above}`)]);
     assert.equal(await face.end(), 0);
   });
 

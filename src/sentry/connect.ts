@@ -1,8 +1,8 @@
 // Traps for connect mode: really listening on the ports, so that whoever connects has shown an address of his own.
 import { createSocket, type Socket as Datagrams } from "node:dgram";
-import { createServer, type Server, type Socket } from "node:net";
 import { type Address, parseAddress } from "../core/address.ts";
 import { describeError } from "../core/errors.ts";
+import { TcpTrap, type TrappedConnection } from "../sys/tcp-trap.ts";
 
 export type Caught = {
   readonly source: Address;
@@ -23,17 +23,16 @@ export type ConnectOptions = {
   readonly onRefused: (protocol: "TCP" | "UDP", port: number, why: string) => void;
 };
 
-// Connections waiting to be dealt with; more are closed unheard.
+// Connections kept open for their last words; more are closed as soon as they are dealt with.
 const MAX_OPEN = 1_024;
-// Whoever connects and then says nothing gets this long for the banner to arrive.
-const LINGER_MS = 5_000;
+const LINGER_MS = 500;
 
 /** The ports that are being listened on. */
 export class ConnectTraps {
   readonly #options: ConnectOptions;
-  readonly #servers: Server[] = [];
+  readonly #servers: TcpTrap[] = [];
   readonly #datagrams: Datagrams[] = [];
-  readonly #open = new Set<Socket>();
+  readonly #open = new Map<TrappedConnection, NodeJS.Timeout | null>();
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
@@ -42,7 +41,7 @@ export class ConnectTraps {
   /** Takes every port that is free. */
   static async open(options: ConnectOptions): Promise<ConnectTraps> {
     const traps = new ConnectTraps(options);
-    for (const port of options.tcpPorts) await traps.#listen(port);
+    for (const port of options.tcpPorts) traps.#listen(port);
     for (const port of options.udpPorts) await traps.#bind(port);
     return traps;
   }
@@ -55,18 +54,15 @@ export class ConnectTraps {
   close(): void {
     for (const server of this.#servers) server.close();
     for (const socket of this.#datagrams) socket.close();
-    for (const socket of this.#open) socket.destroy();
+    for (const connection of this.#open.keys()) this.#drop(connection);
   }
 
-  async #listen(port: number): Promise<void> {
-    const server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket, port));
-    const why =
-      (await attempt(server, () => server.listen({ port, host: "::", ipv6Only: false }))) === null
-        ? null
-        : await attempt(server, () => server.listen({ port, host: "0.0.0.0" }));
-    if (why !== null) return this.#options.onRefused("TCP", port, why);
-    server.on("error", (error) => this.#options.onRefused("TCP", port, describeError(error)));
-    this.#servers.push(server);
+  #listen(port: number): void {
+    try {
+      this.#servers.push(new TcpTrap(port, (source, connection) => this.#accept(source, connection, port)));
+    } catch (error) {
+      this.#options.onRefused("TCP", port, describeError(error));
+    }
   }
 
   async #bind(port: number): Promise<void> {
@@ -91,33 +87,38 @@ export class ConnectTraps {
     this.#options.onRefused("UDP", port, why ?? "");
   }
 
-  #accept(socket: Socket, port: number): void {
-    const source = sourceOf(socket.remoteAddress ?? "");
-    if (source === null || this.#open.size >= MAX_OPEN) {
-      socket.destroy();
-      return;
-    }
-    this.#open.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#open.delete(socket));
-    socket.setTimeout(LINGER_MS, () => socket.destroy());
+  #accept(source: Address, connection: TrappedConnection, port: number): void {
+    const tooMany = this.#open.size >= MAX_OPEN;
+    if (!tooMany) this.#open.set(connection, null);
     this.#options.onCaught({
       source,
       protocol: "TCP",
       port,
       at: new Date(),
-      reply: (text) => socket.write(text),
+      reply: (text) => connection.send(text),
       done: () => {
-        // Read to the end, so that the close is no reset that would throw the banner away.
-        socket.resume();
-        socket.end();
+        connection.finish();
+        // Closed a moment later, so that a last word of the peer does not turn the end into a reset.
+        if (this.#open.has(connection)) {
+          this.#open.set(
+            connection,
+            setTimeout(() => this.#drop(connection), LINGER_MS),
+          );
+        } else connection.close();
       },
     });
+  }
+
+  #drop(connection: TrappedConnection): void {
+    const timer = this.#open.get(connection) ?? null;
+    if (timer !== null) clearTimeout(timer);
+    this.#open.delete(connection);
+    connection.close();
   }
 }
 
 /** Null once it listens, otherwise why it does not. */
-function attempt(thing: Server | Datagrams, begin: () => void): Promise<string | null> {
+function attempt(thing: Datagrams, begin: () => void): Promise<string | null> {
   return new Promise((resolve) => {
     const fail = (error: Error): void => {
       thing.removeListener("listening", succeed);

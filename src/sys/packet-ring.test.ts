@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { packetFilter } from "../sources/packets/filter.ts";
 import type { Ordinary, PortRange } from "../sources/packets/types.ts";
@@ -62,6 +64,37 @@ test("hands over every packet once and in order, also after the ring has gone ro
     Array.from({ length: 3_000 }, (_, i) => `${tag}${i}`),
   );
   assert.equal(ring.statistics().dropped, 0);
+});
+
+test("promises that are settled while a packet is handled go on at once", async (t) => {
+  if (open(t, () => {}) === null) return;
+  // In a process and a network of its own, where nothing else happens that would settle them.
+  const script = `
+    import { createRequire } from "node:module";
+    import { PacketRing } from ${JSON.stringify(join(import.meta.dirname, "packet-ring.ts"))};
+    const require = createRequire(import.meta.url);
+    const filter = new Uint8Array(Uint16Array.of(0x06, 0, 160, 0).buffer);
+    const ring = new PacketRing({ interfaceIndex: 1, filter, frames: 256, onFrame: () => {
+      const handledMs = performance.now();
+      // Whatever belongs to starting is over by then.
+      if (handledMs < 1_000) return;
+      void Promise.resolve().then(() => {
+        require("node:fs").writeSync(1, "settled " + (performance.now() - handledMs));
+        process.exit();
+      });
+    } });
+    require("node:fs").writeSync(1, "ready\\n");
+    setTimeout(() => ring.close(), 10_000);`;
+  const stage = `ip link set lo up; "$0" --input-type=module -e "$1" & read -r _; for i in 1 2 3 4 5 6; do echo x > /dev/udp/127.0.0.1/9; read -r -t 0.4 _; done; wait`;
+  const child = spawn("unshare", ["-n", "bash", "-c", stage, process.execPath, script]);
+  t.after(() => child.kill());
+  let said = "";
+  child.stdout.on("data", (data) => {
+    if (said === "") child.stdin.write("now\n");
+    said += data;
+  });
+  await until("the answer", () => said.includes("settled"));
+  assert.ok(Number(/settled ([0-9.]+)/.exec(said)![1]) < 500, said);
 });
 
 test("counts what it lost while nobody read", async (t) => {

@@ -189,7 +189,7 @@ export class PacketRing {
     };
     try {
       if (c.bind(this.#fd, linkAddress(options.interfaceIndex), 20) < 0) throw lastError("bind");
-      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => this.#wake());
+      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => this.#readable());
       this.#polling = true;
     } catch (error) {
       this.close();
@@ -271,6 +271,14 @@ export class PacketRing {
     this.#onFrame(frame);
   }
 
+  /**
+   * The poll handle calls from outside of Node's own machinery: promises that are settled in such a call would rest until
+   * something else happens, for seconds on a quiet host. An immediate comes right after it, and settles them.
+   */
+  #readable(): void {
+    setImmediate(() => this.#wake());
+  }
+
   #wake(): void {
     this.#pause = null;
     if (this.#closed) return;
@@ -282,7 +290,7 @@ export class PacketRing {
       if (count === FRAMES_PER_DRAIN) setImmediate(() => this.#wake());
       else this.#pause = setTimeout(() => this.#wake(), PAUSE_MS);
     } else if (!this.#polling) {
-      this.#poll!.start({ readable: true }, () => this.#wake());
+      this.#poll!.start({ readable: true }, () => this.#readable());
       this.#polling = true;
     }
   }
