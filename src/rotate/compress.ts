@@ -92,7 +92,8 @@ async function writeCompressed(
   const level = gzipLevel(work.with);
   if (level !== null && sizeBytes <= IN_PROCESS_BYTES) {
     const bytes = readWhole(source);
-    writeAll(target, gzipSync(bytes, { level, ...frugal(bytes.length) }));
+    const maker = bytes.length > IN_PROCESS_BYTES ? null : smallMaker(level);
+    writeAll(target, maker?.memberNow(bytes) ?? gzipSync(bytes, { level, ...frugal(bytes.length) }));
     return "";
   }
   using maker = level === null ? null : gzipMaker(level, PIECE_BYTES);
@@ -138,6 +139,18 @@ async function writeMembers(
       at += (await writeLater(target, member, at, member.length - at, null)).bytesWritten;
     }
   }
+}
+
+// One maker for each level, kept: setting one up costs as much as a small file does.
+const smallMakers = new Map<number, GzipMaker | null>();
+
+function smallMaker(level: number): GzipMaker | null {
+  let maker = smallMakers.get(level);
+  if (maker === undefined) {
+    maker = gzipMaker(level, IN_PROCESS_BYTES);
+    smallMakers.set(level, maker);
+  }
+  return maker;
 }
 
 let lent: Buffer | null = null;

@@ -16,6 +16,7 @@ test("members in a row are a gzip file of the pieces in a row", async (t) => {
   const members: Buffer[] = [];
   for (const piece of pieces) members.push(Buffer.from(await made.member(piece)));
   assert.ok(gunzipSync(Buffer.concat(members)).equals(Buffer.concat(pieces)));
+  assert.ok(gunzipSync(made.memberNow(pieces[0]!)).equals(pieces[0]!));
   assert.throws(() => made.member(Buffer.alloc(100_001)), /at most 100000/);
 });
 

@@ -34,6 +34,8 @@ function deflateCalls(): Calls | null {
 export type GzipMaker = Disposable & {
   /** One member that holds these bytes, which must not change until it is made. Valid until the next call. */
   member(bytes: Uint8Array): Promise<Uint8Array>;
+  /** As `member`, at once and on this thread: for pieces so small that a thread's turn costs more than the work. */
+  memberNow(bytes: Uint8Array): Uint8Array;
 };
 
 /**
@@ -46,23 +48,28 @@ export function gzipMaker(level: number, pieceBytes: number): GzipMaker | null {
   const compressor: unknown = alloc(level);
   if (compressor === null) return null;
   const room = new Uint8Array(Number(bound(compressor, pieceBytes)));
+  const check = (bytes: Uint8Array): void => {
+    if (bytes.length > pieceBytes)
+      throw new RangeError(`a piece of ${bytes.length} bytes, at most ${pieceBytes}`);
+  };
+  const made = (size: number | bigint): Uint8Array => {
+    if (Number(size) === 0) throw new Error("libdeflate made nothing");
+    return room.subarray(0, Number(size));
+  };
   return {
+    memberNow(bytes) {
+      check(bytes);
+      return made(compress(compressor, bytes, bytes.length, room, room.length) as number | bigint);
+    },
     member(bytes) {
-      if (bytes.length > pieceBytes)
-        throw new RangeError(`a piece of ${bytes.length} bytes, at most ${pieceBytes}`);
+      check(bytes);
       return new Promise((resolve, reject) => {
-        compress.async(
-          compressor,
-          bytes,
-          bytes.length,
-          room,
-          room.length,
-          (error: unknown, size: number | bigint) => {
-            if (error) reject(error);
-            else if (Number(size) === 0) reject(new Error("libdeflate made nothing"));
-            else resolve(room.subarray(0, Number(size)));
-          },
-        );
+        const done = (error: unknown, size: number | bigint): void => {
+          if (error) reject(error);
+          else if (Number(size) === 0) reject(new Error("libdeflate made nothing"));
+          else resolve(made(size));
+        };
+        compress.async(compressor, bytes, bytes.length, room, room.length, done);
       });
     },
     [Symbol.dispose]() {

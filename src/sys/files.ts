@@ -1,5 +1,6 @@
 // What Node's file calls leave out: access control lists and SELinux labels, which are extended attributes of a file.
 // See getxattr(2) and acl(5).
+import { existsSync } from "node:fs";
 import { libc } from "./libc.ts";
 
 type Calls = {
@@ -26,8 +27,11 @@ function attributeCalls(): Calls | null {
   return calls;
 }
 
-// What decides who may read a file, besides its mode.
-const CARRIED = ["system.posix_acl_access", "security.selinux"];
+// What decides who may read a file, besides its mode. Labels are looked for only where the kernel enforces them.
+const CARRIED = [
+  "system.posix_acl_access",
+  ...(existsSync("/sys/fs/selinux/enforce") ? ["security.selinux"] : []),
+];
 
 // The kernel's own limit for one value (XATTR_SIZE_MAX).
 const buffer = new Uint8Array(65_536);
