@@ -234,17 +234,15 @@ export class Engine {
       counters.answers++;
       return;
     }
-    if (found >= 0 && suspects.hasContact(found, target, packet.targetPort)) {
-      const state = suspects.state(found);
-      if (state === CALM && !isImpossible(kind)) {
-        counters.repeats++;
-        counters.probes++;
-        suspects.touch(found, packet.atMs);
-        return;
-      }
-    }
     if (!isImpossible(kind) && this.#served.takes(packet, kind, target)) {
       counters.inUse++;
+      return;
+    }
+    const isRepeat = found >= 0 && suspects.hasContact(found, target, packet.targetPort);
+    if (isRepeat && suspects.state(found) === CALM && !isImpossible(kind)) {
+      counters.repeats++;
+      counters.probes++;
+      suspects.touch(found, packet.atMs);
       return;
     }
     counters.probes++;
