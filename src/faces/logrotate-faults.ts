@@ -40,7 +40,10 @@ export function wordsOfFault(fault: ConfigFault): string {
   const { file, line, key, message, consequence, mend } = fault;
   const place = line > 0 ? `${file}:${line} ` : message.includes(file) ? "" : `${file}: `;
   const after = consequence === undefined ? "" : ` -- ${CONSEQUENCES[consequence] ?? consequence}`;
-  const text = showable(`${place}${phrase(key, message)}${after}`);
+  const untrusted = consequence === "file skipped" && /^(is|belongs) /.test(message);
+  const text = showable(
+    untrusted ? `Ignoring ${file} because it ${message}` : `${place}${phrase(key, message)}${after}`,
+  );
   return mend === "" ? text : `${text}\n    mend: ${showable(mend)}`;
 }
 

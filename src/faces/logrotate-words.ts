@@ -2,7 +2,7 @@
 // its phrases here, in its order.
 import { showable } from "../core/hostile.ts";
 import { dateFormatOf, formatStamp, stampMoment } from "../rotate/names/match.ts";
-import type { LogPlan, LogStanza, RotationStep, Settings } from "../rotate/types.ts";
+import type { LogPlan, LogStanza, RotationStep, Settings, StanzaPlan } from "../rotate/types.ts";
 
 /** One thing to say: a line of the account, or an error about one log. */
 export type Said =
@@ -30,7 +30,11 @@ export function wordsOfStanza(
   const any = due.length > 0 || plans.some((plan) => plan.blocked);
   said.push(...whole("first action", first?.firstaction, any));
   for (const plan of plans) if (plan.blocked) said.push(...blocked(plan, stanza.settings, now));
-  said.push(...(stanza.settings.sharedScripts ? sharedWork : eachWork)(due, stanza.settings, now));
+  const work =
+    first?.shared === true
+      ? sharedWork(first, due, stanza.settings, now)
+      : eachWork(due, stanza.settings, now);
+  said.push(...work);
   said.push(...whole("last action", first?.lastaction, any));
   return said;
 }
@@ -49,14 +53,18 @@ function whole(name: string, there: unknown, any: boolean, not = "will be"): Sai
 }
 
 // With sharedscripts, each phase is done for all logs before the next begins.
-function sharedWork(due: readonly LogPlan[], settings: Readonly<Settings>, now: Date): Said[] {
-  const stanza = due[0]?.stanza;
+function sharedWork(
+  stanza: StanzaPlan,
+  due: readonly LogPlan[],
+  settings: Readonly<Settings>,
+  now: Date,
+): Said[] {
   const any = due.length > 0;
   return [
     ...due.flatMap((plan) => lines([...rotating(plan, settings, now), ...plan.before.flatMap(stepWords)])),
-    ...whole("prerotate", stanza?.prerotate, any),
+    ...whole("prerotate", stanza.prerotate, any),
     ...lines(due.flatMap((plan) => plan.rotate.flatMap(stepWords))),
-    ...whole("postrotate", stanza?.postrotate, any, "were"),
+    ...whole("postrotate", stanza.postrotate, any, "were"),
     ...lines(due.flatMap((plan) => plan.after.flatMap(stepWords))),
   ];
 }
@@ -113,23 +121,30 @@ function manners(settings: Readonly<Settings>): string {
 function considering(plan: LogPlan, now: Date): Said[] {
   const { seen, log } = plan;
   const told = [`considering log ${log}`];
+  const fresh = plan.lastRotated === null ? ["Creating new state"] : [];
   if (plan.verdict === "fail" && !plan.blocked) {
+    const insecure = /^parent directory (.*) has insecure permissions \((.*)\)$/s.exec(plan.why);
     const text =
-      seen === null ? `stat of ${log} failed: ${plan.why}` : `skipping "${log}" because ${plan.why}`;
-    return [...lines(told), { kind: "error", text, plan }];
+      insecure !== null
+        ? `skipping "${log}" because parent directory has insecure permissions: ${insecure[1]}: ${insecure[2]}`
+        : seen === null
+          ? `stat of ${log} failed: ${plan.why}`
+          : `skipping "${log}" because ${plan.why}`;
+    const error: Said = { kind: "error", text, plan };
+    return seen === null ? [...lines(told), error, ...lines(fresh)] : [...lines(told), error];
   }
-  if (seen === null) return lines([...told, `  log ${log} does not exist -- skipping`]);
+  if (seen === null) return lines([...told, `  log ${log} does not exist -- skipping`, ...fresh]);
+  told.push(...fresh);
   if (seen.kind === "link") {
     return lines([
       ...told,
       `  log ${log} is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.`,
     ]);
   }
-  if (plan.lastRotated === null) told.push("Creating new state");
   if (/^\d+ hard links/.test(plan.why)) {
     return lines([
       ...told,
-      `  log ${log} has multiple (${seen.links}) hard links. Rotation of files with multiple hard links is not allowed for ${log} -- skipping.`,
+      `  log ${log} has multiple (${seen.links}) hard links. Rotation of files with multiple hard links is not allowed for ${plan.stanza.patternText} -- skipping.`,
     ]);
   }
   if (plan.why === "not a regular file" || plan.why.startsWith("the same file as ")) {

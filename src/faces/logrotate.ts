@@ -64,13 +64,7 @@ export async function runLogrotate(args: readonly string[], output: FaceOutput):
     output.err(`${VERSION_TEXT.split("\n", 1)[0]}\n\n${LOGROTATE_USAGE}`);
     return 1;
   }
-  let voice: Voice;
-  try {
-    voice = openVoice(request, output);
-  } catch (error) {
-    output.err(`error: error opening log file ${request.log}: ${describeError(error)}\n`);
-    return 1;
-  }
+  const voice = voiceFor(request, output);
   try {
     return await rotate(request, voice);
   } finally {
@@ -87,6 +81,16 @@ type Voice = {
   readonly logFd: number | null;
   close(): Promise<void>;
 };
+
+// Logs that are not rotated fill the disk; an account that cannot be written does not keep them from it.
+function voiceFor(request: LogrotateRequest, output: FaceOutput): Voice {
+  try {
+    return openVoice(request, output);
+  } catch (error) {
+    output.err(`error: error opening log file ${request.log}: ${describeError(error)}\n`);
+    return openVoice({ ...request, log: null }, output);
+  }
+}
 
 function openVoice(request: LogrotateRequest, output: FaceOutput): Voice {
   const { log, verbose } = request;

@@ -232,7 +232,8 @@ function poolFor(step: RotationStep, { pool, lightPool }: ExecuteContext): Pool 
 function explain(step: RotationStep, error: unknown, stanza: StanzaPlan): string {
   const text = describeError(error).replace(/^([A-Z0-9]+: [^,]*), \w+ '\/proc\/self.*$/, "$1");
   if (error instanceof ScriptError) return `${purpose(error.step, stanza)}: ${text}`;
-  if (step.do === "script") return text;
+  if (step.do === "script" || step.do === "mail") return text;
+  if (step.do === "compress") return `failed to compress log ${step.from}: ${text}`;
   return `${step.do} ${"from" in step ? `${step.from} to ${step.to}` : step.path}: ${text}`;
 }
 

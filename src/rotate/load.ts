@@ -1,6 +1,6 @@
 // Reads logrotate's configuration as it lies on a machine: files, directories and includes in order, globals before
 // stanzas, patterns expanded to logs. One bad stanza costs that stanza; nothing here throws for what a file says.
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ConfigFault } from "../core/errors.ts";
@@ -26,6 +26,12 @@ type Globals = {
   origins: Record<string, Place>;
   tabooExtensions: string[];
   tabooPatterns: string[];
+};
+
+// What strerror(3) says of the usual reasons.
+const SAID: Readonly<Record<string, string>> = {
+  ENOENT: "No such file or directory",
+  EACCES: "Permission denied",
 };
 
 /** What one stanza says on top of the globals. */
@@ -97,7 +103,7 @@ class Loader {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "EIO";
       const key = from === "" ? "" : "include";
-      this.#fault(place, key, `cannot look at ${path}: ${code}`, "check the path", "file skipped");
+      this.#fault(place, key, `cannot stat ${path}: ${SAID[code] ?? code}`, "check the path", "file skipped");
       return [];
     }
   }

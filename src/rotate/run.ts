@@ -71,8 +71,9 @@ export async function runRotations(
       busy || error instanceof MissingPartError
         ? error.mend
         : "check the directory of the state file and its rights";
-    emit({ type: "rotation.failed", log: statePath, why: `nothing rotated: ${describeError(error)}`, mend });
-    return { logs: 0, rotated: 0, failed: 0, skipped: 0, bytesFreed: 0, exitStatus: busy ? 3 : 1 };
+    const why = `nothing rotated: ${busy ? "" : `error opening state file ${statePath}: `}${describeError(error)}`;
+    emit({ type: "rotation.failed", log: statePath, why, mend });
+    return { logs: 0, rotated: 0, failed: 0, skipped: 0, bytesFreed: 0, exitStatus: 3 };
   }
   using _held = lock;
   if (lock.worldReadable) emit({ type: "config.faulty", faults: [unlockedFault(statePath)] });

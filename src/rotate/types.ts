@@ -265,7 +265,7 @@ export type RotationSummary = {
   readonly failed: number;
   readonly skipped: number;
   readonly bytesFreed: number;
-  /** 0; 1 when a log failed or the configuration had faults; 3 when another rotation was running. */
+  /** 0; 1 when a log failed or the configuration had faults; 3 when the state could not be locked: another rotation was running. */
   readonly exitStatus: 0 | 1 | 3;
 };
 
