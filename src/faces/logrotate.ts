@@ -77,6 +77,8 @@ type Voice = {
   error(text: string): void;
   warning(text: string): void;
   message(text: string): void;
+  /** Whether anybody reads messages. */
+  readonly heard: boolean;
   /** The log's descriptor, which scripts get as 3; null when there is none. */
   readonly logFd: number | null;
   close(): Promise<void>;
@@ -147,6 +149,7 @@ function voiceOf(
       if (verbose) output.err(text);
       log?.(text);
     },
+    heard: verbose || log !== null,
     logFd,
     close,
   };
@@ -170,7 +173,9 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     lock: request.skipLock ? "skip" : request.waitForLock ? "wait" : "fail",
     ...(voice.logFd === null ? {} : { scriptLog: voice.logFd }),
     observe: (stanza, plans) => {
-      for (const word of wordsOfStanza(stanza, plans, now, force)) {
+      // Ten thousand logs are not talked about when nobody listens.
+      const told = voice.heard ? plans : plans.filter((plan) => plan.verdict === "fail");
+      for (const word of wordsOfStanza(stanza, told, now, force)) {
         if (word.kind === "line") voice.message(word.text);
         else {
           voice.error(`${showable(word.text)}\n    mend: ${showable(word.plan.mend)}`);
