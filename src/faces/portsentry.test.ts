@@ -96,7 +96,7 @@ function defineTests(): void {
     assert.equal(lines[0], "Portsentry is now active and listening.");
     made.start("host", ["socat", "TCP-LISTEN:20,fork,reuseaddr", "SYSTEM:cat"]);
     // Asked from the host itself: a stranger's first try would come before the service does.
-    const visit = () => made.run("host", ["sh", "-c", "echo x | socat -t0.2 - TCP:127.0.0.1:20"]).stdout;
+    const visit = () => made.run("host", ["sh", "-c", "echo x | socat -t5 - TCP:127.0.0.1:20"]).stdout;
     await waitFor("the service", () => visit() === "x\n");
     lines.splice(0);
     scan(face, "-sS", "-p", "20");

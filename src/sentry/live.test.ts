@@ -198,7 +198,7 @@ function defineTests(): void {
       const { host4, host6 } = made.clients[0]!;
       made.start("host", ["socat", "TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0", "SYSTEM:echo hello"]);
       const visit = (address: string, port: number): string =>
-        made.run("stranger", ["socat", "-t0.1", "-", `TCP:${address}:${port},connect-timeout=1`]).stdout;
+        made.run("stranger", ["socat", "-t5", "-", `TCP:${address}:${port},connect-timeout=1`]).stdout;
       await until("the service", () => visit(host4, 80) === "hello\n");
       for (let tries = 0; tries < 10; tries++) {
         visit(host4, 443);
@@ -217,7 +217,7 @@ function defineTests(): void {
       made.start("stranger", ["socat", "UDP-LISTEN:53,fork,reuseaddr", "SYSTEM:cat"]);
       made.start("stranger", ["socat", "TCP-LISTEN:8000,fork,reuseaddr", "SYSTEM:echo page"]);
       const fetch = (): string =>
-        made.run("host", ["socat", "-t0.1", "-", `TCP:${v4}:8000,connect-timeout=1`]).stdout;
+        made.run("host", ["socat", "-t5", "-", `TCP:${v4}:8000,connect-timeout=1`]).stdout;
       await until("the server", () => fetch() === "page\n");
       for (let i = 0; i < 20; i++) {
         fetch();
@@ -235,7 +235,7 @@ function defineTests(): void {
       const { host4 } = made.clients[0]!;
       made.start("host", ["socat", "TCP-LISTEN:80,fork,reuseaddr", "SYSTEM:cat"]);
       const visit = (): string =>
-        made.run("stranger", ["sh", "-c", `head -c 300000 /dev/zero | socat -t0.1 - TCP:${host4}:80 | wc -c`])
+        made.run("stranger", ["sh", "-c", `head -c 300000 /dev/zero | socat -t5 - TCP:${host4}:80 | wc -c`])
           .stdout;
       await until("the service", () => visit().trim() === "300000");
       // The filter learns of the port at the next refresh; what comes until then is looked at and let be.
@@ -275,7 +275,7 @@ function defineTests(): void {
         "table ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 8001-8008 redirect to :9999; }; }";
       assert.equal(made.run("host", ["nft", rules]).stderr, "");
       const visit = (port: number): string =>
-        made.run("stranger", ["socat", "-t0.1", "-", `TCP:${host4}:${port},connect-timeout=1`]).stdout;
+        made.run("stranger", ["socat", "-t5", "-", `TCP:${host4}:${port},connect-timeout=1`]).stdout;
       await until("the service", () => visit(8001) === "hello\n");
       for (let port = 8001; port <= 8008; port++) assert.equal(visit(port), "hello\n");
       await watcher.end();
@@ -296,6 +296,7 @@ while True:
     break
   except OSError:
     if time.time() > end: raise
+    time.sleep(0.02)
 for port in range(1, 60):
   try: socket.create_connection(("${host4}", port), 1)
   except OSError: pass
@@ -395,7 +396,7 @@ sendp(frames, iface="eth0")
       tcpdump.stderr!.on("data", (data) => (said += data));
       await until("tcpdump", () => said.includes("listening on"));
       const visit = (): string =>
-        made.run("stranger", ["socat", "-t0.1", "-", `TCP:${host4}:80,connect-timeout=1`]).stdout;
+        made.run("stranger", ["socat", "-t5", "-", `TCP:${host4}:80,connect-timeout=1`]).stdout;
       await until("the service", () => visit() === "hello\n");
       for (let i = 0; i < 5; i++) visit();
       scan(made, "-sS", "-p1-300");
