@@ -1,0 +1,51 @@
+// Writes what a package holds beside the runtime and is made from the sources: the program in few files, completions,
+// and a link for each face. Called by scripts/package: node packaging/bundle.ts LIB COMPLETIONS
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { build } from "esbuild";
+import { completions } from "../src/app/completions.ts";
+import { FACES } from "../src/app/faces.ts";
+
+const root = join(import.meta.dirname, "..");
+const [lib, completionsDirectory] = process.argv.slice(2);
+if (lib === undefined || completionsDirectory === undefined) throw new Error("usage: bundle.ts LIB COMPLETIONS");
+const program = join(lib, "program");
+
+// koffi stays a package of its own: it finds its library by its path. Commands stay files of their own, so that a
+// small one loads little.
+await build({
+  absWorkingDir: root,
+  entryPoints: ["src/app/main.ts"],
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node26",
+  external: ["koffi"],
+  outdir: program,
+  sourcemap: true,
+  sourcesContent: false,
+  charset: "utf8",
+  legalComments: "inline",
+  logLevel: "warning",
+});
+writeFileSync(join(program, "package.json"), '{ "type": "module" }\n');
+
+// The guard tells by "/src/ROOM/" in a stack which part to restart. Maps name the sources so, and not by the place
+// where they happened to lie when they were built.
+const here = `${relative(program, root)}/`;
+for (const name of readdirSync(program).filter((file) => file.endsWith(".map"))) {
+  const path = join(program, name);
+  const map = JSON.parse(readFileSync(path, "utf8")) as { sources: string[] };
+  map.sources = map.sources.map((source) =>
+    source.startsWith(here) ? `/${source.slice(here.length)}` : source,
+  );
+  writeFileSync(path, JSON.stringify(map));
+}
+for (const name of readdirSync(program)) chmodSync(join(program, name), 0o644);
+
+mkdirSync(completionsDirectory, { recursive: true });
+for (const [name, text] of completions()) writeFileSync(join(completionsDirectory, name), text);
+
+mkdirSync(join(lib, "faces"));
+for (const face of Object.keys(FACES)) symlinkSync("../../../bin/telltale", join(lib, "faces", face));
