@@ -147,6 +147,29 @@ test("~ in olddir is the home of whoever runs it", async (t) => {
   assert.equal(read(root, "attic/web.log.1"), "request\n");
 });
 
+test("two numbers after create are an owner and a group, unless the first is written as octal", async (t) => {
+  const root = scratch(t);
+  for (const [words, mode, uid, gid] of [
+    ["1001 1002", null, 1001, 1002],
+    ["0755 1 2", 0o755, 1, 2],
+    ["0640 1", 0o640, 1, null],
+    ["700", 0o700, null, null],
+    ["644 root", 0o644, 0, null],
+  ] as const) {
+    const { rotation } = await rotate(root, `ROOT/d/none.log {\n missingok\n create ${words}\n}\n`);
+    assert.deepEqual(rotation.stanzas[0]?.settings.create, { mode, uid, gid }, words);
+  }
+});
+
+test("a named pipe that a pattern matches stays where its reader is", async (t) => {
+  const root = scratch(t);
+  if (spawnSync("mkfifo", [join(root, "d/pipe.log")]).status !== 0)
+    return t.skip("needs mkfifo: apt install coreutils");
+  const { status } = await rotate(root, "ROOT/d/*.log {\n rotate 1\n compress\n}\n");
+  assert.equal(status, 0);
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), ["pipe.log", "web.log.1.gz"]);
+});
+
 test("ignoreduplicates in the stanza that has the log lets later ones name it again", async (t) => {
   const root = scratch(t);
   writeFileSync(join(root, "d/mail.log"), "mail\n");
