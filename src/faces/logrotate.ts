@@ -172,6 +172,7 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     inherit: true,
     lock: request.skipLock ? "skip" : request.waitForLock ? "wait" : "fail",
     ...(voice.logFd === null ? {} : { scriptLog: voice.logFd }),
+    whole: voice.heard,
     observe: (stanza, plans) => {
       // Ten thousand logs are not talked about when nobody listens.
       const told = voice.heard ? plans : plans.filter((plan) => plan.verdict === "fail");

@@ -128,7 +128,7 @@ function said(event: EventBody): Said {
       return say(
         "rotate",
         "warn",
-        `${event.path} (${bytes(event.sizeBytes)}${writer}) is rotated by nobody${mend(event.mend)}`,
+        `${event.path} (${bytes(event.sizeBytes)}${writer}) is rotated by nobody${mend(event.mend.split("\n")[0]!.replace(/:$/, ""))}`,
       );
     }
     case "report.delivered":

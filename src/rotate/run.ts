@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { type ConfigFault, describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
+import { BATCH_LOGS, batchesOf } from "./batches.ts";
 import { Directories } from "./directories.ts";
 import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from "./execute.ts";
 import { Listings } from "./glob/expand.ts";
@@ -33,18 +34,26 @@ export async function loadRotation(
 export async function planRotations(rotation: Rotation, options: RotateOptions): Promise<readonly LogPlan[]> {
   const { stamps } = loadState(options.statePath);
   const now = options.now ?? new Date();
-  return rotation.stanzas.flatMap((stanza) => planOne(stanza, stamps, now, options));
+  const listings = new Listings();
+  return rotation.stanzas.flatMap((stanza) =>
+    planLogs(stanza, wantedLogs(stanza, options), { stamps, now, options, listings }),
+  );
 }
 
-function planOne(
-  stanza: LogStanza,
-  stamps: ReadonlyMap<string, number>,
-  now: Date,
-  options: RotateOptions,
-): LogPlan[] {
-  const logs =
-    options.only === undefined ? stanza.logs : stanza.logs.filter((log) => options.only!.includes(log));
-  const facts = withIdentity(stanza.settings.su, () => inventory(stanza, logs, stamps, new Listings()));
+function wantedLogs(stanza: LogStanza, { only }: RotateOptions): readonly string[] {
+  return only === undefined ? stanza.logs : stanza.logs.filter((log) => only.includes(log));
+}
+
+type Planning = {
+  readonly stamps: ReadonlyMap<string, number>;
+  readonly now: Date;
+  readonly options: RotateOptions;
+  readonly listings: Listings;
+};
+
+function planLogs(stanza: LogStanza, logs: readonly string[], planning: Planning): LogPlan[] {
+  const { stamps, now, options, listings } = planning;
+  const facts = withIdentity(stanza.settings.su, () => inventory(stanza, logs, stamps, listings));
   return planStanza(stanza, facts, {
     now,
     force: options.force ?? false,
@@ -95,10 +104,10 @@ export async function runRotations(
   const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
   await finishEarlier(journalPath, context, tally);
   let journal: Journal | null = null;
-  const pending: Promise<readonly LogOutcome[]>[] = [];
-  for (const stanza of rotation.stanzas) {
+  const unsettled = new Unsettled(tally);
+  for (const [stanza, logs, listings] of batches(rotation, options)) {
     if (signal?.aborted) break;
-    const plans = planOne(stanza, state.stamps, now, options);
+    const plans = planLogs(stanza, logs, { stamps: state.stamps, now, options, listings });
     options.observe?.(stanza, plans);
     for (const plan of plans) tally.planned(plan);
     const due = plans.filter((plan) => plan.verdict === "rotate");
@@ -106,22 +115,66 @@ export async function runRotations(
     if (due.length === 0) {
       if (blocked.length === 0) continue;
       const idle = { ...context, identity: null, notes: NO_NOTES, replay: null };
-      pending.push((await executeStanza(blocked, idle)).outcomes);
+      await unsettled.add((await executeStanza(blocked, idle)).outcomes, blocked.length);
       continue;
     }
     if (stanza.settings.copy === "copytruncate") tally.warn(holeWarnings(due));
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
     const notes = beginNotes(journal, due, now, tally);
     const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });
-    pending.push(run.outcomes);
+    await unsettled.add(run.outcomes, due.length);
   }
-  for (const outcomes of await Promise.all(pending)) for (const outcome of outcomes) tally.done(outcome);
+  await unsettled.all();
   if (options.only === undefined && !signal?.aborted) tally.prune();
   const saved = tally.save();
   await tally.mailErrors(context.mailCommand);
   if (saved && !signal?.aborted) journal?.close();
   else journal?.leave();
   return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
+}
+
+// The stanzas, large ones in batches; what is listed of a directory serves all batches of one stanza.
+function* batches(
+  rotation: Rotation,
+  options: RotateOptions,
+): Generator<readonly [LogStanza, readonly string[], Listings]> {
+  for (const stanza of rotation.stanzas) {
+    const logs = wantedLogs(stanza, options);
+    const listings = new Listings();
+    for (const batch of options.whole === true ? [logs] : batchesOf(stanza, logs))
+      yield [stanza, batch, listings];
+  }
+}
+
+// Compression may still be going on for logs that were renamed long ago. More of them than this wait, so that memory does
+// not hold the plans of all.
+const MAX_UNSETTLED_LOGS = 2 * BATCH_LOGS;
+
+/** Outcomes that are still to come, told in the order in which their rotations began. */
+class Unsettled {
+  readonly #tally: Tally;
+  #last: Promise<void> = Promise.resolve();
+  #logs = 0;
+
+  constructor(tally: Tally) {
+    this.#tally = tally;
+  }
+
+  /** Takes in the outcomes of so many logs; waits while too many are unsettled. */
+  async add(outcomes: Promise<readonly LogOutcome[]>, logs: number): Promise<void> {
+    this.#logs += logs;
+    const before = this.#last;
+    this.#last = outcomes.then(async (settled) => {
+      await before;
+      for (const outcome of settled) this.#tally.done(outcome);
+      this.#logs -= logs;
+    });
+    if (this.#logs > MAX_UNSETTLED_LOGS) await this.#last;
+  }
+
+  async all(): Promise<void> {
+    await this.#last;
+  }
 }
 
 function unlockedFault(file: string): ConfigFault {

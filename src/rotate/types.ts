@@ -293,4 +293,6 @@ export type RotateOptions = {
   /** Told of each stanza's plans right before they are carried out. */
   readonly observe?: (stanza: LogStanza, plans: readonly LogPlan[]) => void;
   readonly signal?: AbortSignal;
+  /** Plan each stanza as a whole, for whoever talks about it; otherwise large ones come in batches. */
+  readonly whole?: boolean;
 };

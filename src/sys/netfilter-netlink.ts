@@ -93,7 +93,8 @@ export class NetfilterSocket {
           throw lastError("setsockopt", `NETLINK_ADD_MEMBERSHIP ${group}`);
         }
       }
-      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => this.#drain());
+      // The handle calls from outside of Node's own machinery, where promises are not settled; an immediate settles them.
+      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => setImmediate(() => this.#drain()));
       this.#poll.unref();
     } catch (error) {
       c.close(this.#fd);

@@ -82,8 +82,7 @@ export const rotatePart: PartDefinition = {
       for (const { path, sizeBytes, writer } of found) {
         if (told.has(path) || sizeBytes < UNCOVERED_TOLD_BYTES) continue;
         told.add(path);
-        const mend = `put into /etc/logrotate.d: "${path}" { weekly rotate 4 compress missingok notifempty copytruncate }`;
-        bus.emit({ type: "log.uncovered", path, sizeBytes, writer, mend });
+        bus.emit({ type: "log.uncovered", path, sizeBytes, writer, mend: stanzaFor(path) });
       }
       const still = found.map(({ path }) => path).filter((path) => told.has(path));
       for (const path of told) if (!still.includes(path)) told.delete(path);
@@ -122,6 +121,14 @@ export const rotatePart: PartDefinition = {
     };
   },
 };
+
+/** A stanza to paste; only for names that need no escapes in it. */
+function stanzaFor(path: string): string {
+  if (/["\\*?[\]{}\p{C}]/u.test(path)) return "add a stanza for it to /etc/logrotate.d";
+  const directives = ["weekly", "rotate 4", "compress", "missingok", "notifempty", "copytruncate"];
+  const body = directives.map((directive) => `    ${directive}\n`).join("");
+  return `put this into a file in /etc/logrotate.d:\n"${path}" {\n${body}}`;
+}
 
 /** The size at which a stanza's logs rotate whatever the time, or null when only time counts. */
 function sizeLimitBytes({ settings }: LogStanza): number | null {

@@ -1,0 +1,49 @@
+// Cuts a stanza of very many logs into batches, so that memory holds the plans of one batch and not of all. Only where
+// no log's rotation can touch another's: then planning them one after the other gives what planning them at once gives.
+import { joinPath, nameScheme } from "./names/match.ts";
+import type { LogStanza } from "./types.ts";
+
+// A plan with its journal line takes some ten kilobytes while it is being made.
+export const BATCH_LOGS = 512;
+
+/** The logs of the stanza in batches, in order; one batch when they belong together. */
+export function batchesOf(stanza: LogStanza, logs: readonly string[]): readonly (readonly string[])[] {
+  if (logs.length <= BATCH_LOGS || shareScripts(stanza) || !areIndependent(stanza, logs)) return [logs];
+  const batches: string[][] = [];
+  for (let at = 0; at < logs.length; at += BATCH_LOGS) batches.push(logs.slice(at, at + BATCH_LOGS));
+  return batches;
+}
+
+function shareScripts({ settings, scripts }: LogStanza): boolean {
+  return settings.sharedScripts || scripts.firstaction !== undefined || scripts.lastaction !== undefined;
+}
+
+// Every name that a rotation gives begins with the log's stem, in the directory of its generations. Where no name but a
+// log's own begins with its stem, no log is a generation of another, and no two give the same names.
+function areIndependent({ settings }: LogStanza, logs: readonly string[]): boolean {
+  const names: string[] = [];
+  const stems: string[] = [];
+  for (const log of logs) {
+    const { directory, stem, tail } = nameScheme(settings, log);
+    stems.push(joinPath(directory, stem));
+    names.push(joinPath(directory, stem + tail), log);
+  }
+  const sorted = [...new Set(names)].sort();
+  const givers = new Set(stems);
+  if (givers.size < stems.length) return false;
+  return stems.every((stem) => namesWithPrefix(sorted, stem, 2) <= 1);
+}
+
+// How many of the sorted names begin with the prefix, counted up to `most`.
+function namesWithPrefix(sorted: readonly string[], prefix: string, most: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < prefix) low = middle + 1;
+    else high = middle;
+  }
+  let count = 0;
+  while (count < most && sorted[low + count]?.startsWith(prefix) === true) count++;
+  return count;
+}
