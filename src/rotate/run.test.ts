@@ -178,7 +178,10 @@ test("logs that no stanza covers are found with their writer, generations of cov
       root,
       "ROOT/d/app.log {\n weekly\n rotate 3\n}\nROOT/d/sub/*.log {\n missingok\n}\n",
     );
-    const found = await uncoveredLogs(rotation, [join(root, "d")]);
+    // Of what this machine itself writes, nothing is to be said here.
+    const found = (await uncoveredLogs(rotation, [join(root, "d")])).filter((log) =>
+      log.path.startsWith(root),
+    );
     assert.deepEqual(
       found.map((log) => log.path),
       [join(root, "d/own.log")],
