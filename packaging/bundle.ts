@@ -8,7 +8,9 @@ import { FACES } from "../src/app/faces.ts";
 
 const root = join(import.meta.dirname, "..");
 const [lib, completionsDirectory] = process.argv.slice(2);
-if (lib === undefined || completionsDirectory === undefined) throw new Error("usage: bundle.ts LIB COMPLETIONS");
+if (lib === undefined || completionsDirectory === undefined)
+  throw new Error("usage: bundle.ts LIB COMPLETIONS");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 const program = join(lib, "program");
 
 // koffi stays a package of its own: it finds its library by its path. Commands stay files of their own, so that a
@@ -27,6 +29,15 @@ await build({
   sourcesContent: false,
   charset: "utf8",
   legalComments: "inline",
+  plugins: [
+    {
+      name: "version", // read from package.json in a clone; a package has none
+      setup: ({ onLoad }) =>
+        void onLoad({ filter: /\/src\/app\/version\.ts$/ }, () => ({
+          contents: `export const VERSION = ${JSON.stringify(version)};`,
+        })),
+    },
+  ],
   logLevel: "warning",
 });
 writeFileSync(join(program, "package.json"), '{ "type": "module" }\n');

@@ -1,4 +1,9 @@
-// The version, read from the one place that holds it. An import, so that the shipped bundle carries it within.
-import manifest from "../../package.json" with { type: "json" };
+// The version, read from the one place that holds it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
+  version: string;
+};
 
 export const VERSION: string = manifest.version;

@@ -1,0 +1,229 @@
+// The Debian package: built, looked into, run from where it was unpacked; and, when TELLTALE_PACKAGE_TEST=1 allows the
+// minute it takes, installed on a bare Debian without Node, upgraded, removed and purged there.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import test, { type TestContext } from "node:test";
+import { COMMANDS } from "../../src/app/catalogue.ts";
+import { FACES } from "../../src/app/faces.ts";
+import { ROOT } from "./lab.ts";
+
+const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+const run = (program: string, args: readonly string[], env: Record<string, string> = {}) =>
+  spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...env }, maxBuffer: 1 << 26 });
+
+/** Runs and insists on success; returns what was printed. */
+function must(program: string, args: readonly string[], env: Record<string, string> = {}): string {
+  const { status, stdout, stderr, error } = run(program, args, env);
+  assert.equal(status, 0, `${program} ${args.join(" ")}: ${error ?? ""}${stdout}${stderr}`);
+  return stdout;
+}
+
+function obstacle(): string | null {
+  for (const [tool, from] of [
+    ["dpkg-deb", "dpkg"],
+    ["strip", "binutils"],
+    ["ar", "binutils"],
+  ] as const) {
+    if (run("sh", ["-c", 'command -v "$1"', "sh", tool]).status !== 0)
+      return `needs ${tool}: apt install ${from}`;
+  }
+  return existsSync(join(ROOT, "node_modules/esbuild")) ? null : "needs esbuild: run scripts/setup";
+}
+
+function scratch(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-package-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+function build(output: string): string {
+  must("sh", [join(ROOT, "scripts/package"), "--fast", "--output", output], {
+    SOURCE_DATE_EPOCH: "1700000000",
+  });
+  return join(output, readdirSync(output).find((name) => name.endsWith(".deb"))!);
+}
+
+test("the package is whole, and its program runs from wherever it was unpacked", async (t) => {
+  const missing = obstacle();
+  if (missing !== null) return t.skip(missing);
+  const dir = scratch(t);
+  const deb = build(dir);
+  const tree = join(dir, "a tree");
+  must("dpkg-deb", ["-x", deb, tree]);
+  const telltale = join(tree, "usr/bin/telltale");
+
+  await t.test("what an administrator looks for is there", () => {
+    const names = new Set(
+      must("dpkg-deb", ["-c", deb])
+        .split("\n")
+        .map((line) => line.replace(/^.* \.\//, "/").replace(/ -> .*/, "")),
+    );
+    const wanted = [
+      "/usr/bin/telltale",
+      "/usr/lib/systemd/system/telltale.service",
+      "/usr/share/man/man8/telltale.8.gz",
+      "/usr/share/man/man5/telltale.toml.5.gz",
+      ...COMMANDS.map((command) => `/usr/share/man/man8/telltale-${command.name}.8.gz`),
+      ...Object.keys(FACES).map((face) => `/usr/lib/telltale/faces/${face}`),
+      "/usr/share/bash-completion/completions/telltale",
+      "/usr/share/zsh/vendor-completions/_telltale",
+      "/usr/share/fish/vendor_completions.d/telltale.fish",
+      "/usr/share/doc/telltale/copyright",
+      "/usr/share/doc/telltale/changelog.gz",
+      "/usr/share/doc/telltale/examples/telltale.toml",
+      "/etc/cron.daily/telltale",
+    ];
+    assert.deepEqual(
+      wanted.filter((name) => !names.has(name)),
+      [],
+    );
+    const owners = must("dpkg-deb", ["-c", deb])
+      .split("\n")
+      .filter((line) => line !== "" && !line.includes(" root/root "));
+    assert.deepEqual(owners, []);
+    assert.equal(must("dpkg-deb", ["-f", deb, "Version"]), `${version}\n`);
+  });
+
+  await t.test("no file tells where it was built", () => {
+    const { stdout } = run("grep", [
+      "-rlF",
+      "-e",
+      ROOT,
+      "-e",
+      dir,
+      join(tree, "usr/lib/telltale/program"),
+      telltale,
+    ]);
+    assert.equal(stdout, "");
+  });
+
+  await t.test("the names the runtime is linked to come from the packages it depends on", () => {
+    const owned: Record<string, string> = {
+      "libatomic.so.1": "libatomic1",
+      "libstdc++.so.6": "libstdc++6",
+      "libgcc_s.so.1": "libgcc-s1",
+    };
+    const depends = must("dpkg-deb", ["-f", deb, "Depends"]);
+    const needed = must("objdump", ["-p", join(tree, "usr/lib/telltale/node")]).matchAll(/NEEDED\s+(\S+)/g);
+    for (const name of [...needed].map((match) => match[1]!)) {
+      assert.ok(depends.includes(owned[name] ?? "libc6"), name);
+    }
+  });
+
+  await t.test("it starts, answers under the names of its faces, and its foreign library loads", () => {
+    const bare = { PATH: "/usr/bin:/bin" };
+    assert.equal(must(telltale, ["--version"], bare), `telltale ${version}\n`);
+    for (const command of COMMANDS) must(telltale, [command.name, "--help"], bare);
+    assert.match(
+      must(join(tree, "usr/lib/telltale/faces/logrotate"), ["--version"], bare),
+      /^logrotate .*telltale/,
+    );
+    const doctor = run(telltale, ["doctor", "--json"], bare).stdout;
+    assert.doesNotMatch(doctor, /Cannot find module/);
+    if (process.getuid?.() === 0) assert.match(doctor, /"part":"sentry","ok":true/);
+  });
+
+  await t.test("an error's stack names the room it comes from", () => {
+    const chunks = join(tree, "usr/lib/telltale/program");
+    const sources = readdirSync(chunks)
+      .filter((name) => name.endsWith(".map"))
+      .flatMap(
+        (name) => (JSON.parse(readFileSync(join(chunks, name), "utf8")) as { sources: string[] }).sources,
+      );
+    assert.ok(sources.some((source) => source.startsWith("/src/sentry/")));
+    assert.deepEqual(
+      sources.filter((source) => !/^\/(src|node_modules)\//.test(source)),
+      [],
+    );
+  });
+
+  await t.test("systemd understands the unit", (t) => {
+    if (run("systemd-analyze", ["--version"]).error)
+      return t.skip("needs systemd-analyze: apt install systemd");
+    const unit = join(dir, "telltale.service");
+    const text = readFileSync(join(tree, "usr/lib/systemd/system/telltale.service"), "utf8");
+    writeFileSync(unit, text.replace("/usr/bin/telltale", "/bin/true").replace(/^Documentation=.*\n/m, ""));
+    const { stderr } = run("systemd-analyze", ["verify", "--man=no", unit]);
+    assert.equal(
+      stderr
+        .split("\n")
+        .filter((line) => line.includes("telltale"))
+        .join("\n"),
+      "",
+    );
+  });
+
+  await t.test("lintian finds nothing that is not listed with its reason", (t) => {
+    if (process.env["TELLTALE_PACKAGE_TEST"] !== "1")
+      return t.skip("takes half a minute: TELLTALE_PACKAGE_TEST=1");
+    if (run("lintian", ["--version"]).error) return t.skip("needs lintian: apt install lintian");
+    const { stdout } = run("lintian", ["--allow-root", "--tag-display-limit", "0", deb]);
+    assert.equal(stdout, "");
+  });
+});
+
+test("the same commit gives the same package", (t) => {
+  const missing = obstacle();
+  if (missing !== null) return t.skip(missing);
+  const [first, second] = [scratch(t), scratch(t)].map((dir) => readFileSync(build(dir)));
+  assert.ok(first!.equals(second!), "two builds differ");
+});
+
+for (const release of ["bookworm", "trixie"])
+  test(`on a bare Debian ${release} it installs, runs, upgrades, and is gone after purge`, (t) => {
+    if (process.env["TELLTALE_PACKAGE_TEST"] !== "1")
+      return t.skip("takes minutes and a mirror: TELLTALE_PACKAGE_TEST=1");
+    const missing = obstacle();
+    if (missing !== null) return t.skip(missing);
+    if (process.getuid?.() !== 0) return t.skip("needs root for debootstrap");
+    if (run("debootstrap", ["--version"]).error) return t.skip("needs debootstrap: apt install debootstrap");
+    const dir = scratch(t);
+    const root = join(dir, "root");
+    const made = run("debootstrap", ["--variant=minbase", "--include=libatomic1,libstdc++6", release, root]);
+    if (made.status !== 0)
+      return t.skip(`debootstrap cannot make a root here: ${made.stderr.trim().split("\n").at(-1)}`);
+    const inside = (script: string) =>
+      must("chroot", [root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-ec", script]);
+    const listing = () =>
+      inside(
+        "find / -xdev ! -path '/proc/*' ! -path '/var/log/*' ! -path '/var/cache/*' ! -path '/var/lib/dpkg/*' | sort",
+      );
+
+    const deb = build(dir);
+    copyFileSync(deb, join(root, basename(deb)));
+    const before = listing();
+    const install = `dpkg -i /${basename(deb)}`;
+
+    // The administrator installs it: there is no Node, and it runs.
+    inside(install);
+    assert.equal(run("chroot", [root, "sh", "-c", "command -v node"]).status, 127);
+    assert.equal(inside("telltale --version"), `telltale ${version}\n`);
+    assert.match(inside("/usr/lib/telltale/faces/logrotate --version 2>&1"), /telltale/);
+    assert.match(inside("telltale doctor || true"), /rotate {3}.*\n[\s\S]*store/);
+    assert.equal(
+      inside(
+        "head -c 30000 /dev/zero > /var/log/big.log; printf '/var/log/big.log {\\nrotate 1\\nsize 10k\\n}\\n' > /tmp/r; telltale logrotate -s /tmp/s /tmp/r; ls /var/log/big.log*; rm /var/log/big.log.1 /tmp/r /tmp/s",
+      ),
+      "/var/log/big.log.1\n",
+    );
+    // Upgrade over itself, then gone: configuration stays until purge, then nothing is left.
+    inside(
+      `mkdir -p /var/lib/telltale; touch /etc/telltale/telltale.toml /var/lib/telltale/telltale.db; ${install}`,
+    );
+    inside(
+      "dpkg -r telltale; test -e /etc/telltale/telltale.toml; test -e /var/lib/telltale/telltale.db; sh /etc/cron.daily/telltale",
+    );
+    inside("dpkg -P telltale");
+    assert.equal(listing(), before);
+  });
