@@ -193,8 +193,18 @@ for (const release of ["bookworm", "trixie"])
     const made = run("debootstrap", ["--variant=minbase", "--include=libatomic1,libstdc++6", release, root]);
     if (made.status !== 0)
       return t.skip(`debootstrap cannot make a root here: ${made.stderr.trim().split("\n").at(-1)}`);
+    // With a /proc of its own, as on every host; it goes with its namespace.
+    const bare = ["--mount", "--pid", "--fork", `--mount-proc=${root}/proc`, "chroot", root];
     const inside = (script: string) =>
-      must("chroot", [root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-ec", script]);
+      must("unshare", [
+        ...bare,
+        "/usr/bin/env",
+        "-i",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "sh",
+        "-ec",
+        script,
+      ]);
     const listing = () =>
       inside(
         "find / -xdev ! -path '/proc/*' ! -path '/var/log/*' ! -path '/var/cache/*' ! -path '/var/lib/dpkg/*' | sort",
@@ -207,7 +217,7 @@ for (const release of ["bookworm", "trixie"])
 
     // The administrator installs it: there is no Node, and it runs.
     inside(install);
-    assert.equal(run("chroot", [root, "sh", "-c", "command -v node"]).status, 127);
+    assert.equal(run("unshare", [...bare, "sh", "-c", "command -v node"]).status, 127);
     assert.equal(inside("telltale --version"), `telltale ${version}\n`);
     assert.match(inside("/usr/lib/telltale/faces/logrotate --version 2>&1"), /telltale/);
     assert.match(inside("telltale doctor || true"), /rotate {3}.*\n[\s\S]*store/);
