@@ -190,7 +190,12 @@ for (const release of ["bookworm", "trixie"])
     if (run("debootstrap", ["--version"]).error) return t.skip("needs debootstrap: apt install debootstrap");
     const dir = scratch(t);
     const root = join(dir, "root");
-    const made = run("debootstrap", ["--variant=minbase", "--include=libatomic1,libstdc++6", release, root]);
+    const made = run("debootstrap", [
+      "--variant=minbase",
+      "--include=libatomic1,libstdc++6,logrotate",
+      release,
+      root,
+    ]);
     if (made.status !== 0)
       return t.skip(`debootstrap cannot make a root here: ${made.stderr.trim().split("\n").at(-1)}`);
     // With a /proc of its own, as on every host; it goes with its namespace.
@@ -227,6 +232,13 @@ for (const release of ["bookworm", "trixie"])
       ),
       "/var/log/big.log.1\n",
     );
+    // The commands of README.Debian let the face answer in logrotate's place.
+    const readme = inside("cat /usr/share/doc/telltale/README.Debian").split("\nAnd back:\n");
+    const commands = (text: string) =>
+      [...text.matchAll(/^ {4}(?:dpkg-divert|update-alternatives) .*$/gm)].join("\n");
+    const [back, forth] = [readme.pop()!, readme.join("")].map(commands);
+    inside(forth!);
+    assert.match(inside("/usr/sbin/logrotate --version 2>&1"), /telltale/);
     // Upgrade over itself, then gone: configuration stays until purge, then nothing is left.
     inside(
       `mkdir -p /var/lib/telltale; touch /etc/telltale/telltale.toml /var/lib/telltale/telltale.db; ${install}`,
@@ -234,6 +246,8 @@ for (const release of ["bookworm", "trixie"])
     inside(
       "dpkg -r telltale; test -e /etc/telltale/telltale.toml; test -e /var/lib/telltale/telltale.db; sh /etc/cron.daily/telltale",
     );
+    assert.doesNotMatch(inside("/usr/sbin/logrotate --version 2>&1"), /telltale/);
+    inside(back!);
     inside("dpkg -P telltale");
     assert.equal(listing(), before);
   });
