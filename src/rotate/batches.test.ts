@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "node:test";
 import { BATCH_LOGS, batchesOf } from "./batches.ts";
 import { DEFAULTS } from "./directives/parse.ts";
@@ -48,6 +51,22 @@ test("logs that could be each other's generations stay together", () => {
   assert.equal(count([...logs, "/m/log7.log"], { olddir: "/old" }), 1, "two logs give the same names");
   assert.equal(count([...logs, "/old/log7.log.1"], { olddir: "/old" }), 1);
   assert.equal(count(logs, { olddir: "/old" }), 2);
+});
+
+test("logs in two directories that are one stay together", (t) => {
+  const root = mkdtempSync(join(tmpdir(), "telltale-batches-"));
+  t.after(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, "a"));
+  symlinkSync("a", join(root, "b"));
+  assert.equal(count(names((i) => `${root}/${i % 2 === 0 ? "a" : "b"}/log${i}.log`)), 1);
+  assert.equal(count(names((i) => `${root}/a/log${i}.log`)), 2);
+  assert.equal(
+    count(
+      names((i) => `${root}/a/log${i}.log`),
+      { allowHardLink: true },
+    ),
+    1,
+  );
 });
 
 test("scripts for all keep all together", () => {

@@ -1,6 +1,7 @@
 // Cuts a stanza of very many logs into batches, so that memory holds the plans of one batch and not of all. Only where
 // no log's rotation can touch another's: then planning them one after the other gives what planning them at once gives.
-import { joinPath, nameScheme } from "./names/match.ts";
+import { realpathSync } from "node:fs";
+import { directoryOf, joinPath, nameScheme } from "./names/match.ts";
 import type { LogStanza } from "./types.ts";
 
 // A plan with its journal line takes some ten kilobytes while it is being made.
@@ -28,10 +29,23 @@ function areIndependent({ settings }: LogStanza, logs: readonly string[]): boole
     stems.push(joinPath(directory, stem));
     names.push(joinPath(directory, stem + tail), log);
   }
+  if (settings.allowHardLink || !areDistinctPlaces(new Set(logs.map(directoryOf)))) return false;
   const sorted = [...new Set(names)].sort();
   const givers = new Set(stems);
   if (givers.size < stems.length) return false;
   return stems.every((stem) => namesWithPrefix(sorted, stem, 2) <= 1);
+}
+
+// Two paths may lead to one directory, and so to one log, which is rotated once.
+function areDistinctPlaces(directories: ReadonlySet<string>): boolean {
+  const places = [...directories].map((directory) => {
+    try {
+      return realpathSync(directory);
+    } catch {
+      return directory; // Not there: nothing in it can be the same.
+    }
+  });
+  return new Set(places).size === directories.size;
 }
 
 // How many of the sorted names begin with the prefix, counted up to `most`.
