@@ -1,0 +1,126 @@
+// The service under a real systemd: a bare Debian is booted in a container, the package installed, and the hardened unit
+// has to leave its work possible: rotation with a script that talks to systemd, changes user and sends mail, and blocking.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { ROOT } from "./lab.ts";
+import { waitFor } from "./wait.ts";
+
+const isHere = (tool: string) => spawnSync("sh", ["-c", 'command -v "$1"', "sh", tool]).status === 0;
+const PACKAGES = "libatomic1,libstdc++6,systemd-sysv,dbus,rsyslog,nftables,iproute2,exim4-daemon-light";
+
+const STANZA = `/var/log/app.log {
+ size 10k
+ rotate 3
+ create 0640 nobody adm
+ postrotate
+  systemctl kill -s HUP rsyslog.service && echo systemctl >> /var/log/script
+  su nobody -s /bin/sh -c id >> /var/log/script
+  echo hello | /usr/sbin/sendmail root && echo sendmail >> /var/log/script
+  touch /etc/written 2>/dev/null || echo etc is read-only >> /var/log/script
+ endscript
+}
+`;
+
+test("the hardened unit leaves rotation, its scripts, mail, capture and the firewall working", async (t) => {
+  if (process.env["TELLTALE_PACKAGE_TEST"] !== "1")
+    return t.skip("takes minutes and a mirror: TELLTALE_PACKAGE_TEST=1");
+  if (process.getuid?.() !== 0) return t.skip("needs root for a container");
+  if (!isHere("debootstrap")) return t.skip("needs debootstrap: apt install debootstrap");
+  if (!isHere("systemd-nspawn")) return t.skip("needs systemd-nspawn: apt install systemd-container");
+  const dir = mkdtempSync(join(tmpdir(), "telltale-unit-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const root = join(dir, "root");
+  const made = spawnSync("debootstrap", ["--variant=minbase", `--include=${PACKAGES}`, "bookworm", root], {
+    encoding: "utf8",
+  });
+  if (made.status !== 0)
+    return t.skip(`debootstrap cannot make a root here: ${made.stderr.trim().split("\n").at(-1)}`);
+  assert.equal(spawnSync("sh", [join(ROOT, "scripts/package"), "--fast", "--output", dir]).status, 0);
+  copyFileSync(
+    join(dir, readdirSync(dir).find((name) => name.endsWith(".deb"))!),
+    join(root, "telltale.deb"),
+  );
+  writeFileSync(join(root, "etc/machine-id"), "");
+  writeFileSync(join(root, "etc/logrotate.conf"), STANZA);
+
+  const container = spawn(
+    "systemd-nspawn",
+    ["--quiet", `--directory=${root}`, "--register=no", "--keep-unit", "--private-network", "--boot"],
+    { stdio: "ignore" },
+  );
+  const ended = new Promise((resolve) => container.on("exit", resolve));
+  // Its own first child sets the container up; the one that is number 1 inside is systemd.
+  const firstInside = () =>
+    readFileSync(`/proc/${container.pid}/task/${container.pid}/children`, "utf8")
+      .trim()
+      .split(" ")
+      .find((pid) => pid !== "" && /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8")));
+  try {
+    const leader = await waitFor("the container's first process", firstInside);
+    t.after(() => ended);
+    const inside = (script: string) => {
+      const words = [
+        "env",
+        "-i",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL=C.UTF-8",
+        "sh",
+        "-ec",
+        script,
+      ];
+      return spawnSync("nsenter", ["-t", leader, "-m", "-u", "-i", "-n", "-p", "-r", "-w", ...words], {
+        encoding: "utf8",
+      });
+    };
+    await waitFor(
+      "systemd to be up",
+      () => /running|degraded/.test(inside("systemctl is-system-running || true").stdout),
+      60_000,
+    );
+    // The administrator installs it and lets it block.
+    inside("mkdir -p /etc/telltale; printf '[respond]\\nmode = \"block\"\\n' > /etc/telltale/telltale.toml");
+    inside("head -c 100 /dev/zero | tr '\\0' x > /var/log/app.log");
+    const installed = inside("dpkg -i /telltale.deb");
+    assert.equal(installed.status, 0, installed.stdout + installed.stderr);
+    await waitFor("the guard to watch", () =>
+      inside("journalctl --namespace=telltale --no-pager || true").stdout.includes("  store  "),
+    );
+
+    // Check that a log that grows past its size is rotated, and that its script could do what scripts do.
+    inside("head -c 50000 /dev/zero | tr '\\0' x >> /var/log/app.log");
+    const script = await waitFor("the rotation's script", () => {
+      const { stdout } = inside("cat /var/log/script");
+      return stdout.includes("etc is") && stdout;
+    });
+    assert.match(script, /^systemctl\nuid=\d+\(nobody\).*\nsendmail\netc is read-only\n$/);
+
+    // A stranger touches unused ports. Check that he is in the firewall.
+    inside(`ip netns add stranger; ip link add v0 type veth peer name v1 netns stranger
+      ip addr add 198.18.0.1/24 dev v0; ip link set v0 up
+      ip -n stranger addr add 198.18.0.2/24 dev v1; ip -n stranger link set v1 up`);
+    await waitFor("the block", () => {
+      inside(`for port in 23 110 139 445 3306; do
+        ip netns exec stranger timeout 0.2 bash -c "echo > /dev/tcp/198.18.0.1/$port" || true; done`);
+      return inside("nft list table inet telltale").stdout.includes("198.18.0.2 ");
+    });
+
+    // Check from outside that it holds no more than the unit allows.
+    const status = inside("cat /proc/$(systemctl show -p MainPID --value telltale)/status").stdout;
+    assert.match(status, /^CapBnd:\t00000000208c37ff$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+    // After removal nobody is locked out, and after purge nothing is left.
+    assert.equal(inside("dpkg -r telltale").status, 0);
+    assert.doesNotMatch(inside("nft list tables").stdout, /telltale/);
+    assert.equal(inside("dpkg -P telltale").status, 0);
+    assert.equal(inside("rm /telltale.deb; find / -xdev -name '*telltale*' ! -path '/proc/*'").stdout, "");
+  } finally {
+    const first = container.exitCode === null ? firstInside() : undefined;
+    if (first) process.kill(Number(first), "SIGKILL"); // the first process takes the whole container with it
+    container.kill("SIGTERM");
+    await ended;
+  }
+});
