@@ -212,7 +212,10 @@ async function untilSays(child: ChildProcess, word: string): Promise<void> {
 // The headers a reader sees, and the first text part, decoded from quoted-printable (RFC 2045 section 6.7).
 function textOf(message: string): string {
   const [head = ""] = message.split("\r\n\r\n");
-  const shown = head.replace(/\r\n[ \t]+/g, " ").split("\r\n").filter((line) => /^(From|To|Subject|Date):/.test(line));
+  const shown = head
+    .replace(/\r\n[ \t]+/g, " ")
+    .split("\r\n")
+    .filter((line) => /^(From|To|Subject|Date):/.test(line));
   const part =
     /Content-Type: text\/plain[\s\S]*?\r\n\r\n([\s\S]*?)\r\n--/.exec(message)?.[1] ??
     message.slice(head.length + 4);
