@@ -35,11 +35,13 @@ export function findLogSources(config: Config, choice: LogSourceChoice = {}): Lo
   const journal =
     config.check.journal === "on" ||
     (config.check.journal === "auto" && (logcheck.journal || listed.length === 0));
-  // The lists of logs are logcheck's; a host that names its logs here need not have them.
-  const own = config.check.logs.length > 0;
+  // The lists of logs are logcheck's: a host that names its logs here, or has only logcheck's rules, need not have them.
+  const isList = (fault: ConfigFault) => /logcheck\.logfiles/.test(fault.file);
   const faults = [
     ...rules.faults,
-    ...logcheck.faults.filter((fault) => !(own && /logcheck\.logfiles/.test(fault.file))),
+    ...logcheck.faults.filter(
+      (fault) => !isList(fault) || (listed.length > 0 && config.check.logs.length === 0),
+    ),
   ];
   return { rules, rulesDirectory, level, logs, journal, faults };
 }

@@ -2,7 +2,7 @@
 // files where they exist. What is found here is what the status block shows.
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readConfig } from "../config/read.ts";
 import type { Config } from "../config/types.ts";
 import { type Prefix, parsePrefix } from "../core/address.ts";
@@ -72,8 +72,7 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     storeFile: join(storeDirectory, "telltale.db"),
     rotateConfigs: config.rotate.config.filter((path) => existsSync(path)),
     rotateState:
-      config.rotate.state ||
-      (canRead(LOGROTATE_STATE) ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
+      config.rotate.state || (sharesState() ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
     allow: [...config.respond.allow.map((text) => parsePrefix(text)!), ...portsentry.ignore],
     tripwires: [...new Set([...config.sentry.tripwire_ports, ...portsentry.tripwires])].sort((a, b) => a - b),
     portsentryConfig: portsentry.file,
@@ -134,9 +133,11 @@ function mayReadText(file: string, faults: ConfigFault[]): string | null {
   }
 }
 
-function canRead(path: string): boolean {
+// Where logrotate is installed its state is the one to share, also before its first run has made the file.
+function sharesState(): boolean {
+  const place = existsSync(LOGROTATE_STATE) ? LOGROTATE_STATE : dirname(LOGROTATE_STATE);
   try {
-    accessSync(path, constants.R_OK | constants.W_OK);
+    accessSync(place, constants.R_OK | constants.W_OK);
     return true;
   } catch {
     return false; // not there, or not ours: the own state file is used

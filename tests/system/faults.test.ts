@@ -73,6 +73,26 @@ test("a reload says what changed; a broken one keeps the old configuration and s
   assert.equal(status, 0);
 });
 
+test("the guard does not read its own lines, and nobody hides behind them", { skip }, async () => {
+  using lab = makeLab(["client"]);
+  const guard = await startGuard(lab, ["--config", makeConfig(lab)]);
+  const { pid } = guard.child;
+  appendFileSync(
+    join(lab.dir, "app.log"),
+    [
+      `Nov 22 12:00:00 host telltale[${pid}]: app: its own wrong line`,
+      `Nov 22 12:00:00 host app: user " telltale[${pid}]: " is wrong`,
+      `Nov 22 12:00:00 host telltale[${pid! + 1}]: app: another one's wrong line`,
+      "",
+    ].join("\n"),
+  );
+  await guard.until("line.found", (event) => event.line.includes("another one"));
+  const found = guard.events.filter((event) => event.type === "line.found").map((event) => event.line);
+  assert.equal(found.length, 2);
+  assert.ok(found.every((line) => !line.includes("its own")));
+  await guard.stop();
+});
+
 test("a fault under [respond] means observing, whatever the command line says", { skip }, async () => {
   using lab = makeLab(["client"]);
   const config = makeConfig(lab, '[respond]\nallow = ["my office"]\n');

@@ -17,6 +17,8 @@ import { repeat } from "../schedule.ts";
 // One stored finding; what is longer is cut, and says so. 8 kB shows any syslog message (RFC 5424 asks for 2 kB).
 const MAX_SHOWN_CHARS = 8_192;
 
+// Timestamp, host name and program name stand at the very beginning of a line.
+const MAX_HEADER_BYTES = 160;
 // A log counts as silent after an hour at the least.
 const SILENCE_LOOK_MS = 300_000;
 const HEARTBEATS_MARK = "check.heartbeats";
@@ -64,7 +66,7 @@ export const checkPart: PartDefinition = {
       const events: Event[] = batch.notices.map((notice) => bus.stamp(notice));
       for (const line of batch.lines) {
         const found = rules.classify(line);
-        if (found === null || (severalSources && echoes.isEcho(line, batch.source))) continue;
+        if (found === null || isOwn(line) || (severalSources && echoes.isEcho(line, batch.source))) continue;
         const { layer, rule } = found;
         events.push(
           bus.stamp({
@@ -120,6 +122,17 @@ export const checkPart: PartDefinition = {
     };
   },
 };
+
+// What the guard prints goes to the journal when systemd runs it, and what it finds there it prints: its own lines are
+// left out, or the first finding would be told for ever. Only as the program's name in the header: what strangers get into
+// a message must not hide it.
+const OWN_LINE = new RegExp(
+  `^(?:\\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d|\\d{4}-\\d\\d-\\d\\dT\\S+) \\S+ telltale\\[${process.pid}\\]: `,
+);
+
+function isOwn(line: Uint8Array): boolean {
+  return OWN_LINE.test(Buffer.from(line.subarray(0, MAX_HEADER_BYTES)).toString("latin1"));
+}
 
 // Where rotation puts a log's generations, when that is not beside it (olddir): lines that were not read yet lie there.
 async function foldersOfGenerations(configs: readonly string[]): Promise<(log: string) => string[]> {
