@@ -87,8 +87,9 @@ test("copytruncate under a fast writer keeps all but what comes between two syst
   const files = readdirSync(join(root, "d")).sort(
     (a, b) => Number(b.split(".")[2] ?? 0) - Number(a.split(".")[2] ?? 0),
   );
+  // A copy may end within a line that is just being written: what has no end is no line, and counts as lost.
   const numbers = files.flatMap((name) =>
-    [...readFileSync(join(root, "d", name), "utf8").matchAll(/^line (\d+)$/gm)].map((hit) => Number(hit[1])),
+    [...readFileSync(join(root, "d", name), "utf8").matchAll(/^line (\d+)\n/gm)].map((hit) => Number(hit[1])),
   );
   assert.equal(new Set(numbers).size, numbers.length, "no line twice");
   assert.deepEqual(
