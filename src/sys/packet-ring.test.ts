@@ -6,14 +6,20 @@ import test, { type TestContext } from "node:test";
 import { packetFilter } from "../sources/packets/filter.ts";
 import type { Ordinary, PortRange } from "../sources/packets/types.ts";
 import { interfaceIndexOf, interfaceNameOf } from "./interfaces.ts";
-import { isForbidden, PacketRing, type RingFrame } from "./packet-ring.ts";
+import { isForbidden, openPacketSocket, PacketRing, type RingFrame } from "./packet-ring.ts";
 
 const PASS = new Uint8Array(Uint16Array.of(0x06, 0, 160, 0).buffer);
 
 /** A ring on loopback that keeps datagrams to one port, or null after naming why not. */
 function open(t: TestContext, onFrame: (frame: RingFrame) => void, frames = 1_024): PacketRing | null {
   try {
-    const ring = new PacketRing({ interfaceIndex: interfaceIndexOf("lo"), filter: PASS, frames, onFrame });
+    const ring = new PacketRing({
+      fd: openPacketSocket(),
+      interfaceIndex: interfaceIndexOf("lo"),
+      filter: PASS,
+      frames,
+      onFrame,
+    });
     t.after(() => ring.close());
     return ring;
   } catch (error) {
@@ -71,10 +77,10 @@ test("promises that are settled while a packet is handled go on at once", async 
   // In a process and a network of its own, where nothing else happens that would settle them.
   const script = `
     import { createRequire } from "node:module";
-    import { PacketRing } from ${JSON.stringify(join(import.meta.dirname, "packet-ring.ts"))};
+    import { openPacketSocket, PacketRing } from ${JSON.stringify(join(import.meta.dirname, "packet-ring.ts"))};
     const require = createRequire(import.meta.url);
     const filter = new Uint8Array(Uint16Array.of(0x06, 0, 160, 0).buffer);
-    const ring = new PacketRing({ interfaceIndex: 1, filter, frames: 256, onFrame: () => {
+    const ring = new PacketRing({ fd: openPacketSocket(), interfaceIndex: 1, filter, frames: 256, onFrame: () => {
       const handledMs = performance.now();
       // Whatever belongs to starting is over by then.
       if (handledMs < 1_000) return;
@@ -160,11 +166,25 @@ test("the kernel takes the largest filter that is ever written, and a new one wh
 test("a ring size that the kernel refuses is named", (t) => {
   if (open(t, () => {}) === null) return;
   assert.throws(
-    () => new PacketRing({ interfaceIndex: 1, filter: PASS, frames: 3, onFrame: () => {} }),
+    () =>
+      new PacketRing({
+        fd: openPacketSocket(),
+        interfaceIndex: 1,
+        filter: PASS,
+        frames: 3,
+        onFrame: () => {},
+      }),
     /setsockopt: EINVAL: PACKET_RX_RING/,
   );
   assert.throws(
-    () => new PacketRing({ interfaceIndex: 2_000_000_000, filter: PASS, frames: 256, onFrame: () => {} }),
+    () =>
+      new PacketRing({
+        fd: openPacketSocket(),
+        interfaceIndex: 2_000_000_000,
+        filter: PASS,
+        frames: 256,
+        onFrame: () => {},
+      }),
     /bind: E/,
   );
 });

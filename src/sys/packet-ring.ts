@@ -4,6 +4,9 @@
 //
 // The socket is of type SOCK_DGRAM, so that the kernel takes the link header off and Ethernet, loopback, tunnels and
 // PPP look alike; a VLAN tag that the kernel did not take off itself is still in front of the network header.
+//
+// Only socket(2) asks for CAP_NET_RAW. Filter, ring, mapping and bind(2) need nothing, so one process may open the
+// socket and another, without any privilege, do all the rest.
 import { SystemCallError } from "../core/errors.ts";
 import { koffi, lastError, libc } from "./libc.ts";
 
@@ -27,13 +30,15 @@ export type RingFrame = {
 };
 
 export type RingOptions = {
+  /** What openPacketSocket gave, here or in another process. The ring owns it, and closes it also when it fails. */
+  fd: number;
   /** Interface to bind to; 0 for all, including those that come later. */
   interfaceIndex: number;
   /** Classic BPF program, 8 bytes an instruction (struct sock_filter). Its return value is the length kept. */
   filter: Uint8Array;
   /** Bytes per frame, a power of two from 256; 80 of them are the kernel's. */
   frameBytes?: number;
-  /** Frames in the ring, a power of two. */
+  /** Frames in the ring, a power of two; halved until the kernel grants it. */
   frames?: number;
   onFrame: (frame: RingFrame) => void;
 };
@@ -78,6 +83,7 @@ const STATUS_USER = 1;
 // extensions; 32,768 of them (8 MiB) bridge a pause of 70 ms at 470,000 packets a second.
 const FRAME_BYTES = 256;
 const FRAMES = 32_768;
+const LEAST_FRAMES = 1_024;
 const BLOCK_BYTES = 1 << 20;
 // One turn of the event loop reads at most this many frames (about 2 ms), so that a flood leaves time for the rest.
 const FRAMES_PER_DRAIN = 8_192;
@@ -127,6 +133,19 @@ function calls(): Foreign {
   return foreign;
 }
 
+/**
+ * Opens a packet socket that hears nothing yet: the one step that needs CAP_NET_RAW, in the network namespace that is
+ * to be heard. It serves one ring, once; whoever hands it to another process closes its own copy, or the ring outlives
+ * that process.
+ * @throws SystemCallError EPERM without the capability
+ */
+export function openPacketSocket(): number {
+  // Protocol 0: nothing enters before bind(2) names one.
+  const fd = calls().socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw lastError("socket", "AF_PACKET");
+  return fd;
+}
+
 /** A ring that is open and being read. */
 export class PacketRing {
   readonly #fd: number;
@@ -146,27 +165,20 @@ export class PacketRing {
   #pause: NodeJS.Timeout | null = null;
   #closed = false;
 
-  /** Opens, filters, maps, then binds: no packet enters before the filter stands. Throws SystemCallError. */
+  /** Filters, maps, then binds: no packet enters before the filter stands. Throws SystemCallError. */
   constructor(options: RingOptions) {
     const c = calls();
+    this.#fd = options.fd;
     this.#frameBytes = options.frameBytes ?? FRAME_BYTES;
-    this.#frames = options.frames ?? FRAMES;
     this.#onFrame = options.onFrame;
-    this.#mapBytes = this.#frameBytes * this.#frames;
-    const blockBytes = Math.min(BLOCK_BYTES, this.#mapBytes);
-    // Protocol 0: the socket hears nothing until bind() names one.
-    this.#fd = c.socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (this.#fd < 0) throw lastError("socket", "AF_PACKET");
     try {
       const version = Uint32Array.of(TPACKET_V2);
       if (c.setsockopt(this.#fd, SOL_PACKET, PACKET_VERSION, version, 4) < 0) {
         throw lastError("setsockopt", "PACKET_VERSION");
       }
       this.setFilter(options.filter);
-      const request = Uint32Array.of(blockBytes, this.#mapBytes / blockBytes, this.#frameBytes, this.#frames);
-      if (c.setsockopt(this.#fd, SOL_PACKET, PACKET_RX_RING, request, 16) < 0) {
-        throw lastError("setsockopt", `PACKET_RX_RING of ${this.#mapBytes} bytes`);
-      }
+      this.#frames = requestRing(this.#fd, this.#frameBytes, options.frames ?? FRAMES);
+      this.#mapBytes = this.#frameBytes * this.#frames;
       this.#map = c.mmap(null, this.#mapBytes, PROT_READ_WRITE, MAP_SHARED, this.#fd, 0);
       if (koffi().address(this.#map) === 0xffff_ffff_ffff_ffffn) throw lastError("mmap", "packet ring");
     } catch (error) {
@@ -293,6 +305,18 @@ export class PacketRing {
       this.#poll!.start({ readable: true }, () => this.#readable());
       this.#polling = true;
     }
+  }
+}
+
+/** Asks for a ring of so many frames, or of as many as the kernel grants; returns their number. */
+function requestRing(fd: number, frameBytes: number, wanted: number): number {
+  for (let frames = wanted; ; frames /= 2) {
+    const bytes = frameBytes * frames;
+    const blockBytes = Math.min(BLOCK_BYTES, bytes);
+    const request = Uint32Array.of(blockBytes, bytes / blockBytes, frameBytes, frames);
+    if (calls().setsockopt(fd, SOL_PACKET, PACKET_RX_RING, request, 16) === 0) return frames;
+    const error = lastError("setsockopt", `PACKET_RX_RING of ${bytes} bytes`);
+    if (error.code !== "ENOMEM" || frames / 2 < LEAST_FRAMES) throw error;
   }
 }
 

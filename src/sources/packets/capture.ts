@@ -1,9 +1,16 @@
 // Opens the packet ring, keeps its filter in step with the host, and says when packets were lost. One ring hears all
-// interfaces and the filter picks the wanted ones, so that an interface that goes and comes back is heard again.
+// interfaces and the filter picks the wanted ones, so that an interface that goes and comes back is heard again, and one
+// descriptor from a process with privilege serves for good: interfaces that come need no other.
 import { MissingPartError, SystemCallError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
 import { interfaceIndexOf, interfaceNameOf } from "../../sys/interfaces.ts";
-import { isForbidden, PacketRing, type RingFrame, type RingStatistics } from "../../sys/packet-ring.ts";
+import {
+  isForbidden,
+  openPacketSocket,
+  PacketRing,
+  type RingFrame,
+  type RingStatistics,
+} from "../../sys/packet-ring.ts";
 import { packetFilter } from "./filter.ts";
 import { NOTHING_ORDINARY, type Ordinary } from "./types.ts";
 
@@ -15,7 +22,7 @@ export type CaptureOptions = {
   /** Called for each packet that the filter lets through. The frame is used again for the next one. */
   readonly onPacket: (frame: RingFrame) => void;
   readonly emit: Emit;
-  /** Frames in the ring, a power of two; 256 bytes each. Halved until the kernel grants it. */
+  /** Frames in the ring, a power of two; 256 bytes each. */
   readonly ringFrames?: number;
 };
 
@@ -30,8 +37,6 @@ export interface Capture extends Disposable {
   close(): void;
 }
 
-const RING_FRAMES = 32_768;
-const LEAST_RING_FRAMES = 1_024;
 // Interfaces that appear are heard within this time; a name costs one system call to look up.
 const FOLLOW_MS = 500;
 const STATISTICS_MS = 1_000;
@@ -41,7 +46,28 @@ const NAMES_KEPT = 1_024;
 
 /** Starts listening. Throws MissingPartError when this process may not, or the kernel has no packet sockets. */
 export function openCapture(options: CaptureOptions): Capture {
-  return new RingCapture(options);
+  return new RingCapture(openSocket(), options);
+}
+
+/**
+ * Starts listening on what openSocket gave to a process that may open packet sockets; this one need not. The capture owns
+ * the descriptor. Throws MissingPartError.
+ * @param fd serves one capture, once, and hears the network namespace in which it was opened
+ */
+export function captureFrom(fd: number, options: CaptureOptions): Capture {
+  return new RingCapture(fd, options);
+}
+
+/**
+ * Opens a socket for captureFrom, which may be called in another process; close the copy that stays behind, or the ring
+ * outlives that process. Throws MissingPartError when this process may not, or the kernel has no packet sockets.
+ */
+export function openSocket(): number {
+  try {
+    return openPacketSocket();
+  } catch (error) {
+    throw describeRefusal(error);
+  }
 }
 
 class RingCapture implements Capture {
@@ -57,14 +83,20 @@ class RingCapture implements Capture {
   #lostTold = 0;
   #lostToldAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CaptureOptions) {
+  constructor(fd: number, options: CaptureOptions) {
     const all = options.interfaces.length === 0 || options.interfaces.includes("any");
     this.#emit = options.emit;
     this.#wanted = all ? null : [...new Set(options.interfaces)];
     this.#loopback = options.loopback ?? (!all && options.interfaces.includes("lo"));
     try {
       this.#lookUp();
-      this.#ring = openRing(options, this.#filter());
+      this.#ring = new PacketRing({
+        fd,
+        interfaceIndex: 0,
+        filter: this.#filter(),
+        frames: options.ringFrames,
+        onFrame: options.onPacket,
+      });
     } catch (error) {
       throw describeRefusal(error);
     }
@@ -162,18 +194,6 @@ class RingCapture implements Capture {
     this.#emit({ type: "packets.lost", count: dropped - this.#lostTold, where: "ring" });
     this.#lostTold = dropped;
     this.#lostToldAtMs = nowMs;
-  }
-}
-
-/** A ring of the wanted size, or the largest that the kernel grants. */
-function openRing(options: CaptureOptions, filter: Uint8Array): PacketRing {
-  for (let frames = options.ringFrames ?? RING_FRAMES; ; frames /= 2) {
-    try {
-      return new PacketRing({ interfaceIndex: 0, filter, frames, onFrame: options.onPacket });
-    } catch (error) {
-      const tooLarge = error instanceof SystemCallError && error.code === "ENOMEM";
-      if (!tooLarge || frames / 2 < LEAST_RING_FRAMES) throw error;
-    }
   }
 }
 
