@@ -165,7 +165,7 @@ function considering(plan: LogPlan, now: Date): Said[] {
 
 // How our reason begins → logrotate's phrase.
 const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^already rotated this hour/, "log has already been rotated"],
+  [/^(already rotated this hour|never seen before)/, "log has already been rotated"],
   [/^already rotated today/, "log has been rotated at LAST, which is less than a day ago"],
   [/^weekly:/, "log has been rotated at LAST, which is less than a week ago"],
   [/^already rotated this month/, "log has been rotated at LAST, which is less than a month ago"],

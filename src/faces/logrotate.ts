@@ -167,6 +167,7 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     configs,
     statePath,
     force,
+    strict: true,
     now,
     mailCommand: splitWords(request.mail),
     inherit: true,

@@ -45,6 +45,14 @@ export type CompressWork = {
   readonly signal?: AbortSignal | undefined;
 };
 
+/** What stands there is a pipe or the like. The words are logrotate's, which monitoring looks for. */
+export class NotCompressibleError extends Error {
+  constructor(path: string) {
+    super(`unable to open ${path} (read-only) for compression: Operation not supported: not a regular file`);
+    this.name = "NotCompressibleError";
+  }
+}
+
 export type Compressed = {
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -65,7 +73,7 @@ export async function compressFile(work: CompressWork, directories: Directories)
   let target = -1;
   try {
     const stat = fstatSync(source);
-    if (!stat.isFile()) throw new Error(`${work.from} is not a regular file`);
+    if (!stat.isFile()) throw new NotCompressibleError(work.from);
     target = withIdentity(identity, () => createPart(part, stat, source, directories));
     const remark = await writeCompressed(work, source, target, stat.size);
     const { atimeMs, mtimeMs } = work.times ?? stat;

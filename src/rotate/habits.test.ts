@@ -170,6 +170,40 @@ test("a named pipe that a pattern matches stays where its reader is", async (t) 
   assert.deepEqual(readdirSync(join(root, "d")).sort(), ["pipe.log", "web.log.1.gz"]);
 });
 
+test("strictly as logrotate: a pipe is moved like a log, and said not to be compressible", async (t) => {
+  const root = scratch(t);
+  if (spawnSync("mkfifo", [join(root, "d/pipe.log")]).status !== 0)
+    return t.skip("needs mkfifo: apt install coreutils");
+  const { events, status } = await rotate(root, "ROOT/d/*.log {\n rotate 1\n compress\n create\n}\n", {
+    strict: true,
+  });
+  assert.equal(status, 1);
+  assert.match(
+    events.map((event) => (event.type === "rotation.failed" ? event.why : "")).join(),
+    /unable to open .*pipe\.log\.1 \(read-only\) for compression: Operation not supported/,
+  );
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), [
+    "pipe.log",
+    "pipe.log.1",
+    "web.log",
+    "web.log.1.gz",
+  ]);
+  assert.ok(statSync(join(root, "d/pipe.log")).isFile() && statSync(join(root, "d/pipe.log.1")).isFIFO());
+});
+
+test("one missing log of those that share scripts costs itself; strictly as logrotate, all of them", async (t) => {
+  const root = scratch(t);
+  const text = `ROOT/d/web.log ROOT/d/gone.log {\n rotate 2\n create\n sharedscripts\n prerotate\n echo pre >> ${root}/ran\n endscript\n postrotate\n echo post >> ${root}/ran\n endscript\n}\n`;
+  const strict = await rotate(root, text, { strict: true });
+  assert.equal(strict.status, 1);
+  assert.deepEqual(readdirSync(join(root, "d")), ["web.log"]);
+  assert.ok(!existsSync(join(root, "ran")));
+  const kind = await rotate(root, text);
+  assert.equal(kind.status, 1);
+  assert.deepEqual(readdirSync(join(root, "d")).sort(), ["web.log", "web.log.1"]);
+  assert.equal(read(root, "ran"), "pre\npost\n");
+});
+
 test("ignoreduplicates in the stanza that has the log lets later ones name it again", async (t) => {
   const root = scratch(t);
   writeFileSync(join(root, "d/mail.log"), "mail\n");

@@ -36,7 +36,7 @@ export function inventory(
       log: fact,
       trouble,
       parent: directoryFact(directoryOf(path)),
-      generations: fact?.kind === "file" ? generations(stanza, path, listings) : [],
+      generations: fact?.kind === "file" || fact?.kind === "other" ? generations(stanza, path, listings) : [],
       rotationPath: scheme.directory,
       rotationDirectory: directoryFact(scheme.directory),
       lastRotatedMs: stamps.get(path) ?? null,

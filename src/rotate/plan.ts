@@ -2,7 +2,7 @@
 // the tests all read the very plan that execute.ts walks.
 
 import { draftLog, scriptStep } from "./draft/plan.ts";
-import { decideDue } from "./due/decide.ts";
+import { decideDue, type LastRotation } from "./due/decide.ts";
 import type {
   FileFact,
   LogFacts,
@@ -19,6 +19,8 @@ export type PlanContext = {
   readonly force: boolean;
   /** Whether the rotation runs as root: then insecure directories are refused without `su`. */
   readonly privileged: boolean;
+  /** Whether logrotate's own ways hold where telltale has kinder ones: see RotateOptions. */
+  readonly strict: boolean;
 };
 
 /** Plans every log of a stanza, in order. `facts` are the stanza's logs as they are now. */
@@ -38,13 +40,27 @@ export function planStanza(stanza: LogStanza, facts: readonly LogFacts[], contex
     lastaction: whole("lastaction"),
   };
   const seen = new Map<string, string>();
-  return facts.map((fact) => {
+  const plans = facts.map((fact) => {
     // A link to a directory makes one log match twice: it is one log all the same, and is not rotated twice.
     const first = fact.log?.kind === "file" && fact.log.links === 1 ? seen.get(inodeOf(fact.log)) : undefined;
     if (first !== undefined) return idlePlan(stanzaPlan, fact, outcome("skip", `the same file as ${first}`));
     if (fact.log !== null) seen.set(inodeOf(fact.log), fact.path);
     return planLog(stanza, stanzaPlan, fact, context);
   });
+  return shared && context.strict ? allOrNone(plans) : plans;
+}
+
+// logrotate's bargain for logs that share their scripts: where one cannot be looked after, none is rotated.
+function allOrNone(plans: LogPlan[]): LogPlan[] {
+  const broken = plans.find((plan) => plan.verdict === "fail");
+  if (broken === undefined) return plans;
+  const because = `it shares its scripts with ${broken.log}, and: ${broken.why}`;
+  return plans.map((plan) => (plan.verdict === "rotate" ? heldBack(plan, because, broken.mend) : plan));
+}
+
+function heldBack({ stanza, log, lastRotated, seen }: LogPlan, because: string, mend: string): LogPlan {
+  const why = `${log} is not rotated, since ${because}`;
+  return { ...NOTHING, log, stanza, lastRotated, seen, ...outcome("fail", why, mend), blocked: true };
 }
 
 type Outcome = Pick<LogPlan, "verdict" | "why" | "mend">;
@@ -57,6 +73,16 @@ function inodeOf(file: FileFact): string {
   return `${file.dev}:${file.ino}`;
 }
 
+const NOTHING = {
+  before: [],
+  rotate: [],
+  after: [],
+  prerotate: null,
+  postrotate: null,
+  finalPath: null,
+  bytesFreed: 0,
+};
+
 // A plan that does nothing.
 function idlePlan(stanza: StanzaPlan, facts: LogFacts, result: Outcome): LogPlan {
   return {
@@ -65,13 +91,7 @@ function idlePlan(stanza: StanzaPlan, facts: LogFacts, result: Outcome): LogPlan
     ...result,
     lastRotated: facts.lastRotatedMs === null ? null : new Date(facts.lastRotatedMs).toISOString(),
     seen: facts.log,
-    before: [],
-    rotate: [],
-    after: [],
-    prerotate: null,
-    postrotate: null,
-    finalPath: null,
-    bytesFreed: 0,
+    ...NOTHING,
   };
 }
 
@@ -82,9 +102,7 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
   if (obstacle !== null) return idle(obstacle);
   const log = facts.log!;
   const { now, force } = context;
-  // A log never seen before counts as rotated at the start of this hour, so that its first period begins now.
-  const last = new Date(facts.lastRotatedMs ?? startOfHour(now));
-  const due = decideDue(settings, log, last, now, force);
+  const due = decideDue(settings, log, lastOf(facts, now), now, force);
   if (!due.rotate) return idle(outcome("skip", due.why));
   const drafted = draftLog(stanza, facts, log, now);
   if (typeof drafted === "string") {
@@ -104,6 +122,11 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
     prerotate: shared ? null : scriptStep(stanza, "prerotate", [facts.path]),
     postrotate: shared ? null : scriptStep(stanza, "postrotate", [facts.path, drafted.handedPath]),
   };
+}
+
+// A log never seen before counts as rotated at the start of this hour, so that its first period begins now.
+function lastOf({ lastRotatedMs }: LogFacts, now: Date): LastRotation {
+  return { at: new Date(lastRotatedMs ?? startOfHour(now)), isFirstSight: lastRotatedMs === null };
 }
 
 /** The stamp a log gets when it is seen for the first time, milliseconds since the epoch. */
@@ -130,7 +153,9 @@ function findObstacle(settings: Readonly<Settings>, facts: LogFacts, context: Pl
       : outcome("fail", "No such file or directory", "write missingok when the log may be missing");
   }
   if (log.kind === "link") return outcome("skip", "a symbolic link is never rotated");
-  if (log.kind !== "file") return outcome("skip", "not a regular file");
+  // logrotate takes a pipe or a socket for a log like any other, and moves it from under its reader.
+  if (log.kind === "directory" || (log.kind === "other" && !context.strict))
+    return outcome("skip", "not a regular file");
   if (log.links > 1 && !settings.allowHardLink) {
     return outcome("skip", `${log.links} hard links; allowhardlink would rotate it`);
   }

@@ -58,6 +58,7 @@ function planLogs(stanza: LogStanza, logs: readonly string[], planning: Planning
     now,
     force: options.force ?? false,
     privileged: process.getuid?.() === 0,
+    strict: options.strict ?? false,
   });
 }
 

@@ -276,6 +276,11 @@ export type RotateOptions = {
   readonly statePath: string;
   /** Rotate whether due or not. */
   readonly force?: boolean;
+  /**
+   * Whether to do as logrotate does in the two matters where telltale does otherwise and a user could depend on logrotate's
+   * way: with `sharedscripts`, one log that cannot be looked after keeps the others from rotating; pipes and sockets are logs.
+   */
+  readonly strict?: boolean;
   /** Only these logs. */
   readonly only?: readonly string[];
   /** The present moment; the clock when left out. */

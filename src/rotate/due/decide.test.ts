@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { DEFAULTS } from "../directives/parse.ts";
 import type { FileFact, Settings } from "../types.ts";
-import { decideDue } from "./decide.ts";
+import { decideDue, type LastRotation } from "./decide.ts";
 
 before(() => {
   process.env["TZ"] = "Europe/Berlin";
@@ -51,10 +51,12 @@ const TABLE: [Partial<Settings>, number, string, string, boolean][] = [
   [{ criterion: "daily" }, 1, "2024-02-01T00:00:00", "2024-01-09T00:00:00", true],
 ];
 
+const rotatedAt = (at: string | Date): LastRotation => ({ at: new Date(at), isFirstSight: false });
+
 test("a log is due by the calendar on the wall, its size and its age", () => {
   for (const [some, size, last, now, due] of TABLE) {
     const settings = { ...DEFAULTS, ...some };
-    const given = decideDue(settings, log(size), new Date(last), new Date(now), false);
+    const given = decideDue(settings, log(size), rotatedAt(last), new Date(now), false);
     assert.equal(given.rotate, due, `${JSON.stringify(some)} ${last} ${now}: ${given.why}`);
     assert.ok(given.why.length > 5);
   }
@@ -63,6 +65,17 @@ test("a log is due by the calendar on the wall, its size and its age", () => {
 test("force overrides everything but notifempty", () => {
   const now = new Date("2024-01-01T00:00:00");
   const settings = { ...DEFAULTS, criterion: "daily" as const, minSizeBytes: 10, minAgeDays: 5 };
-  assert.equal(decideDue(settings, log(1), now, now, true).rotate, true);
-  assert.equal(decideDue({ ...settings, ifEmpty: false }, log(0), now, now, true).rotate, false);
+  assert.equal(decideDue(settings, log(1), rotatedAt(now), now, true).rotate, true);
+  assert.equal(decideDue({ ...settings, ifEmpty: false }, log(0), rotatedAt(now), now, true).rotate, false);
+});
+
+test("a log seen for the first time is not said to have been rotated", () => {
+  const now = new Date("2024-01-01T10:20:00");
+  const last = { at: new Date("2024-01-01T10:00:00"), isFirstSight: true };
+  for (const criterion of ["hourly", "daily", "weekly", "monthly", "yearly", "minutes"] as const) {
+    const settings = { ...DEFAULTS, criterion, everyMinutes: 30 };
+    const { rotate, why } = decideDue(settings, log(1), last, now, false);
+    assert.equal(rotate, false, criterion);
+    assert.match(why, /^never seen before: its first period \(.*\) has begun now$/);
+  }
 });

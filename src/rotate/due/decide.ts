@@ -9,14 +9,14 @@ const DAY_MS = 86_400_000;
 /** A stamp later than this much after now is a wrong clock, not a rotation in another zone. */
 const FUTURE_MS = 25 * 3_600_000;
 
-/**
- * @param last when the log was last rotated
- * @param now the present moment
- */
+/** When a log was last rotated; for one never seen before, when its first period began. */
+export type LastRotation = { readonly at: Date; readonly isFirstSight: boolean };
+
+/** @param now the present moment */
 export function decideDue(
   settings: Readonly<Settings>,
   log: FileFact,
-  last: Date,
+  last: LastRotation,
   now: Date,
   force: boolean,
 ): Due {
@@ -36,7 +36,7 @@ function no(why: string): Due {
 function firstReason(
   settings: Readonly<Settings>,
   log: FileFact,
-  last: Date,
+  last: LastRotation,
   now: Date,
   force: boolean,
 ): Due {
@@ -50,11 +50,11 @@ function firstReason(
       ? yes(`${log.sizeBytes} bytes, size ${sizeBytes} reached`)
       : no(`${log.sizeBytes} bytes, below size ${sizeBytes}`);
   }
-  if (last.getTime() - now.getTime() > FUTURE_MS) {
-    return yes(`last rotated in the future (${day(last)}): the clock was wrong`);
+  if (last.at.getTime() - now.getTime() > FUTURE_MS) {
+    return yes(`last rotated in the future (${day(last.at)}): the clock was wrong`);
   }
-  const due = byCalendar(settings, last, now);
-  if (!due.rotate) return due;
+  const due = byCalendar(settings, last.at, now);
+  if (!due.rotate) return last.isFirstSight ? no(firstPeriod(settings)) : due;
   if (settings.minSizeBytes > 0 && log.sizeBytes < settings.minSizeBytes) {
     return no(`${log.sizeBytes} bytes, below minsize ${settings.minSizeBytes}`);
   }
@@ -62,6 +62,11 @@ function firstReason(
     return no(`younger than minage ${settings.minAgeDays} days`);
   }
   return due;
+}
+
+function firstPeriod({ criterion, everyMinutes }: Readonly<Settings>): string {
+  const period = criterion === "minutes" ? `minutes ${everyMinutes}` : criterion;
+  return `never seen before: its first period (${period}) has begun now`;
 }
 
 function byCalendar(settings: Readonly<Settings>, last: Date, now: Date): Due {
