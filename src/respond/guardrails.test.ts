@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { parseAddress, parsePrefix } from "../core/address.ts";
-import { guardrailFor, prefixesOverlap } from "./guardrails.ts";
+import { guardrailFor, prefixesOverlap, refuseBlock, WIDEST_BY_HAND } from "./guardrails.ts";
 import type { HostFacts } from "./types.ts";
 
 const facts: HostFacts = {
@@ -51,6 +51,42 @@ for (const [target, want] of TABLE) {
     else assert.match(why ?? "", want);
   });
 }
+
+const ALLOW = [parsePrefix("203.0.113.128/25")!];
+const REFUSED: readonly [text: string, want: RegExp | null][] = [
+  ["198.51.101.7", null],
+  ["2001:db8:9::/64", null],
+  ["198.18.0.0/16", null],
+  ["192.0.2.1", /default gateway/],
+  ["192.0.2.0/24", /default gateway of eth0 \(192\.0\.2\.1\)/],
+  ["203.0.113.200", /allow list \(203\.0\.113\.128\/25\)/],
+  ["203.0.113.192/30", /allow list/],
+  ["198.18.0.0/15", /a \/15 is too wide: at most a \/16/],
+  ["2001:db8::/31", /a \/31 is too wide: at most a \/32/],
+  ["0.0.0.0/0", /too wide/],
+  ["::ffff:0:0/96", /too wide/],
+  ["::ffff:127.0.0.1", /loopback/],
+  ["", /no address or network/],
+  ["192.0.2.07", /no address or network/],
+  ["198.51.101.7 ", /no address or network/],
+  ["198.51.101.7; nft flush ruleset", /no address or network/],
+  ["198.51.101.7/", /no address or network/],
+  ["fe80::1%eth0", /no address or network/],
+  [`${"1".repeat(100_000)}`, /no address or network/],
+];
+
+for (const [text, want] of REFUSED) {
+  test(`a request to block "${text.slice(0, 40)}" is ${want === null ? "granted" : `refused: ${want.source}`}`, () => {
+    const why = refuseBlock(text, facts, ALLOW);
+    if (want === null) assert.equal(why, null);
+    else assert.match(why ?? "", want);
+  });
+}
+
+test("by hand a wider network may be blocked, all of a provider and no more", () => {
+  assert.equal(refuseBlock("11.0.0.0/8", facts, ALLOW, WIDEST_BY_HAND), null);
+  assert.match(refuseBlock("10.0.0.0/7", facts, ALLOW, WIDEST_BY_HAND) ?? "", /too wide/);
+});
 
 test("a prefix is protected exactly when it shares an address with a guard", () => {
   const ip = fc.integer({ min: 0, max: 0xffff }).map((n) => `10.0.${n >> 8}.${n & 255}`);

@@ -37,6 +37,53 @@ export function guardrailFor(target: Address | Prefix, facts: HostFacts): string
   return guardOver(prefix, ALWAYS) ?? guardOver(prefix, facts.guards);
 }
 
+/** The widest network a block may cover: prefix lengths. */
+export type Widest = { readonly 4: number; readonly 6: number };
+
+// A scanner has an address, a customer network, at most the /16 or /32 of a small provider; wider is a mistake or an attack.
+export const WIDEST_BY_ITSELF: Widest = { 4: 16, 6: 32 };
+// What one holder has at most: by hand somebody may want to shut out all of it.
+export const WIDEST_BY_HAND: Widest = { 4: 8, 6: 16 };
+
+/**
+ * Why this must not be blocked, or null. Reads the raw text again and trusts nobody's word about it, so that the privileged half
+ * of the guard can hold every request against it.
+ * @param text `ADDRESS` or `ADDRESS/BITS`, as it came
+ * @param facts who is protected, read by whoever asks
+ * @param allow the allow list
+ */
+export function refuseBlock(
+  text: string,
+  facts: HostFacts,
+  allow: readonly Prefix[],
+  widest: Widest = WIDEST_BY_ITSELF,
+): string | null {
+  const prefix = text.length > LONGEST_PREFIX ? null : parsePrefix(text);
+  if (prefix === null) return "is no address or network";
+  return tooWide(prefix, widest) ?? guardOver(prefix, allowGuards(allow)) ?? guardrailFor(prefix, facts);
+}
+
+// An IPv4-mapped IPv6 address with its length, written out.
+const LONGEST_PREFIX = 49;
+
+/** Why the prefix is too wide to be blocked at once; null when it is not. */
+export function tooWide({ base, bits }: Prefix, widest: Widest): string | null {
+  const least = widest[familyOf(base)];
+  return bits >= least ? null : `a /${bits} is too wide: at most a /${least} is blocked at once`;
+}
+
+const allowed = new WeakMap<readonly Prefix[], readonly Guard[]>();
+
+/** The allow list as guards. The same list gives the same guards, so that they are read once. */
+export function allowGuards(allow: readonly Prefix[]): readonly Guard[] {
+  let guards = allowed.get(allow);
+  if (guards === undefined) {
+    guards = allow.map((prefix) => ({ prefix, because: `allow list (${formatPrefix(prefix)})` }));
+    allowed.set(allow, guards);
+  }
+  return guards;
+}
+
 /** Every guard in force, the built-in ones first. */
 export function allGuards(facts: HostFacts): readonly Guard[] {
   return [...ALWAYS, ...facts.guards];

@@ -3,11 +3,13 @@
 import type { Clock } from "../core/clock.ts";
 import { formatDuration } from "../core/duration.ts";
 import { describeError } from "../core/errors.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendEvent } from "./backend.ts";
 import type { Voice } from "./voice.ts";
 
 export type HealingOptions = {
   readonly backend: Backend;
+  /** What carries the blocks, for a message. */
+  readonly what: () => string;
   readonly clock: Clock;
   readonly voice: Voice;
   /** Makes the firewall hold what is believed in force; resolves to the number of blocks. */
@@ -25,7 +27,7 @@ const LOOK_EVERY_TICKS = 5;
 
 export class Healing {
   readonly #options: HealingOptions;
-  #watch: Disposable | undefined;
+  #told = false;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
@@ -38,16 +40,13 @@ export class Healing {
     this.#options = options;
   }
 
-  /** Begins to watch; a machine that does not tell is looked at every few seconds. */
-  start(): void {
+  /** Begins to watch; a machine that does not tell is looked at every few seconds. Never throws. */
+  async start(): Promise<void> {
     const { backend } = this.#options;
-    if (this.#active || backend.intact === undefined) return;
+    if (this.#active) return;
     this.#active = true;
     try {
-      this.#watch = backend.watch?.((event) => {
-        if (event === "lifted-by-order") this.#ordered = true;
-        this.#look(this.#ordered ? ORDER_SETTLES_MS : LOOK_AFTER_MS);
-      });
+      this.#told = await backend.watch();
     } catch (error) {
       this.#options.voice.fail(
         "table",
@@ -57,15 +56,21 @@ export class Healing {
     }
   }
 
+  /** Takes up what the backend tells of the firewall. */
+  hear({ on }: BackendEvent): void {
+    if (!this.#active || (on !== "disturbed" && on !== "lifted-by-order")) return;
+    if (on === "lifted-by-order") this.#ordered = true;
+    this.#look(this.#ordered ? ORDER_SETTLES_MS : LOOK_AFTER_MS);
+  }
+
   tick(): void {
-    if (!this.#active || (this.#watch !== undefined && !this.#failed)) return;
+    if (!this.#active || (this.#told && !this.#failed)) return;
     if (++this.#ticks % LOOK_EVERY_TICKS === 0) this.#look(0);
   }
 
   async close(): Promise<void> {
     this.#active = false;
     clearTimeout(this.#timer);
-    this.#watch?.[Symbol.dispose]();
     await this.#looking;
   }
 
@@ -87,10 +92,10 @@ export class Healing {
   }
 
   async #mend(): Promise<void> {
-    const { backend, clock, voice, restore, lifted } = this.#options;
+    const { backend, what, clock, voice, restore, lifted } = this.#options;
     const sinceMs = clock.monotonicMs();
     try {
-      if (!this.#active || (await backend.intact!())) return;
+      if (!this.#active || (await backend.intact())) return;
       if (this.#ordered) {
         this.#ordered = false;
         await lifted();
@@ -98,7 +103,7 @@ export class Healing {
       }
       voice.fail(
         "table",
-        `somebody took apart what carries the blocks (${backend.describe()})`,
+        `somebody took apart what carries the blocks (${what()})`,
         "see who changes the firewall; telltale puts its own part back",
       );
       const blocks = await restore();

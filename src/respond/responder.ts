@@ -4,11 +4,20 @@ import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import { decide } from "./decide.ts";
-import { allGuards, guardOver, guardrailFor, prefixesOverlap, wholeAddress } from "./guardrails.ts";
+import {
+  allGuards,
+  allowGuards,
+  guardOver,
+  guardrailFor,
+  prefixesOverlap,
+  tooWide,
+  WIDEST_BY_HAND,
+  wholeAddress,
+} from "./guardrails.ts";
 import { Healing } from "./healing.ts";
 import { BlockLedger } from "./ledger.ts";
 import { limitsOf } from "./limits.ts";
@@ -59,6 +68,8 @@ export class Responder {
   readonly #healing: Healing;
   readonly #tripwire: KernelTripwire;
   readonly #timer: NodeJS.Timeout;
+  readonly #ear: Disposable;
+  #traits: BackendTraits | undefined;
   #mode: Mode;
   #allow: readonly Guard[];
   #ticking: Promise<void> | undefined;
@@ -72,7 +83,7 @@ export class Responder {
 
   constructor(options: ResponderOptions) {
     this.#mode = options.mode;
-    this.#allow = allowGuards(options.allow);
+    this.#allow = allowGuards(options.allow.prefixes);
     this.#backend = options.backend;
     this.#facts = options.facts;
     this.#emit = options.emit;
@@ -95,6 +106,7 @@ export class Responder {
     };
     this.#healing = new Healing({
       backend: this.#backend,
+      what: () => this.#traits?.what ?? this.#backend.name,
       clock: this.#clock,
       voice: this.#voice,
       restore: async () => {
@@ -112,6 +124,10 @@ export class Responder {
       voice: this.#voice,
       onScan: (scan) => void this.onFinding(this.#emit({ type: "scan.detected", scan })),
     });
+    this.#ear = this.#backend.subscribe((event) => {
+      this.#healing.hear(event);
+      this.#tripwire.hear(event);
+    });
     this.#timer = setInterval(() => void this.tick(), TICK_MS);
     this.#timer.unref();
   }
@@ -125,7 +141,7 @@ export class Responder {
   describe(): string {
     const blocks = `${this.inForce} ${this.inForce === 1 ? "block" : "blocks"} in force`;
     return this.#mode === "block"
-      ? `${this.#backend.name}, ${this.#backend.describe()}${this.#tripwire.describe()}: ${blocks}`
+      ? `${this.#backend.name}, ${this.#traits?.what ?? "not open yet"}${this.#tripwire.describe()}: ${blocks}`
       : `observing, nothing new is blocked: ${blocks}`;
   }
 
@@ -135,7 +151,7 @@ export class Responder {
 
   /** Takes a new allow list; blocks that it forbids are lifted by the next tick. */
   setAllow(allow: PrefixSet): void {
-    this.#allow = allowGuards(allow);
+    this.#allow = allowGuards(allow.prefixes);
     this.#guardKey = null;
   }
 
@@ -192,6 +208,8 @@ export class Responder {
   async block(target: Prefix, forMs: number, because: string): Promise<string | null> {
     const guardrail = this.#guardrail(target, this.#facts());
     if (guardrail !== null) return `never blocked: ${guardrail}`;
+    const width = tooWide(target, WIDEST_BY_HAND);
+    if (width !== null) return width;
     const now = this.#clock.now();
     return this.#block({
       target: formatPrefix(target),
@@ -236,7 +254,7 @@ export class Responder {
   believeLifted(target: string): void {
     this.#ledger.forget(target);
     const prefix = parsePrefix(target);
-    if (prefix !== null) void this.#backend.pardon?.([prefix]);
+    if (prefix !== null) void this.#backend.pardon([prefix]);
   }
 
   /** Lifts every block and removes all that the backend has put on the host. */
@@ -267,6 +285,7 @@ export class Responder {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#ear[Symbol.dispose]();
     await this.#healing.close();
     await this.#ticking;
     await this.#queue.idle();
@@ -282,7 +301,7 @@ export class Responder {
     if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
     this.#breaker.tick(this.inForce);
     this.#healing.tick();
-    await this.#tripwire.follow(this.#mode);
+    await this.#tripwire.follow(this.#mode, this.#traits);
   }
 
   // The mode was changed while the guard ran.
@@ -367,13 +386,13 @@ export class Responder {
     await this.#openFirewall();
     await adoptHeld(this.#restoring);
     await makeFirewallSo(this.#restoring, "lift");
-    this.#healing.start();
-    await this.#tripwire.follow(this.#mode);
+    await this.#healing.start();
+    await this.#tripwire.follow(this.#mode, this.#traits);
     this.#entered = true;
   }
 
   async #openFirewall(): Promise<void> {
-    await this.#backend.open();
+    this.#traits = await this.#backend.open();
     await this.#pushAllow(this.#facts());
   }
 
@@ -407,10 +426,6 @@ function rowOf(verdict: Verdict, grade: EvidenceGrade, now: Date): BlockRow {
     findingId: verdict.findingId,
     packetsStopped: 0,
   };
-}
-
-function allowGuards(allow: PrefixSet): readonly Guard[] {
-  return allow.prefixes.map((prefix) => ({ prefix, because: `allow list (${formatPrefix(prefix)})` }));
 }
 
 function guardKeyOf(facts: HostFacts): string {

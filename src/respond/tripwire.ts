@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { formatDuration } from "../core/duration.ts";
 import { describeError } from "../core/errors.ts";
 import type { Mode, Scan } from "../core/events.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, BackendEvent, BackendTraits } from "./backend.ts";
 import type { Touch } from "./backends/tripwire-log.ts";
 import { BLOCK_MS, DISTINCT_PORTS, type TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { Voice } from "./voice.ts";
@@ -38,18 +38,13 @@ export class KernelTripwire {
   }
 
   /** Armed in mode `block`, not otherwise. Never throws: without it user space decides alone. */
-  async follow(mode: Mode): Promise<void> {
+  async follow(mode: Mode, traits: BackendTraits | undefined): Promise<void> {
     const { options, backend, clock, voice } = this.#given;
-    if (options === false || backend.arm === undefined || this.#armed === (mode === "block")) return;
+    if (options === false || traits?.tripwire !== true || this.#armed === (mode === "block")) return;
     if (this.#refusedAtMs !== undefined && clock.monotonicMs() - this.#refusedAtMs < TRY_AGAIN_MS) return;
     try {
-      if (mode === "block")
-        await backend.arm(
-          options,
-          (touch) => this.#touched(touch),
-          (why) => this.#deaf(why),
-        );
-      else await backend.disarm?.();
+      if (mode === "block") await backend.arm(options);
+      else await backend.disarm();
       this.#armed = mode === "block";
       this.#refusedAtMs = undefined;
     } catch (error) {
@@ -61,6 +56,12 @@ export class KernelTripwire {
         "user space decides alone; the rules need nft_socket and nfnetlink_log in the kernel",
       );
     }
+  }
+
+  /** Takes up what the backend tells of the tripwire. */
+  hear(event: BackendEvent): void {
+    if (event.on === "touch") this.#touched(event.touch);
+    else if (event.on === "deaf") this.#deaf(event.why);
   }
 
   #deaf(why: string): void {

@@ -2,7 +2,7 @@
 // Sets and a chain of telltale's own; no other rule is read or changed but the one jump that leads there.
 import { familyOf, formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
 import { describeError, MissingPartError } from "../../core/errors.ts";
-import type { Backend, ChangeResult } from "../backend.ts";
+import { type Backend, type BackendTraits, type ChangeResult, QUIET } from "../backend.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { runTool, ToolError } from "./tool.ts";
@@ -23,11 +23,18 @@ const MEND = "see `ipset list` and `iptables -t raw -S`; the guard needs root or
 export class IptablesBackend implements Backend {
   readonly name = "iptables";
 
-  describe(): string {
-    return `chain ${CHAIN} of table ${TABLE}, with ipset`;
+  readonly subscribe = QUIET.subscribe;
+  readonly watch = QUIET.watch;
+  readonly arm = QUIET.arm;
+  readonly disarm = QUIET.disarm;
+  readonly pardon = QUIET.pardon;
+
+  async open(): Promise<BackendTraits> {
+    await this.#make();
+    return { what: `chain ${CHAIN} of table ${TABLE}, with ipset`, throttles: false, tripwire: false };
   }
 
-  async open(): Promise<void> {
+  async #make(): Promise<void> {
     try {
       await restore(FAMILIES.flatMap(({ family, inet }) => createLines(family, inet)));
       for (const { family, tool } of FAMILIES) await buildChain(family, tool);
@@ -62,7 +69,7 @@ export class IptablesBackend implements Backend {
   async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
       const lifted = changes.filter((change) => change.do === "lift").map((change) => change.target);
-      const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
+      const counts = lifted.length > 0 ? await this.#packetsStopped(lifted) : new Map<string, number>();
       await restore(changes.map(changeLine));
       return changes.map((change) => done(change, null, counts.get(formatPrefix(change.target)) ?? 0));
     } catch (error) {
@@ -88,7 +95,7 @@ export class IptablesBackend implements Backend {
     return out;
   }
 
-  async packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
+  async #packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
     const wanted = new Set(targets.map(formatPrefix));
     const found = (await this.held()).map(
       (block) => [formatPrefix(block.target), block.packetsStopped] as const,
@@ -131,7 +138,7 @@ export class IptablesBackend implements Backend {
   async #again(change: FirewallChange, error: unknown): Promise<ChangeResult> {
     if (error instanceof ToolError && error.missing) return done(change, error.message, 0);
     try {
-      await this.open();
+      await this.#make();
       await restore([changeLine(change)]);
       return done(change, null, 0);
     } catch (again) {

@@ -7,7 +7,9 @@ import { changesScript, heldIn, tableScript, USUAL_SETS } from "./ruleset.ts";
 
 const parse = (listing: string) => [...heldIn(listing)];
 
-for (const backend of ["nftables", "nft-program"]) {
+const behindJson = new URL("../testing/json-backend.ts", import.meta.url).href;
+
+for (const backend of ["nftables", "nft-program", behindJson]) {
   backendContract({
     backend,
     stopsPackets: true,

@@ -2,11 +2,11 @@
 import { type Address, formatPrefix, type Prefix } from "../../core/address.ts";
 import { describeError } from "../../core/errors.ts";
 import { type Nftables, type NftablesOptions, NftError, openNftables } from "../../sys/nftables.ts";
-import type { Backend, ChangeResult } from "../backend.ts";
+import { type Backend, BackendEars, type BackendTraits, type ChangeResult } from "../backend.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { ConntrackSweep } from "./conntrack.ts";
-import { ORDER_MARK, type TableEvent, watchTable } from "./nftables-watch.ts";
+import { ORDER_MARK, watchTable } from "./nftables-watch.ts";
 import {
   allowScript,
   changesScript,
@@ -21,7 +21,7 @@ import {
   tableScript,
   USUAL_SETS,
 } from "./ruleset.ts";
-import { hearTouches, type Touch } from "./tripwire-log.ts";
+import { hearTouches } from "./tripwire-log.ts";
 import {
   disarmScript,
   LOG_GROUP,
@@ -49,6 +49,8 @@ const MEND_REFUSED = "see `nft list table inet telltale`; the guard needs root o
 export class NftablesBackend implements Backend {
   readonly name = "nftables";
   readonly #options: NftablesOptions;
+  readonly #ears = new BackendEars();
+  #watch: Disposable | undefined;
   #nft: Nftables | undefined;
   #keys: SetKey[] = [...USUAL_SETS];
   #allow: readonly Prefix[] = [];
@@ -61,14 +63,11 @@ export class NftablesBackend implements Backend {
     this.#options = options;
   }
 
-  describe(): string {
-    return `table ${TABLE}, through ${this.#nft?.via ?? "libnftables"}`;
-  }
-
-  async open(): Promise<void> {
+  async open(): Promise<BackendTraits> {
     this.#nft ??= openNftables(this.#options);
     for (const key of parseSetKeys(await this.#listing())) this.#know(key);
     await this.#build();
+    return { what: `table ${TABLE}, through ${this.#nft.via}`, throttles: false, tripwire: true };
   }
 
   async setAllow(prefixes: readonly Prefix[]): Promise<void> {
@@ -104,7 +103,7 @@ export class NftablesBackend implements Backend {
     }
   }
 
-  async packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
+  async #packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
     const wanted = new Map<string, { key: SetKey; addresses: Address[] }>();
     for (const target of targets) {
       const key = setKeyOf(target);
@@ -136,17 +135,23 @@ export class NftablesBackend implements Backend {
     }
   }
 
-  watch(onEvent: (event: TableEvent) => void): Disposable {
-    return watchTable(TABLE.split(" ")[1]!, onEvent);
+  subscribe(listener: Parameters<BackendEars["subscribe"]>[0]): Disposable {
+    return this.#ears.subscribe(listener);
   }
 
-  async arm(
-    options: TripwireOptions,
-    onTouch: (touch: Touch) => void,
-    onDeaf: (why: string) => void,
-  ): Promise<void> {
+  async watch(): Promise<boolean> {
+    this.#watch ??= watchTable(TABLE.split(" ")[1]!, (on) => this.#ears.tell({ on }));
+    return true;
+  }
+
+  async arm(options: TripwireOptions): Promise<void> {
     this.#tripwire?.ear[Symbol.dispose]();
-    const ear = hearTouches(LOG_GROUP, SNAP_BYTES, onTouch, onDeaf);
+    const ear = hearTouches(
+      LOG_GROUP,
+      SNAP_BYTES,
+      (touch) => this.#ears.tell({ on: "touch", touch }),
+      (why) => this.#ears.tell({ on: "deaf", why }),
+    );
     this.#tripwire = { options, ear };
     try {
       await this.#build();
@@ -183,6 +188,8 @@ export class NftablesBackend implements Backend {
 
   async close(): Promise<void> {
     this.#sweep.close();
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
     if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
     await this.#nft?.close();
     this.#nft = undefined;
@@ -260,7 +267,7 @@ export class NftablesBackend implements Backend {
       await this.#haveSetsFor(changes);
       const known = changes.filter((change) => this.#knows(setKeyOf(change.target)));
       const lifted = known.filter((change) => change.do === "lift").map((change) => change.target);
-      const counts = lifted.length > 0 ? await this.packetsStopped(lifted) : new Map<string, number>();
+      const counts = lifted.length > 0 ? await this.#packetsStopped(lifted) : new Map<string, number>();
       if (known.length > 0) await this.#run(changesScript(known));
       this.#sweep.forget(known.filter(isNewBlock).map(({ target }) => target));
       await this.pardon(lifted);

@@ -1,12 +1,18 @@
 // Writes blocks down and does nothing else: for observing, for a host whose firewall is somebody else's, for tests.
 import { formatPrefix, type Prefix } from "../../core/address.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { Backend, ChangeResult } from "../backend.ts";
+import { type Backend, type BackendTraits, type ChangeResult, QUIET } from "../backend.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 
 export class RecordBackend implements Backend {
   readonly name = "record";
+  readonly intact = QUIET.intact;
+  readonly subscribe = QUIET.subscribe;
+  readonly watch = QUIET.watch;
+  readonly arm = QUIET.arm;
+  readonly disarm = QUIET.disarm;
+  readonly pardon = QUIET.pardon;
   readonly #clock: Clock;
   readonly #held = new Map<string, { target: Prefix; endMs: number }>();
   #allow: readonly Prefix[] = [];
@@ -19,11 +25,9 @@ export class RecordBackend implements Backend {
     return this.#allow;
   }
 
-  describe(): string {
-    return "written down only, nothing is blocked";
+  async open(): Promise<BackendTraits> {
+    return { what: "written down only, nothing is blocked", throttles: true, tripwire: false };
   }
-
-  async open(): Promise<void> {}
 
   async setAllow(prefixes: readonly Prefix[]): Promise<void> {
     this.#allow = prefixes;
@@ -46,15 +50,6 @@ export class RecordBackend implements Backend {
       leftMs: endMs - nowMs,
       packetsStopped: 0,
     }));
-  }
-
-  async packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
-    return new Map(
-      targets
-        .map(formatPrefix)
-        .filter((key) => this.#held.has(key))
-        .map((key) => [key, 0]),
-    );
   }
 
   async clear(): Promise<void> {

@@ -2,7 +2,7 @@
 // full backend: allowed targets are withheld, and nothing counts as done before it was read back.
 import { familyOf, formatPrefix, type Prefix } from "../../core/address.ts";
 import { describeError } from "../../core/errors.ts";
-import type { Backend, ChangeResult } from "../backend.ts";
+import { type Backend, type BackendTraits, type ChangeResult, QUIET } from "../backend.ts";
 import { prefixesOverlap } from "../guardrails.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
@@ -24,6 +24,12 @@ export interface Way {
 const MOST_AT_ONCE = 1_000;
 
 export class SimpleBackend implements Backend {
+  readonly intact = QUIET.intact;
+  readonly subscribe = QUIET.subscribe;
+  readonly watch = QUIET.watch;
+  readonly arm = QUIET.arm;
+  readonly disarm = QUIET.disarm;
+  readonly pardon = QUIET.pardon;
   readonly #way: Way;
   #allow: readonly Prefix[] = [];
   // Blocked in principle, let through because allowed; bounded by the cap on blocks in force.
@@ -37,12 +43,9 @@ export class SimpleBackend implements Backend {
     return this.#way.name;
   }
 
-  describe(): string {
-    return this.#way.describe();
-  }
-
-  open(): Promise<void> {
-    return this.#way.open();
+  async open(): Promise<BackendTraits> {
+    await this.#way.open();
+    return { what: this.#way.describe(), throttles: false, tripwire: false };
   }
 
   async setAllow(prefixes: readonly Prefix[]): Promise<void> {
@@ -66,10 +69,6 @@ export class SimpleBackend implements Backend {
 
   async held(): Promise<HeldBlock[]> {
     return (await this.#way.list()).map((target) => ({ target, leftMs: null, packetsStopped: 0 }));
-  }
-
-  async packetsStopped(): Promise<ReadonlyMap<string, number>> {
-    return new Map();
   }
 
   async clear(): Promise<void> {

@@ -10,6 +10,7 @@ import { RecordBackend } from "../backends/record.ts";
 import { routeBackend } from "../backends/route.ts";
 import type { FirewallChange } from "../types.ts";
 
+// A test of another backend names a module instead, whose `makeBackend` is given the arguments that follow.
 const MAKE: Record<string, () => Backend> = {
   nftables: () => new NftablesBackend({ via: "libnftables" }),
   "nft-program": () => new NftablesBackend({ via: "nft" }),
@@ -19,7 +20,17 @@ const MAKE: Record<string, () => Backend> = {
   record: () => new RecordBackend(),
 };
 
-const backend = MAKE[process.argv[2]!]!();
+const backend = await make(process.argv[2]!);
+backend.subscribe((event) => process.stdout.write(`${JSON.stringify({ event })}\n`));
+
+async function make(name: string): Promise<Backend> {
+  const known = MAKE[name];
+  if (known !== undefined) return known();
+  const { makeBackend } = (await import(name)) as {
+    makeBackend: (args: readonly string[]) => Backend | Promise<Backend>;
+  };
+  return await makeBackend(process.argv.slice(3));
+}
 
 type Request = { id: number; call: string; targets?: string[]; forMs?: number };
 
@@ -36,7 +47,6 @@ async function answer({ call, targets = [], forMs = 0 }: Request): Promise<unkno
   if (call === "allow") return backend.setAllow(prefixes);
   if (call === "block" || call === "lift") return change(call);
   if (call === "held") return backend.held();
-  if (call === "packets") return [...(await backend.packetsStopped(prefixes))];
   if (call === "clear") return backend.clear();
   if (call === "close") return backend.close();
   throw new Error(`no call ${call}`);
