@@ -38,7 +38,7 @@ export class Gatherer {
   constructor(book: RuleBook, options: GatherOptions) {
     this.#book = book;
     this.#lines = new SortedLines({
-      wholeLines: options.sortUniq,
+      order: options.sortUniq ? "lines" : "fields",
       spillDir: options.spillDir,
       ...(options.budgetBytes === undefined ? {} : { budgetBytes: options.budgetBytes }),
     });

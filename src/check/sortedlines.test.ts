@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
-import { SortedLines } from "./sortedlines.ts";
+import { type LineOrder, SortedLines } from "./sortedlines.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 40);
 
@@ -20,8 +20,8 @@ const lines = fc.array(
   { maxLength: 60 },
 );
 
-function sorted(given: readonly Buffer[], wholeLines: boolean, budgetBytes: number, dir: string): string[] {
-  using store = new SortedLines({ wholeLines, budgetBytes, spillDir: () => dir });
+function sorted(given: readonly Buffer[], order: LineOrder, budgetBytes: number, dir: string): string[] {
+  using store = new SortedLines({ order, budgetBytes, spillDir: () => dir });
   for (const bytes of given) store.add(3, bytes, 0, bytes.length, 1);
   const out: string[] = [];
   store.visit(3, (bytes, start, end, mark) => {
@@ -35,15 +35,33 @@ test("orders lines as sort -k 1,3 -s and sort -u do, whatever fits in memory", (
   const dir = mkdtempSync(join(tmpdir(), "telltale-sort-"));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   fc.assert(
-    fc.property(lines, fc.boolean(), fc.constantFrom("C", "C.UTF-8"), (given, wholeLines, locale) => {
-      const input = Buffer.concat(given.flatMap((bytes) => [bytes, Buffer.from("\n")]));
-      const real = spawnSync("sort", wholeLines ? ["-u"] : ["-k", "1,3", "-s"], {
-        input,
-        env: { PATH: process.env["PATH"], LC_ALL: locale },
-      });
-      const want = real.stdout.toString("latin1").split("\n").slice(0, -1);
-      assert.deepEqual(sorted(given, wholeLines, 1 << 20, dir), want);
-      assert.deepEqual(sorted(given, wholeLines, 100, dir), want);
+    fc.property(
+      lines,
+      fc.constantFrom<LineOrder>("lines", "fields"),
+      fc.constantFrom("C", "C.UTF-8"),
+      (given, order, locale) => {
+        const input = Buffer.concat(given.flatMap((bytes) => [bytes, Buffer.from("\n")]));
+        const real = spawnSync("sort", order === "lines" ? ["-u"] : ["-k", "1,3", "-s"], {
+          input,
+          env: { PATH: process.env["PATH"], LC_ALL: locale },
+        });
+        const want = real.stdout.toString("latin1").split("\n").slice(0, -1);
+        assert.deepEqual(sorted(given, order, 1 << 20, dir), want);
+        assert.deepEqual(sorted(given, order, 100, dir), want);
+        assert.deepEqual(readdirSync(dir), []);
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test("keeps the order of arrival when asked to, whatever fits in memory", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-sort-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  fc.assert(
+    fc.property(lines, fc.constantFrom(100, 1 << 20), (given, budgetBytes) => {
+      const want = given.map((bytes) => bytes.toString("latin1"));
+      assert.deepEqual(sorted(given, "arrival", budgetBytes, dir), want);
       assert.deepEqual(readdirSync(dir), []);
     }),
     { numRuns: RUNS },
@@ -53,7 +71,7 @@ test("orders lines as sort -k 1,3 -s and sort -u do, whatever fits in memory", (
 test("sections keep to themselves when they share memory and runs", (t) => {
   const dir = mkdtempSync(join(tmpdir(), "telltale-sort-"));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  using store = new SortedLines({ wholeLines: false, budgetBytes: 2_000, spillDir: () => dir });
+  using store = new SortedLines({ order: "fields", budgetBytes: 2_000, spillDir: () => dir });
   for (let i = 0; i < 1_000; i++) {
     const bytes = Buffer.from(`${String((i * 7_919) % 1_000).padStart(4, "0")} line`);
     store.add(i % 3, bytes, 0, bytes.length, i % 2);
@@ -74,7 +92,7 @@ test("a line larger than every buffer comes back whole", (t) => {
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const long = Buffer.alloc(700_000, "x");
   assert.deepEqual(
-    sorted([long, Buffer.from("a"), long, Buffer.from("y")], false, 1_000, dir).map((text) => text.length),
+    sorted([long, Buffer.from("a"), long, Buffer.from("y")], "fields", 1_000, dir).map((text) => text.length),
     [1, 700_000, 700_000, 1],
   );
 });

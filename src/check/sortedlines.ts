@@ -4,9 +4,14 @@ import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { compareRanges, sortKeyEnd } from "./order/match.ts";
 
+/**
+ * How the lines of a section come out: by their first three fields (`sort -k 1,3 -s`), by the whole line with repeats
+ * dropped (`sort -u`), or as they were added.
+ */
+export type LineOrder = "fields" | "lines" | "arrival";
+
 export type SortedLinesOptions = {
-  /** Order by the whole line and drop repeats (`sort -u`), instead of by the first three fields. */
-  readonly wholeLines: boolean;
+  readonly order: LineOrder;
   /** Bytes of lines held in memory before a run is written to disk. Default 32 MiB, so that a whole run stays far below 200 MB. */
   readonly budgetBytes?: number;
   /** A directory of our own for runs; asked for when the first one is written. */
@@ -22,7 +27,7 @@ const NEWLINE = 0x0a;
 
 /** Lines sorted into numbered sections; each section comes out in the order of logcheck's report. */
 export class SortedLines {
-  readonly #wholeLines: boolean;
+  readonly #order: LineOrder;
   readonly #budgetBytes: number;
   readonly #spillDir: () => string;
   // Each line lies in the arena as one mark byte, its bytes, and a newline.
@@ -33,7 +38,7 @@ export class SortedLines {
   #runCount = 0;
 
   constructor(options: SortedLinesOptions) {
-    this.#wholeLines = options.wholeLines;
+    this.#order = options.order;
     this.#budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     this.#spillDir = options.spillDir;
     this.#arena = new Uint8Array(Math.min(FIRST_ARENA_BYTES, this.#budgetBytes));
@@ -101,6 +106,7 @@ export class SortedLines {
   // Stable: of equal lines the one from the earlier source, and within a source the earlier one, comes first.
   #merge(sources: readonly LineSource[], visitor: LineVisitor): void {
     let live = sources.filter((source) => this.#advance(source));
+    const dropsRepeats = this.#order === "lines";
     let last = new Uint8Array(0);
     let lastLength = -1;
     while (live.length > 0) {
@@ -111,13 +117,9 @@ export class SortedLines {
           least = other;
       }
       const { bytes, start, end } = least;
-      if (
-        !this.#wholeLines ||
-        lastLength < 0 ||
-        compareRanges(bytes, start, end, last, 0, lastLength) !== 0
-      ) {
+      if (!dropsRepeats || lastLength < 0 || compareRanges(bytes, start, end, last, 0, lastLength) !== 0) {
         visitor(bytes, start, end, bytes[start - 1]!);
-        if (this.#wholeLines) {
+        if (dropsRepeats) {
           if (last.length < end - start) last = new Uint8Array((end - start) * 2);
           last.set(bytes.subarray(start, end));
           lastLength = end - start;
@@ -134,7 +136,8 @@ export class SortedLines {
   }
 
   #keyEnd(bytes: Uint8Array, start: number, end: number): number {
-    return this.#wholeLines ? end : sortKeyEnd(bytes, start, end);
+    if (this.#order === "arrival") return start; // equal keys: the merge is stable
+    return this.#order === "lines" ? end : sortKeyEnd(bytes, start, end);
   }
 
   // The order of the spans. Logs are mostly in order already: runs that are need no comparing twice.

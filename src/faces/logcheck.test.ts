@@ -44,6 +44,32 @@ const rule = fc.oneof(
     "alpha ",
     "\\<su\\>",
     "(.)\\1",
+    // What stands in files that people wrote by hand: a carriage return, a comment behind blanks, odd bytes, odd syntax.
+    ...["beta\r", "\r", " # beta", "#", "\t", "\u00a0", "\u2003$", "alpha\0", "\xff", "é$", "[é]", "^.{30}$"],
+    ...[
+      "a{1",
+      "*beta",
+      "su||gamma",
+      "(^|host )gamma",
+      "delta$|^alpha",
+      "\\.",
+      "()",
+      "gamma\\b",
+      "su\\'",
+      "\\s$",
+    ],
+    ...[
+      "(su|sshd).*\\1",
+      "^(.*) \\1$",
+      "[[:cntrl:]]",
+      "[^[:print:]]$",
+      "x{3}",
+      "\\W{2}",
+      ".*",
+      "$",
+      "a^",
+      "\\w+\\>",
+    ],
   ),
 );
 const ruleFileName = fc.constantFrom(
@@ -63,7 +89,36 @@ const ruleFileName = fc.constantFrom(
 const ruleFiles = fc.dictionary(ruleFileName, fc.array(rule, { maxLength: 4 }), { maxKeys: 5 });
 
 const second = fc.integer({ min: 0, max: 20 });
-const tail = fc.constantFrom("", "", "", " ", "\t ", "\r", "\u2003", "\u00a0", "\0", "\xff");
+const tail = fc.constantFrom(
+  ...[
+    "",
+    "",
+    "",
+    "",
+    "",
+    " ",
+    "\t ",
+    "\r",
+    "\r\r ",
+    "\u2003",
+    "\u00a0",
+    "\0",
+    "\xff",
+    "\xff ",
+    " \xff",
+    "\v\f",
+    "\u0085",
+  ],
+  ...[
+    "\u001b[2J",
+    "\ud83d\ude00",
+    "\u3000",
+    "\u200b",
+    "\u2028",
+    " alpha alpha",
+    ` ${"long ".repeat(20_000)}`,
+  ],
+);
 const line = fc.oneof(
   {
     weight: 8,
@@ -107,6 +162,7 @@ const scene = fc.record({
   rotate: fc.constantFrom("nothing", "rename", "dateext", "truncate"),
   header: fc.boolean(),
   globbed: fc.boolean(),
+  ruleEnd: fc.constantFrom("\n", "\n", "", "\r\n", "\n\n"),
 });
 
 test("reports byte for byte what logcheck reports, and marks the same as read, run after run", async (t) => {
@@ -118,7 +174,7 @@ test("reports byte for byte what logcheck reports, and marks the same as read, r
         place.configure(made.settings);
         for (const [layer, files] of Object.entries(made.rules)) {
           for (const [name, rules] of Object.entries(files))
-            place.write(`rules/${layer}/${name}`, `${rules.join("\n")}\n`);
+            place.write(`rules/${layer}/${name}`, bytesOf(rules.join("\n") + made.ruleEnd));
         }
         if (made.header) {
           place.write("rules/header.txt", "Hello\n");

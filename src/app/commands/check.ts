@@ -1,24 +1,27 @@
 // Logs through the rules, once: what remains is printed under logcheck's headings.
-import type { ReportLevel, RuleBook } from "../../check/rules.ts";
+import { FIRST_LOOK_HOURS } from "../../check/journal.ts";
+import type { ReportLevel } from "../../check/rules.ts";
 import { systemClock } from "../../core/clock.ts";
-import { describeError, formatFault } from "../../core/errors.ts";
-import type { Event, Layer } from "../../core/events.ts";
-import { showable, showableBytes } from "../../core/hostile.ts";
-import { followFiles, type LineBatch } from "../../sources/tail/follow.ts";
+import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
+import type { EventBody } from "../../core/events.ts";
+import { showable } from "../../core/hostile.ts";
+import { standardOutput } from "../../faces/output.ts";
+import { followJournal } from "../../sources/journal/follow.ts";
+import { followFiles } from "../../sources/tail/follow.ts";
+import type { CursorShelf, SourceBatch } from "../../sources/types.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { findLogSources } from "../log-sources.ts";
+import { findLogSources, type LogSources } from "../log-sources.ts";
 import { readLog } from "../read-log.ts";
 import { gatherSettings } from "../settings.ts";
+import { CheckOutput } from "./check-output.ts";
 import { surveyRules } from "./check-rules.ts";
 import { testRule } from "./check-test.ts";
 
-const TITLES: Record<Layer, string> = {
-  cracking: "Active System Attack Alerts",
-  violations: "Security Violations",
-  system: "Unusual System Events",
-};
+// A journal reaches back for months: the first look takes what logcheck's would.
+const FIRST_LOOK_MS = FIRST_LOOK_HOURS * 3_600_000;
+
 const LEVELS = ["workstation", "server", "paranoid"];
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
@@ -50,12 +53,12 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     const [rule, ...logs] = rest;
     return await testRule(rule!, logs.length > 0 ? logs : sources.logs, json);
   }
-  const output = new Output(sources.rules, json, new Bus(settings.host, systemClock));
+  using output = new CheckOutput(sources.rules, json, new Bus(settings.host, systemClock), standardOutput);
   let failed = faults.length > 0;
   if (operands.length > 0 || values["all"] === true) {
     for (const path of operands.length > 0 ? operands : sources.logs) {
       try {
-        await readLog(path, (bytes, start, end) => output.take(path, bytes.subarray(start, end)));
+        await readLog(path, (bytes, start, end) => output.take(path, bytes, start, end));
       } catch (error) {
         failed = true;
         process.stderr.write(`telltale check: ${showable(path)}: ${describeError(error)}\n`);
@@ -65,90 +68,41 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     return failed ? 1 : 0;
   }
   using store = openStore(settings.storeFile);
-  await readNew(store, sources.logs, output);
-  output.finish();
+  await readNew(store, sources, output);
   return failed || output.unreadable > 0 ? 1 : 0;
 }
 
 // What is new since the last `telltale check`; its cursors are its own, so that it takes nothing from a guard.
-async function readNew(store: Store, paths: readonly string[], output: Output): Promise<void> {
+async function readNew(store: Store, sources: LogSources, output: CheckOutput): Promise<void> {
   const mine = (source: string) => `check:${source}`;
-  const later: LineBatch[] = [];
-  const follower = followFiles({
-    paths,
-    cursors: {
-      get: (source) =>
-        later.findLast((batch) => batch.source === source)?.cursor ?? store.cursors.get(mine(source)),
-      set: (source, cursor) => store.cursors.set(mine(source), cursor),
-    },
-    from: "start",
-    commit: (batch) => {
-      for (const line of batch.lines) output.take(batch.source, line);
-      later.push({ ...batch, lines: [] });
-    },
-    emit: (body) => output.tell(body),
-  });
-  await follower.poll();
-  await follower.stop();
+  const later = new Map<string, SourceBatch["cursor"]>();
+  const cursors: CursorShelf = {
+    get: (source) => later.get(source) ?? store.cursors.get(mine(source)),
+  };
+  const commit = ({ source, lines, notices, cursor }: SourceBatch): void => {
+    for (const notice of notices) output.tell(notice);
+    for (const line of lines) output.take(source, line);
+    later.set(source, cursor);
+  };
+  const emit = (body: EventBody) => output.tell(body);
+  const followers = [followFiles({ paths: sources.logs, cursors, from: "start", commit, emit })];
+  if (sources.journal) {
+    const from = new Date(systemClock.now().getTime() - FIRST_LOOK_MS);
+    followers.push(followJournal({ cursors, from, commit, emit }));
+  }
+  for (const follower of followers) {
+    try {
+      await follower.poll();
+    } catch (error) {
+      if (!(error instanceof MissingPartError)) throw error;
+      output.tell({ type: "log.unreadable", path: "journal", why: error.message, mend: error.mend });
+    } finally {
+      await follower.stop();
+    }
+  }
+  output.finish();
   // Everything was printed: only now it counts as read.
   store.transaction(() => {
-    for (const { source, cursor } of later) store.cursors.set(mine(source), cursor);
+    for (const [source, cursor] of later) store.cursors.set(mine(source), cursor);
   });
-}
-
-/** Findings, held until all is read, because the most serious come first. */
-class Output {
-  unreadable = 0;
-  readonly #rules: RuleBook;
-  readonly #json: boolean;
-  readonly #bus: Bus;
-  readonly #lines: Record<Layer, string[]> = { cracking: [], violations: [], system: [] };
-  #read = 0;
-
-  constructor(rules: RuleBook, json: boolean, bus: Bus) {
-    this.#rules = rules;
-    this.#json = json;
-    this.#bus = bus;
-  }
-
-  take(source: string, line: Uint8Array): void {
-    this.#read++;
-    const found = this.#rules.classify(line);
-    if (found === null) return;
-    if (!this.#json) {
-      this.#lines[found.layer].push(showableBytes(line));
-      return;
-    }
-    const { layer, rule } = found;
-    this.tell({ type: "line.found", layer, source, line: showableBytes(line), ...(rule && { rule }) });
-  }
-
-  tell(body: Parameters<Bus["stamp"]>[0]): Event {
-    const event = this.#bus.stamp(body);
-    if (this.#json) process.stdout.write(`${JSON.stringify(event)}\n`);
-    if (event.type === "log.unreadable") {
-      this.unreadable++;
-      process.stderr.write(
-        `telltale check: ${showable(event.path)}: ${showable(event.why)}\n    mend: ${showable(event.mend)}\n`,
-      );
-    }
-    return event;
-  }
-
-  finish(): void {
-    if (this.#json) return;
-    let found = 0;
-    for (const layer of ["cracking", "violations", "system"] as const) {
-      const lines = this.#lines[layer];
-      found += lines.length;
-      if (lines.length === 0) continue;
-      const title = TITLES[layer];
-      process.stdout.write(
-        `${title}\n${"=-".repeat(title.length).slice(0, title.length)}\n${lines.join("\n")}\n\n`,
-      );
-    }
-    process.stderr.write(
-      `${found.toLocaleString("en")} of ${this.#read.toLocaleString("en")} lines remain.\n`,
-    );
-  }
 }
