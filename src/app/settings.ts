@@ -27,6 +27,7 @@ export type Settings = {
   readonly storeFile: string;
   readonly rotateConfigs: readonly string[];
   readonly rotateState: string;
+  /** Addresses and networks; the names of `respond.allow` are looked up by `app/protected.ts`. */
   readonly allow: readonly Prefix[];
   /** Ports where one touch is a scan. */
   readonly tripwires: readonly number[];
@@ -73,7 +74,10 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     rotateConfigs: config.rotate.config.filter((path) => existsSync(path)),
     rotateState:
       config.rotate.state || (sharesState() ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
-    allow: [...config.respond.allow.map((text) => parsePrefix(text)!), ...portsentry.ignore],
+    allow: [
+      ...config.respond.allow.map(parsePrefix).filter((prefix) => prefix !== null),
+      ...portsentry.ignore,
+    ],
     tripwires: [...new Set([...config.sentry.tripwire_ports, ...portsentry.tripwires])].sort((a, b) => a - b),
     portsentryConfig: portsentry.file,
   };

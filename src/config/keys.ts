@@ -1,7 +1,7 @@
 // Every key of telltale.toml in one table: the parser, `--help`, the manual and the commented example read it,
 // so that none of them can disagree about a name, a default, a unit, a bound or a reason.
 
-/** How a value is read. `duration` becomes milliseconds, `size` bytes, `prefixes` stays text that parsed. */
+/** How a value is read. `duration` becomes milliseconds, `size` bytes, `prefixes` and `hosts` (which may be names too) stay text. */
 export type KeyKind =
   | { is: "text" }
   | { is: "choice"; of: readonly string[] }
@@ -11,7 +11,8 @@ export type KeyKind =
   | { is: "size" }
   | { is: "texts" }
   | { is: "ports" }
-  | { is: "prefixes" };
+  | { is: "prefixes" }
+  | { is: "hosts" };
 
 export type KeyDefinition = {
   /** `section.key`. */
@@ -76,9 +77,10 @@ export const KEYS = [
   },
   {
     name: "respond.allow",
-    kind: { is: "prefixes" },
+    kind: { is: "hosts" },
     fallback: [],
-    summary: "addresses and networks (CIDR) that are never blocked",
+    summary:
+      "addresses, networks (CIDR) and host names that are never blocked; names are looked up every 5 minutes",
     reason: "monitoring hosts and your own office belong here",
   },
   {

@@ -122,6 +122,17 @@ test("no value of any type breaks the reader, and a refused one leaves the defau
   );
 });
 
+test("the allow list takes addresses, networks and names, and says what it cannot take", () => {
+  const allow = ["192.0.2.7", "2001:db8::/32", "gw.example.org"];
+  const good = read(`[respond]\nallow = ${JSON.stringify(allow)}\n`);
+  assert.deepEqual([good.faults, good.config.respond.allow], [[], allow]);
+  for (const bad of ["192.0.2.256", "10.0.0.0/33", "a b", "$(id)", ""]) {
+    const { faults, config } = read(`[respond]\nallow = ["192.0.2.7", ${JSON.stringify(bad)}]\n`);
+    assert.match(formatFault(faults[0]!), /wants addresses, networks or host names, found /);
+    assert.deepEqual(config.respond.allow, []);
+  }
+});
+
 test("the example file is the table of keys, and gives the defaults when every line of it is used", () => {
   const example = readFileSync("docs/telltale.toml.example", "utf8");
   assert.equal(example, renderExample(), "run: node scripts/generate-docs.ts");

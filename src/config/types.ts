@@ -10,7 +10,7 @@ type ValueOf<Kind extends KeyKind> = Kind extends { is: "choice"; of: readonly (
       ? number
       : Kind extends { is: "ports" }
         ? readonly number[]
-        : Kind extends { is: "texts" | "prefixes" }
+        : Kind extends { is: "texts" | "prefixes" | "hosts" }
           ? readonly string[]
           : string;
 

@@ -1,6 +1,7 @@
 // Checks one value against the kind its key wants.
 import { parsePrefix } from "../core/address.ts";
 import { formatDuration, parseDurationMs } from "../core/duration.ts";
+import { isHostName } from "../core/hostname.ts";
 import type { KeyKind } from "./keys.ts";
 
 export type Checked = { value: unknown } | { fault: string; mend: string };
@@ -59,6 +60,22 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       return {
         fault: `wants addresses or networks, found ${JSON.stringify(bad)}`,
         mend: 'write an address ("192.0.2.7") or a network ("192.0.2.0/24"); names are not looked up',
+      };
+    }
+    case "hosts": {
+      if (!Array.isArray(value)) {
+        return {
+          fault: `wants a list of addresses, networks and names, ${found}`,
+          mend: 'write ["192.0.2.0/24", "gw.example.org"]',
+        };
+      }
+      const bad = value.find(
+        (item) => typeof item !== "string" || (parsePrefix(item) === null && !isHostName(item)),
+      );
+      if (bad === undefined) return { value };
+      return {
+        fault: `wants addresses, networks or host names, found ${JSON.stringify(bad)}`,
+        mend: 'write an address ("192.0.2.7"), a network ("192.0.2.0/24") or a name ("gw.example.org")',
       };
     }
   }

@@ -103,6 +103,19 @@ export function parseResolvers(text: string): Address[] {
   return out;
 }
 
+/** Addresses that a hosts(5) file gives to a name. */
+export function parseHosts(text: string, name: string): Address[] {
+  const wanted = name.toLowerCase().replace(/\.$/, "");
+  const out: Address[] = [];
+  for (const line of text.split("\n")) {
+    const [first, ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
+    if (!names.some((each) => each.toLowerCase() === wanted)) continue;
+    const address = parseAddress(first!.split("%")[0]!);
+    if (address !== null) out.push(address);
+  }
+  return out;
+}
+
 export type LeaseServer = {
   readonly address: Address;
   readonly role: "DHCP server" | "router" | "resolver" | "NTP server";

@@ -23,7 +23,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   const because = (values["why"] as string | undefined) ?? "blocked by hand";
   using store = openStore(settings.storeFile);
-  const { responder, backend } = manualResponder(settings, store);
+  const { responder, backend } = await manualResponder(settings, store);
   let status = 0;
   try {
     await backend.open();

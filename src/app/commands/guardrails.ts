@@ -1,24 +1,32 @@
 // Who is never blocked, and why.
 import { formatPrefix } from "../../core/address.ts";
-import { formatFault } from "../../core/errors.ts";
+import { describeError, formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import { allGuards } from "../../respond/guardrails.ts";
+import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { allowedBy, factsReader } from "../protected.ts";
-import { gatherSettings } from "../settings.ts";
+import { openHistory } from "../history.ts";
+import { allowList, factsReader } from "../protected.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
 import { table } from "../terminal.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   for (const fault of settings.faults) process.stderr.write(`${formatFault(fault)}\n`);
   const facts = factsReader().current();
-  const rows = [
-    ...allowedBy(settings).prefixes.map((prefix) => ({
-      target: formatPrefix(prefix),
-      because: "allow list",
-    })),
-    ...allGuards(facts).map(({ prefix, because }) => ({ target: formatPrefix(prefix), because })),
-  ];
+  let missing = facts.unread.length > 0;
+  using store = mayOpenHistory(settings);
+  const allow = allowList(settings, store, {
+    onFault: (entry, why) => {
+      missing = true;
+      process.stderr.write(`telltale guardrails: respond.allow: ${showable(entry)} ${showable(why)}\n`);
+    },
+  });
+  await allow.refresh();
+  const rows = [...allow.guards, ...allGuards(facts)].map(({ prefix, because }) => ({
+    target: formatPrefix(prefix),
+    because,
+  }));
   if (values["json"] === true) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
   else
     process.stdout.write(
@@ -32,5 +40,15 @@ export async function run({ values }: CommandCall): Promise<number> {
       `telltale guardrails: ${showable(what)} cannot be read: ${showable(why)}; whom it names is not protected\n`,
     );
   }
-  return facts.unread.length > 0 ? 1 : 0;
+  return missing ? 1 : 0;
+}
+
+// What names meant to the last run; a damaged history takes nothing away from those who are protected by address.
+function mayOpenHistory(settings: Settings): Store | null {
+  try {
+    return openHistory(settings);
+  } catch (error) {
+    process.stderr.write(`telltale guardrails: the history cannot be read: ${describeError(error)}\n`);
+    return null;
+  }
 }

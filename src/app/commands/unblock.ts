@@ -22,7 +22,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   if (all) return await unblockEverybody(settings);
   const store = openStore(settings.storeFile);
-  const { responder } = manualResponder(settings, store);
+  const { responder } = await manualResponder(settings, store);
   let status = 0;
   try {
     for (const operand of operands) {
