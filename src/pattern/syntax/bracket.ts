@@ -60,6 +60,8 @@ class BracketReader {
   readonly #open: number;
   readonly #sets: SetTable;
   readonly #reading: Reading;
+  // Met "[.x.]" or "[=x=]": grep's automaton leaves both to the matcher, whatever they hold.
+  #collates = false;
 
   constructor(symbols: Int32Array, open: number, sets: SetTable, reading: Reading) {
     this.#reading = reading;
@@ -112,7 +114,7 @@ class BracketReader {
       } else {
         // An invalid byte between brackets matches nothing, not even itself.
         if (start.symbol <= INVALID_BASE) pairs.push(start.symbol, start.symbol);
-        if (start.kind === "equivalence" || start.symbol > INVALID_BASE) wantsMatcher = true;
+        if (start.symbol > INVALID_BASE) wantsMatcher = true;
         if (this.#sets.ignoreCase) {
           for (const other of casePartners(start.symbol, locale)) pairs.push(other, other);
         }
@@ -127,7 +129,7 @@ class BracketReader {
       );
     }
     const set = this.#sets.bracket(pairs, classes, negated);
-    return { set, end: at + 1, wantsMatcher, readingMatters };
+    return { set, end: at + 1, wantsMatcher: wantsMatcher || this.#collates, readingMatters };
   }
 
   #atClose(at: number): boolean {
@@ -169,6 +171,7 @@ class BracketReader {
       const folded = this.#sets.ignoreCase && (text === "upper" || text === "lower") ? "alpha" : text;
       return { kind: "class", name: folded, end };
     }
+    this.#collates = true;
     // Neither locale has collating elements of several characters, nor names for single ones; in C.UTF-8 the
     // library looks only at names of one byte.
     if (name.length !== 1 || (this.#sets.locale !== "C" && name[0]! > 0x7f && name[0]! < INVALID_BASE)) {
