@@ -1,8 +1,15 @@
-// Repeats a piece of work at round times of the wall clock (hourly work at the full hour), never two at once.
+// Repeats a piece of work on its schedule, never two at once. Wall time decides, since schedules are the calendar's; so a
+// clock that is set and a host that slept are noticed within a minute, and what was missed is made up for once.
+import { createHash } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
+import { nextRun, type Schedule } from "../core/schedule.ts";
+import type { Store } from "../store/store.ts";
+import { keepMark } from "./marks.ts";
 
-// setTimeout's longest wait; longer ones are slept in stretches, which also notices a clock that was set.
+// setTimeout counts no time that the host sleeps, and knows nothing of a clock that was set: looks are this close.
 const LONGEST_SLEEP_MS = 60_000;
+// A clock that goes back by less is being corrected: what was done is not done again. More, and it was wrong before.
+const CORRECTION_MS = 3_600_000;
 
 export type Repetition = {
   /** When the next run is due. */
@@ -11,13 +18,49 @@ export type Repetition = {
   stop(): Promise<void>;
 };
 
+/** Knows of runs before this process; without it, the first run is the next that the schedule names. */
+export type RunMemory = { readonly last: Date | null; remember(at: Date): void };
+
+export type RepeatOptions = {
+  readonly memory?: RunMemory;
+  /** This host's delay behind hourly, daily, weekly and monthly work. */
+  readonly jitterMs?: number;
+  /** IANA name; the host's own when absent. */
+  readonly timeZone?: string;
+};
+
 /**
- * Calls `run` at every multiple of `everyMs` of UTC wall time; while a run lasts, the times that pass are left out.
+ * Calls `run` whenever the schedule (or the number of milliseconds) says; while a run lasts, the times that pass are
+ * left out. With a memory, a run that fell due while nothing ran is made up for, once.
  * @param run must not reject: whatever fails in it is its own to tell
  */
-export function repeat(everyMs: number, clock: Clock, run: () => Promise<void>): Repetition {
-  const due = (): number => (Math.floor(clock.now().getTime() / everyMs) + 1) * everyMs;
-  let next = due();
+export function repeat(
+  when: number | Schedule,
+  clock: Clock,
+  run: () => Promise<void>,
+  { memory, jitterMs = 0, timeZone }: RepeatOptions = {},
+): Repetition {
+  const schedule: Schedule = typeof when === "number" ? { text: `${when}ms`, everyMs: when } : when;
+  const place = { jitterMs, ...(timeZone !== undefined && { timeZone }) };
+  const after = (ms: number): number => nextRun(schedule, new Date(ms), place).getTime();
+  let servedMs = Number.NEGATIVE_INFINITY;
+
+  const due = (): number => {
+    const now = clock.now().getTime();
+    const usual = after(now);
+    const gapMs = after(usual) - usual;
+    return servedMs - now > Math.min(gapMs, CORRECTION_MS) ? usual : after(Math.max(now, servedMs));
+  };
+  const firstDue = (): number => {
+    const now = clock.now().getTime();
+    const last = memory?.last?.getTime() ?? Number.NaN;
+    // A last run in the future is that of a clock that was wrong.
+    if (Number.isNaN(last) || last > now) return due();
+    return after(last) <= now ? now : after(last);
+  };
+
+  let seenMs = clock.now().getTime();
+  let next = firstDue();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
@@ -25,16 +68,20 @@ export function repeat(everyMs: number, clock: Clock, run: () => Promise<void>):
   const sleep = (): void => {
     if (stopped) return;
     const now = clock.now().getTime();
-    // A clock set back far would otherwise stretch the wait by as much.
-    if (next - now > everyMs) next = due();
+    // A clock set back would otherwise stretch the wait by as much.
+    if (now < seenMs) next = due();
+    seenMs = now;
     timer = setTimeout(wake, Math.min(LONGEST_SLEEP_MS, Math.max(0, next - now)));
   };
   const wake = (): void => {
-    if (clock.now().getTime() < next) {
+    const now = clock.now();
+    if (now.getTime() < next) {
       sleep();
       return;
     }
+    servedMs = next;
     running = run().then(() => {
+      memory?.remember(now);
       next = due();
       sleep();
     });
@@ -48,4 +95,27 @@ export function repeat(everyMs: number, clock: Clock, run: () => Promise<void>):
       await running;
     },
   };
+}
+
+/** The runs of one piece of work, remembered in the store. */
+export function runsOf(work: string, store: Store): RunMemory {
+  const name = `schedule.${work}`;
+  const at = Date.parse(store.marks.get(name) ?? "");
+  return {
+    last: Number.isNaN(at) ? null : new Date(at),
+    remember: (when) => keepMark(store, name, when.toISOString()),
+  };
+}
+
+/** A delay from 0 to `longestMs`, always the same on one host. */
+export function jitterOf(host: string, longestMs: number): number {
+  return createHash("sha256").update(host).digest().readUInt32BE(0) % (longestMs + 1);
+}
+
+/** `14:05:00` today, with the date otherwise; local time. */
+export function shortTime(at: Date, now: Date): string {
+  const time = at.toTimeString().slice(0, 8);
+  if (at.toDateString() === now.toDateString()) return time;
+  const day = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0"));
+  return `${day.join("-")} ${time.slice(0, 5)}`;
 }

@@ -4,21 +4,30 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { readConfig } from "../config/read.ts";
-import type { Config } from "../config/types.ts";
+import type { Config, ReadConfig } from "../config/types.ts";
 import { type Prefix, parsePrefix } from "../core/address.ts";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
 import { type PortsentryConfig, parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
 import { isPanicked } from "./panic.ts";
+import { jitterOf } from "./schedule.ts";
 
 const CONFIG_FILE = "/etc/telltale/telltale.toml";
 const PORTSENTRY_CONFIG = "/etc/portsentry/portsentry.conf";
+const SYSTEM_STATE = "/var/lib/telltale";
+const CONTROL_SOCKET = "/run/telltale/control.sock";
 const LOGROTATE_STATE = "/var/lib/logrotate/status";
 
 export type Settings = {
   readonly host: string;
   readonly configFile: string;
   readonly config: Config;
+  /** The files that were read, and where each key was written. */
+  readonly sources: Pick<ReadConfig, "files" | "places">;
+  /** This host's delay behind hourly, daily, weekly and monthly work. */
+  readonly jitterMs: number;
+  /** Where the guard of this configuration listens for status, reload and stop. */
+  readonly controlSocket: string;
   readonly faults: readonly ConfigFault[];
   readonly mode: Mode;
   /** Why the mode is not what was asked for, when it is not. */
@@ -62,10 +71,16 @@ export function gatherSettings(configFile: string | undefined, block = false): S
         : panicked
           ? "telltale panic is in force; telltale panic --end lets blocking go on"
           : "";
+  const host = hostname();
   return {
-    host: hostname(),
+    host,
     configFile: file,
     config,
+    sources: { files: read.files, places: read.places },
+    jitterMs: jitterOf(host, config.guard.jitter),
+    controlSocket:
+      config.guard.control_socket ||
+      (storeDirectory === SYSTEM_STATE ? CONTROL_SOCKET : join(storeDirectory, "control.sock")),
     faults,
     mode: unsafe || panicked ? "observe" : asked,
     modeBecause,
@@ -85,7 +100,7 @@ export function gatherSettings(configFile: string | undefined, block = false): S
 
 /** Where history lives when nobody said otherwise: the FHS place for root, the XDG place for others. */
 function defaultStateDirectory(): string {
-  if (process.getuid?.() === 0) return "/var/lib/telltale";
+  if (process.getuid?.() === 0) return SYSTEM_STATE;
   return join(process.env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "telltale");
 }
 

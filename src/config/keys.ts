@@ -8,6 +8,7 @@ export type KeyKind =
   | { is: "switch" }
   | { is: "count"; min: number; max: number }
   | { is: "duration"; minMs: number; maxMs: number }
+  | { is: "schedule"; minMs: number; maxMs: number }
   | { is: "size" }
   | { is: "texts" }
   | { is: "ports" }
@@ -43,6 +44,14 @@ export const KEYS = [
     fallback: "10m",
     summary: "how long a first block lasts; repeaters get longer ones",
     reason: "a scan is over in minutes, and an address may belong to somebody else tomorrow",
+  },
+  {
+    name: "respond.first_offence",
+    kind: { is: "choice", of: ["block", "throttle"] },
+    fallback: "block",
+    summary:
+      "a first scan whose sender could be forged: block it, or throttle it, so that it may still open 10 TCP connections a minute",
+    reason: "a scan learns a host within seconds, and a short block by mistake heals by itself",
   },
   {
     name: "respond.backend",
@@ -190,9 +199,9 @@ export const KEYS = [
   },
   {
     name: "rotate.every",
-    kind: { is: "duration", minMs: 1_000, maxMs: WEEK_MS },
+    kind: { is: "schedule", minMs: 1_000, maxMs: WEEK_MS },
     fallback: "1h",
-    summary: "how often the guard looks whether something is due",
+    summary: "when the guard looks whether something is due",
     reason: "hourly logs need an hourly look; one with nothing to do takes milliseconds",
   },
   {
@@ -310,10 +319,34 @@ export const KEYS = [
   },
   {
     name: "report.every",
-    kind: { is: "duration", minMs: 1_000, maxMs: WEEK_MS },
+    kind: { is: "schedule", minMs: 1_000, maxMs: WEEK_MS },
     fallback: "1h",
-    summary: "how often a report goes out when there is something to say",
+    summary: "when a report goes out, if there is something to say",
     reason: "logcheck's rhythm",
+  },
+  {
+    name: "guard.jitter",
+    kind: { is: "duration", minMs: 0, maxMs: 86_400_000 },
+    fallback: "2m",
+    summary:
+      "longest delay of this host behind hourly, daily, weekly and monthly work; its own is always the same",
+    reason:
+      "a hundred hosts must not mail in the same second; a time of day that you write is kept to the second",
+  },
+  {
+    name: "guard.control_socket",
+    kind: { is: "text" },
+    fallback: "",
+    summary:
+      "where telltale status, reload and stop reach the guard; empty: /run/telltale/control.sock, or in store.directory when that is set",
+    reason: "a guard with a store of its own is a guard of its own",
+  },
+  {
+    name: "guard.control_group",
+    kind: { is: "text" },
+    fallback: "adm",
+    summary: "group that may ask for the status; empty: root only. Only root may change anything",
+    reason: "who may read the logs may see what is found in them",
   },
   {
     name: "store.directory",

@@ -1,46 +1,88 @@
-// Reads telltale.toml from disk. The file is optional; whatever is wrong with it comes back as faults.
-import { readFileSync } from "node:fs";
+// Reads telltale.toml and its drop-in files from disk. All are optional; whatever is wrong comes back as faults.
+//
+// Drop-ins lie in a folder named like the file, with `.d` for `.toml`: telltale.d beside telltale.toml, night.d beside
+// night.toml. They are read in the order of their names, and the last word on a key holds.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
-import { describeError } from "../core/errors.ts";
-import { defaultConfig, parseConfig } from "./parse.ts";
+import { type ConfigFault, describeError } from "../core/errors.ts";
+import { type ConfigText, parseConfigs } from "./parse.ts";
 import type { ReadConfig } from "./types.ts";
 
+// A configuration is written by people; what is larger is something else, and would only fill memory.
+const MAX_BYTES = 1_000_000;
+const MAX_DROP_INS = 256;
+
+/** The folder of a configuration file's drop-ins. */
+export function dropInFolder(file: string): string {
+  return `${file.replace(/\.toml$/, "")}.d`;
+}
+
 /**
- * Reads a configuration file.
+ * Reads a configuration file and its drop-ins.
  * @param file its path
  * @param named whether somebody asked for this very file, so that its absence is a fault
  */
 export function readConfig(file: string, named: boolean): ReadConfig {
+  const faults: ConfigFault[] = [];
+  const texts: ConfigText[] = [];
+  for (const path of [file, ...dropInsOf(file, faults)]) {
+    const found = readToml(path, named || path !== file);
+    if (found === null) continue;
+    if ("table" in found) texts.push(found);
+    else faults.push(found);
+  }
+  const read = parseConfigs(texts);
+  return { ...read, faults: [...faults, ...read.faults], broken: faults.length > 0 };
+}
+
+function dropInsOf(file: string, faults: ConfigFault[]): string[] {
+  const folder = dropInFolder(file);
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR") {
+      faults.push(unusable(folder, 0, `cannot be read: ${describeError(error)}`, READABLE));
+    }
+    return [];
+  }
+  names.sort();
+  if (names.length > MAX_DROP_INS) {
+    const mend = `put them into fewer files; ${names.length} are there`;
+    faults.push(unusable(folder, 0, `holds more than ${MAX_DROP_INS} files; the first are read`, mend));
+  }
+  return names.slice(0, MAX_DROP_INS).map((name) => join(folder, name));
+}
+
+const READABLE = "make it readable for the user telltale runs as";
+
+function readToml(file: string, named: boolean): ConfigText | ConfigFault | null {
   let text: string;
   try {
+    const { size } = statSync(file);
+    if (size > MAX_BYTES) {
+      return unusable(file, 0, `has ${size} bytes; ${MAX_BYTES} are read at most`, "is this the right file?");
+    }
     text = readFileSync(file, "utf8");
   } catch (error) {
     const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (absent && !named) return { config: defaultConfig(), faults: [], broken: false };
-    const mend = absent
-      ? "check the path, or leave the option out"
-      : "make it readable for the user telltale runs as";
+    if (absent && !named) return null;
+    const mend = absent ? "check the path, or leave the option out" : READABLE;
     return unusable(file, 0, absent ? "does not exist" : `cannot be read: ${describeError(error)}`, mend);
   }
   try {
-    return parseConfig(file, text, parse(text));
+    return { file, text, table: parse(text) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [first] = error.message.split("\n");
-    return unusable(
-      file,
-      error.line,
-      first ?? "is not TOML",
-      `correct line ${error.line}, column ${error.column}`,
-    );
+    const mend = `correct line ${error.line}, column ${error.column}`;
+    return unusable(file, error.line, first ?? "is not TOML", mend);
   }
 }
 
-function unusable(file: string, line: number, message: string, mend: string): ReadConfig {
-  const consequence = "all defaults hold, and nothing is blocked";
-  return {
-    config: defaultConfig(),
-    faults: [{ file, line, key: "", message, mend, consequence }],
-    broken: true,
-  };
+function unusable(file: string, line: number, message: string, mend: string): ConfigFault {
+  const consequence = "nothing in it holds, and nothing is blocked";
+  return { file, line, key: "", message, mend, consequence };
 }

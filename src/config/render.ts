@@ -6,6 +6,8 @@ export function renderExample(): string {
   const out = [
     "# telltale.toml: every key, commented out, with its default. The file is optional, and so is every key.",
     "# It belongs at /etc/telltale/telltale.toml. Durations: 90s, 10m, 1h30m, 7d, 1w.",
+    "# Schedules: a duration, every 15 minutes, hourly, daily at 06:25, weekly on monday at 03:00, monthly, or cron.",
+    "# Files in telltale.d beside it are read after it, in the order of their names; the last word on a key holds.",
   ];
   let section = "";
   for (const { name, kind, fallback, summary, reason } of [

@@ -1,5 +1,6 @@
 // The shape of a configuration, derived from the table of keys.
 import type { ConfigFault } from "../core/errors.ts";
+import type { Schedule } from "../core/schedule.ts";
 import type { KEYS, KeyKind } from "./keys.ts";
 
 type ValueOf<Kind extends KeyKind> = Kind extends { is: "choice"; of: readonly (infer Choice)[] }
@@ -8,11 +9,13 @@ type ValueOf<Kind extends KeyKind> = Kind extends { is: "choice"; of: readonly (
     ? boolean
     : Kind extends { is: "count" | "duration" }
       ? number
-      : Kind extends { is: "ports" }
-        ? readonly number[]
-        : Kind extends { is: "texts" | "prefixes" | "hosts" }
-          ? readonly string[]
-          : string;
+      : Kind extends { is: "schedule" }
+        ? Schedule
+        : Kind extends { is: "ports" }
+          ? readonly number[]
+          : Kind extends { is: "texts" | "prefixes" | "hosts" }
+            ? readonly string[]
+            : string;
 
 type Definition = (typeof KEYS)[number];
 type SectionOf<Name extends string> = Name extends `${infer Section}.${string}` ? Section : never;
@@ -38,10 +41,17 @@ export type Config = { readonly retention: readonly RetentionGroup[] } & {
   };
 };
 
+/** Where a key was written; the line is 1-based, 0 when it was not found. */
+export type KeyPlace = { readonly file: string; readonly line: number };
+
 /** What reading gave: always a usable configuration, and every fault. */
 export type ReadConfig = {
   readonly config: Config;
   readonly faults: readonly ConfigFault[];
-  /** The file as a whole could not be used (absent syntax, unreadable); all values are defaults. */
+  /** A file as a whole could not be used (bad syntax, unreadable): nothing it says holds. */
   readonly broken: boolean;
+  /** Where each key was written, by full name; the place in force comes last. */
+  readonly places: ReadonlyMap<string, readonly KeyPlace[]>;
+  /** The files that were read, in order. */
+  readonly files: readonly string[];
 };

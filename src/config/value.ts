@@ -2,6 +2,7 @@
 import { parsePrefix } from "../core/address.ts";
 import { formatDuration, parseDurationMs } from "../core/duration.ts";
 import { isHostName } from "../core/hostname.ts";
+import { parseSchedule } from "../core/schedule.ts";
 import type { KeyKind } from "./keys.ts";
 
 export type Checked = { value: unknown } | { fault: string; mend: string };
@@ -34,6 +35,18 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
         fault: `wants a duration from ${range}, ${found}`,
         mend: 'write it as "90s", "10m", "1h" or "7d"',
       };
+    }
+    case "schedule": {
+      const mend =
+        'write "1h", "every 15 minutes", "daily at 06:25", "weekly on monday at 03:00" or a cron expression';
+      if (typeof value !== "string") return { fault: `wants a schedule, ${found}`, mend };
+      const schedule = parseSchedule(value);
+      if ("fault" in schedule) return { fault: `${schedule.fault}; ${found}`, mend };
+      const tooOften = "everyMs" in schedule && schedule.everyMs < kind.minMs;
+      const tooSeldom = "everyMs" in schedule && schedule.everyMs > kind.maxMs;
+      if (!tooOften && !tooSeldom) return { value: schedule };
+      const range = `${formatDuration(kind.minMs)} to ${formatDuration(kind.maxMs)}`;
+      return { fault: `wants a rhythm from ${range}, ${found}`, mend };
     }
     case "size": {
       const bytes = typeof value === "string" ? parseSizeBytes(value) : null;

@@ -1,7 +1,7 @@
 // The digest on its schedule, and the reports that wait for a mailer to come back.
 
-import { formatDuration } from "../../core/duration.ts";
 import { describeError } from "../../core/errors.ts";
+import { describeSchedule } from "../../core/schedule.ts";
 import { Alerts } from "../../report/alert.ts";
 import { composeReport } from "../../report/message.ts";
 import { renderMetrics } from "../../report/metrics/render.ts";
@@ -11,18 +11,18 @@ import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
 import { recordDisks, SAMPLE_MS } from "../disk-samples.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
-import { markReported, routesOf, sinceLastReport, spoolDirectory } from "../reporting.ts";
-import { repeat } from "../schedule.ts";
+import { markReported, sinceLastReport, spoolDirectory } from "../reporting.ts";
+import { repeat, runsOf, shortTime } from "../schedule.ts";
 
 export const reportPart: PartDefinition = {
   name: "report",
   stillRuns: "everything is kept in the store, for telltale report",
-  async start({ settings, store, bus, clock }: PartContext) {
+  async start({ settings, store, bus, clock, powers }: PartContext) {
     const { report } = settings.config;
     if (report.via === "none" && report.webhook === "") {
       return { off: 'report.via = "none"; read reports with telltale report' };
     }
-    const routes = routesOf(settings);
+    const routes = powers.routes(settings);
     if (routes.length === 0) {
       return { off: `no ${report.sendmail} here; read reports with telltale report, or set report.via` };
     }
@@ -63,14 +63,17 @@ export const reportPart: PartDefinition = {
     };
     recordDisks(settings, store, clock);
     const sampling = repeat(SAMPLE_MS, clock, async () => recordDisks(settings, store, clock));
-    const schedule = repeat(report.every, clock, send);
+    const schedule = repeat(report.every, clock, send, {
+      memory: runsOf("report", store),
+      jitterMs: settings.jitterMs,
+    });
     return {
       describe: () => {
         const { reports } = spool.waiting();
         const waiting = reports === 0 ? "" : `; ${reports} waiting for delivery`;
-        const next = schedule.nextAt().toTimeString().slice(0, 8);
+        const next = shortTime(schedule.nextAt(), clock.now());
         return [
-          `${routes.map(inWords).join(", ")}, every ${formatDuration(report.every)} if there is news${report.alerts ? ", attacks at once" : ""}; next ${next}${waiting}`,
+          `${routes.map(inWords).join(", ")}, ${describeSchedule(report.every)} if there is news${report.alerts ? ", attacks at once" : ""}; next ${next}${waiting}`,
         ];
       },
       stop: async () => {
