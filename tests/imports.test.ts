@@ -19,6 +19,7 @@ const RANK: Record<string, number> = {
   sentry: 3,
   respond: 3,
   report: 3,
+  disk: 3,
   fleet: 3,
   console: 3,
   faces: 4,

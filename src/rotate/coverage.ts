@@ -1,10 +1,96 @@
-// Finds the logs that no stanza covers: files under the log directories, and files elsewhere that look like logs and that a
-// process has open for appending. These are the ones that fill a disk one night.
+// Answers which stanza looks after a path: as a log, or as a generation of one. What to make of files that none looks after is
+// decided elsewhere; here the names are known.
 import { type Dirent, lstatSync, readdirSync } from "node:fs";
+import { openForWriting, type OpenFile as Writer } from "../sys/open-files.ts";
+import type { Listings } from "./glob/expand.ts";
 import { matchPath } from "./glob/match.ts";
+import { inventory } from "./inventory.ts";
 import { baseOf, dateFormatOf, directoryOf, generationMatcher, nameScheme } from "./names/match.ts";
-import type { LogStanza, RotateOptions, Rotation } from "./types.ts";
-import { formatWriter, openForWriting, type Writer } from "./writers.ts";
+import type { FileFact, LogStanza, Place, RotateOptions, Rotation } from "./types.ts";
+import { formatWriter } from "./writers.ts";
+
+/** The first stanza with a pattern or a log that covers this path, or null. */
+export function coveredBy(rotation: Rotation, path: string): LogStanza | null {
+  return (
+    rotation.stanzas.find(
+      (stanza) => stanza.logs.includes(path) || stanza.patterns.some((pattern) => matchPath(pattern, path)),
+    ) ?? null
+  );
+}
+
+/** A generation by its name, and the log it was. */
+export type Generation = { readonly log: string; readonly place: Place; readonly compressed: boolean };
+
+type Named = { readonly log: string; readonly stanza: LogStanza };
+
+/** What a rotation covers, made ready for many questions. */
+export class Coverage {
+  readonly #rotation: Rotation;
+  readonly #logs = new Set<string>();
+  // Directory, then stem: a name has fewer beginnings than a directory may have logs.
+  readonly #byStem = new Map<string, Map<string, Named[]>>();
+
+  constructor(rotation: Rotation) {
+    this.#rotation = rotation;
+    for (const stanza of rotation.stanzas) {
+      for (const log of stanza.logs) {
+        this.#logs.add(log);
+        const { directory, stem } = nameScheme(stanza.settings, log);
+        const stems = this.#byStem.get(directory) ?? new Map<string, Named[]>();
+        this.#byStem.set(directory, stems);
+        stems.set(stem, [...(stems.get(stem) ?? []), { log, stanza }]);
+      }
+    }
+  }
+
+  /** Whether the path is a log of a stanza, would be one if it existed, or is a generation. */
+  has(path: string): boolean {
+    return this.#logs.has(path) || this.generation(path) !== null || coveredBy(this.#rotation, path) !== null;
+  }
+
+  /** The log whose generation this path is by its name, or null. */
+  generation(path: string): Generation | null {
+    const name = baseOf(path);
+    const stems = this.#byStem.get(directoryOf(path));
+    if (stems === undefined) return null;
+    for (let end = name.length - 1; end > 0; end--) {
+      for (const { log, stanza } of stems.get(name.slice(0, end)) ?? []) {
+        const compressed = log === path ? null : kindOf(stanza, log, name);
+        if (compressed !== null) return { log, place: stanza.place, compressed };
+      }
+    }
+    return null;
+  }
+
+  /** Every stanza that has a pattern for this path, in reading order. */
+  stanzasFor(path: string): LogStanza[] {
+    return this.#rotation.stanzas.filter((stanza) =>
+      stanza.patterns.some((pattern) => pattern === path || matchPath(pattern, path)),
+    );
+  }
+}
+
+// Whether the name is that of a compressed generation, of a plain one, or (null) of none.
+function kindOf({ settings }: LogStanza, log: string, name: string): boolean | null {
+  const scheme = nameScheme(settings, log);
+  for (const compressed of [false, true]) {
+    const suffix = compressed ? scheme.compressExt : "";
+    const matcher = generationMatcher(scheme, dateFormatOf(settings), suffix);
+    if (matcher.indexOf(name) !== null || matcher.dateOf(name) !== null) return compressed;
+  }
+  return null;
+}
+
+/** The generations of the logs of one stanza that are there, log by log; none for a log that is not. */
+export function generationsOf(
+  stanza: LogStanza,
+  logs: readonly string[],
+  listings: Listings,
+): { readonly log: FileFact; readonly generations: readonly FileFact[] }[] {
+  return inventory(stanza, logs, new Map(), listings).flatMap(({ log, generations }) =>
+    log === null ? [] : [{ log, generations }],
+  );
+}
 
 export type UncoveredLog = {
   readonly path: string;
@@ -30,15 +116,6 @@ const COMPRESSED = /\.(gz|bz2|xz|zst|Z|zip|lz4)$/;
 // systemd-journald keeps its own files in bounds.
 const JOURNAL = /\.journal~?$/;
 
-/** The first stanza with a pattern or a log that covers this path, or null. */
-export function coveredBy(rotation: Rotation, path: string): LogStanza | null {
-  return (
-    rotation.stanzas.find(
-      (stanza) => stanza.logs.includes(path) || stanza.patterns.some((pattern) => matchPath(pattern, path)),
-    ) ?? null
-  );
-}
-
 /**
  * Files that no stanza covers, the largest first.
  * @param roots directories to walk, without following links or leaving their file system's files
@@ -56,7 +133,7 @@ export async function uncoveredLogs(
   for (const writer of openForWriting((path) => looksLikeLog(path) && !virtual(path))) {
     if (underRoot(writer.path) || writer.append) writers.set(writer.path, writer);
   }
-  const covered = new Covered(rotation);
+  const covered = new Coverage(rotation);
   const found = new Map<string, UncoveredLog>();
   const consider = (path: string, sizeBytes: number, writer: Writer | undefined): void => {
     if (sizeBytes < leastBytes || JOURNAL.test(path) || covered.has(path)) return;
@@ -100,41 +177,5 @@ function* filesUnder(root: string): Generator<string> {
       if (entry.isDirectory() && depth < MAX_DEPTH) todo.push({ path: child, depth: depth + 1 });
       else if (entry.isFile()) yield child;
     }
-  }
-}
-
-// Answers quickly whether a path is a log of a stanza or a generation of one.
-class Covered {
-  readonly #rotation: Rotation;
-  readonly #logs: Set<string>;
-  readonly #byDirectory = new Map<string, { stanza: LogStanza; log: string }[]>();
-
-  constructor(rotation: Rotation) {
-    this.#rotation = rotation;
-    this.#logs = new Set(rotation.stanzas.flatMap((stanza) => stanza.logs));
-    for (const stanza of rotation.stanzas) {
-      for (const log of stanza.logs) {
-        const { directory } = nameScheme(stanza.settings, log);
-        const here = this.#byDirectory.get(directory) ?? [];
-        here.push({ stanza, log });
-        this.#byDirectory.set(directory, here);
-      }
-    }
-  }
-
-  has(path: string): boolean {
-    return this.#logs.has(path) || this.#isGeneration(path) || coveredBy(this.#rotation, path) !== null;
-  }
-
-  #isGeneration(path: string): boolean {
-    const name = baseOf(path);
-    return (this.#byDirectory.get(directoryOf(path)) ?? []).some(({ stanza, log }) => {
-      const scheme = nameScheme(stanza.settings, log);
-      if (!name.startsWith(scheme.stem)) return false;
-      return ["", scheme.compressExt].some((suffix) => {
-        const matcher = generationMatcher(scheme, dateFormatOf(stanza.settings), suffix);
-        return matcher.indexOf(name) !== null || matcher.dateOf(name) !== null;
-      });
-    });
   }
 }
