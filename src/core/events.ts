@@ -62,7 +62,25 @@ export type Scan = {
   readonly distinct: number;
   /** Why this is a scan, with the numbers: `4 of 4 first contacts failed, ratio 256 over 99`. */
   readonly reason: string;
+  /** A tool whose habits most of the probes show: `nmap`. Anybody can imitate them, so it is a hint and no proof. */
+  readonly hint?: string;
   /** The evidence, oldest first, at most a few dozen. */
+  readonly probes: readonly Probe[];
+};
+
+/** Many sources, none of which did enough to be called a scanner, that together walk through the ports of this host. */
+export type DistributedScan = {
+  readonly firstAt: string;
+  readonly lastAt: string;
+  /** Distinct sources, estimated; each of them may be forged. */
+  readonly sources: number;
+  /** Distinct ports that they tried. */
+  readonly ports: number;
+  /** First contacts in all: about as many as ports, because they hardly overlap. */
+  readonly contacts: number;
+  readonly reason: string;
+  readonly hint?: string;
+  /** The last of the evidence, oldest first, each probe with its own source. */
   readonly probes: readonly Probe[];
 };
 
@@ -71,8 +89,8 @@ export type Verdict = {
   readonly source: Address;
   /** The address or prefix a block would cover. */
   readonly target: string;
-  readonly action: "ignore" | "watch" | "block";
-  /** Block time in milliseconds; 0 unless `action` is `block`. */
+  readonly action: "ignore" | "watch" | "throttle" | "block";
+  /** How long, in milliseconds; 0 unless `action` is `throttle` or `block`. */
   readonly forMs: number;
   readonly mode: Mode;
   readonly because: string;
@@ -97,6 +115,8 @@ export type EventBody =
   | { type: "config.rejected"; faults: readonly ConfigFault[] }
   | { type: "config.faulty"; faults: readonly ConfigFault[] }
   | { type: "scan.detected"; scan: Scan }
+  // About a pattern: it accuses no source, so nobody is blocked for it.
+  | { type: "scan.distributed"; scan: DistributedScan }
   | { type: "packets.lost"; count: number; where: "ring" | "queue" }
   | { type: "sources.evicted"; count: number; because: string }
   | { type: "scans.withheld"; count: number; because: string }
@@ -106,8 +126,17 @@ export type EventBody =
   | { type: "log.shrank"; path: string; fromBytes: number; toBytes: number }
   | { type: "log.silent"; path: string; lastAt: string; quietMs: number; usualLongestMs: number }
   | { type: "verdict.reached"; verdict: Verdict }
-  // `via` names the backend that confirmed it: `nftables`.
-  | { type: "block.applied"; target: string; until: string; because: string; findingId: string; via?: string }
+  | {
+      type: "block.applied";
+      target: string;
+      until: string;
+      because: string;
+      findingId: string;
+      /** The backend that confirmed it: `nftables`. */
+      via?: string;
+      /** The target may still open a few connections a minute. */
+      throttled?: true;
+    }
   | { type: "block.failed"; target: string; why: string; mend: string; findingId: string }
   | { type: "block.lifted"; target: string; cause: LiftCause; packetsStopped: number }
   | {

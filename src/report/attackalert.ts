@@ -37,6 +37,11 @@ export function attackAlerts(event: Event, maxPorts = PORTS_PER_SCAN): AttackAle
       const host = showable(event.scan.source);
       return [{ at: event.scan.firstAt, text: `attackalert: Scan from host: ${host}/${host}` }];
     }
+    case "scan.distributed": {
+      const { sources, ports } = event.scan;
+      const text = `attackalert: Distributed scan from about ${sources} hosts to ${ports} ports`;
+      return [{ at: event.scan.lastAt, text }];
+    }
     case "verdict.reached": {
       const { verdict } = event;
       if (verdict.guardrail !== undefined) {
@@ -48,13 +53,14 @@ export function attackAlerts(event: Event, maxPorts = PORTS_PER_SCAN): AttackAle
         return [{ at: event.at, text }];
       }
       // In block mode the line waits for `block.applied`: a decision is not yet a block.
-      if (verdict.action !== "block" || verdict.mode !== "observe") return [];
-      const text = `attackalert: Host ${showable(verdict.target)} would have been blocked (observe mode): ${brief(verdict.because)}`;
+      if (verdict.action === "ignore" || verdict.mode !== "observe") return [];
+      const done = verdict.action === "throttle" ? "slowed down" : "blocked";
+      const text = `attackalert: Host ${showable(verdict.target)} would have been ${done} (observe mode): ${brief(verdict.because)}`;
       return [{ at: event.at, text }];
     }
     case "block.applied": {
       const via = event.via === undefined ? "" : ` via ${brief(event.via)}`;
-      const text = `attackalert: Host ${showable(event.target)} has been blocked${via} until ${syslogStamp(event.until)}`;
+      const text = `attackalert: Host ${showable(event.target)} has been ${event.throttled === true ? "slowed down" : "blocked"}${via} until ${syslogStamp(event.until)}`;
       return [{ at: event.at, text }];
     }
     case "block.failed": {

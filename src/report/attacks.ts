@@ -191,7 +191,8 @@ function scanNote(scan: Scan, times: number): string {
     scan.grade === "proven" ? "the source is proven by a handshake" : "the source address could be forged";
   const again = times > 1 ? `, reported ${grouped(times)} times as it grew` : "";
   const when = span(scan.firstAt, scan.lastAt);
-  return `${widthOf(scan)}, ${when}${again}; ${proven}; ${cut(showable(scan.reason), 300)}`;
+  const hint = scan.hint === undefined ? "" : `; looks like ${showable(scan.hint)}, a hint and no proof`;
+  return `${widthOf(scan)}, ${when}${again}; ${proven}${hint}; ${cut(showable(scan.reason), 300)}`;
 }
 
 function widthOf(scan: Scan): string {
@@ -212,11 +213,11 @@ function widthOf(scan: Scan): string {
 function actionNote(action: EventBody): string | null {
   switch (action.type) {
     case "block.applied":
-      return `blocked because ${cut(showable(action.because), 300)}`;
+      return `${action.throttled === true ? "slowed down" : "blocked"} because ${cut(showable(action.because), 300)}`;
     case "block.failed":
       return `not blocked; mend: ${cut(showable(action.mend), 300)}`;
     case "verdict.reached":
-      return action.verdict.action === "block" && action.verdict.mode === "observe"
+      return action.verdict.forMs > 0 && action.verdict.mode === "observe"
         ? `telltale only observes: with blocking on, this would have lasted ${formatDuration(action.verdict.forMs)}`
         : null;
     default:

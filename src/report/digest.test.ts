@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import type { Event } from "../core/events.ts";
 import { digest, empty } from "./digest.ts";
-import { busyHour, everyType, HOSTILE, line, scan, stamped, verdict } from "./fixtures/events.ts";
+import { busyHour, everyType, HOSTILE, line, probe, scan, stamped, verdict } from "./fixtures/events.ts";
 import { SLICES } from "./tally.ts";
 import type { DigestInput, SectionKey } from "./types.ts";
 
@@ -316,6 +316,30 @@ test("tells of the time in which nobody watched, but not of a quick restart", ()
   assert.match(entries[0]!.lines[0]!, /nobody watched for 30m until Nov 22 19:40:00: SIGTERM/);
   const crash = section([stamped(start, "19:10:00"), stamped(start, "19:11:00")], "blind")!;
   assert.match(crash.entries[0]!.lines[0]!, /without having stopped cleanly/);
+});
+
+test("a pattern of many sources is one attack, at its widest, and says that it accuses nobody", () => {
+  const distributed = (ports: number) =>
+    stamped({
+      type: "scan.distributed",
+      scan: {
+        firstAt: "2026-11-22T19:00:00.000Z",
+        lastAt: "2026-11-22T19:05:00.000Z",
+        sources: ports,
+        ports,
+        contacts: ports,
+        reason: `${ports} first contacts of about ${ports} sources went to ${ports} different ports`,
+        hint: "zmap",
+        probes: [probe("192.0.2.7", 8_080)],
+      },
+    });
+  const { entries } = section([distributed(128), distributed(1_024)], "attacks")!;
+  assert.equal(entries.length, 1);
+  assert.match(entries[0]!.lines[0]!, /attackalert: Distributed scan from about 1024 hosts to 1024 ports$/);
+  assert.match(entries[0]!.notes.join("\n"), /reported 2 times as it grew/);
+  assert.match(entries[0]!.notes.join("\n"), /held against no single source/);
+  assert.match(entries[0]!.notes.join("\n"), /looks like zmap, a hint and no proof/);
+  assert.match(entries[0]!.notes.join("\n"), /ports among them: 8080/);
 });
 
 test("counts only new ports of a growing scan into the chart", () => {

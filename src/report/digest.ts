@@ -3,6 +3,7 @@
 import { formatDuration } from "../core/duration.ts";
 import type { Event, Layer } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
+import { attackAlerts, logLine } from "./attackalert.ts";
 import { attackEntries } from "./attacks.ts";
 import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
 import { diskWorry, isPressing } from "./disks/decide.ts";
@@ -16,6 +17,9 @@ const DEFAULT_MAX_LINES = 100;
 
 // One text of ours with a stranger's part in it: long enough for a path and an error, short enough for a screen.
 const MAX_TEXT = 500;
+
+// Of a pattern of many sources, so many ports as an example.
+const SPREAD_PORTS = 12;
 
 // Room for a logrotate stanza.
 const MAX_MEND_LINES = 16;
@@ -81,13 +85,32 @@ function attacksContent(input: DigestInput, max: number): Content {
   const attacks = attackEntries(input.events, input.host, input.pid, max);
   const cracking = foldLines(linesOf(input.events, "cracking"), max);
   return {
-    entries: [...attacks.entries, ...cracking.entries],
+    entries: [...distributedEntries(input), ...attacks.entries, ...cracking.entries],
     leftOut: {
       entries: attacks.leftOut.entries + cracking.leftOut.entries,
       events: attacks.leftOut.events + cracking.leftOut.events,
     },
     abridged: attacks.abridged || cracking.abridged,
   };
+}
+
+/** The widest pattern of many sources; it is told again as it grows. */
+function distributedEntries({ events, host, pid }: DigestInput): Entry[] {
+  const found = events.filter((event) => event.type === "scan.distributed");
+  const [first] = found;
+  if (first === undefined) return [];
+  const widest = found.reduce((a, b) => (b.scan.ports > a.scan.ports ? b : a));
+  const { scan } = widest;
+  const again = found.length > 1 ? `, reported ${found.length} times as it grew` : "";
+  const ports = [...new Set(scan.probes.map(({ port }) => port))].slice(0, SPREAD_PORTS);
+  const notes = [
+    `${shown(scan.reason)}, ${span(scan.firstAt, scan.lastAt)}${again}`,
+    "a pattern, held against no single source: their addresses could be forged",
+    ...(scan.hint === undefined ? [] : [shown(`looks like ${scan.hint}, a hint and no proof`)]),
+    ...(ports.length === 0 ? [] : [`ports among them: ${ports.join(", ")}`]),
+  ];
+  const lines = attackAlerts(widest).map((alert) => logLine(alert, host, pid));
+  return [{ lines, notes, count: found.length, firstAt: first.at, lastAt: found.at(-1)!.at }];
 }
 
 function linesOf(events: readonly Event[], layer: Layer): FoundLine[] {

@@ -65,6 +65,8 @@ function said(event: EventBody): Said {
       return say("config", "warn", faultText(event.faults));
     case "scan.detected":
       return say("scan", "alarm", scanText(event));
+    case "scan.distributed":
+      return say("scan", "alarm", `distributed: ${event.scan.reason}${hinted(event.scan.hint)}`);
     case "packets.lost":
       return say("packets", "warn", `${counted(event.count, "packet")} lost in the ${event.where}`);
     case "sources.evicted":
@@ -100,7 +102,7 @@ function said(event: EventBody): Said {
       return say(
         "block",
         "good",
-        `${event.target} blocked${via} until ${syslogStamp(event.until)}: ${event.because}`,
+        `${event.target} ${event.throttled === true ? "slowed down" : "blocked"}${via} until ${syslogStamp(event.until)}: ${event.because}`,
       );
     }
     case "block.failed":
@@ -174,7 +176,12 @@ function scanText({ scan }: Extract<EventBody, { type: "scan.detected" }>): stri
   const ports = [...new Set(scan.probes.map((probe) => probe.port))];
   const named = ports.slice(0, PORTS).join(", ");
   const seen = named === "" ? grouped(scan.distinct) : `${grouped(scan.distinct)} so far, first ${named}`;
-  return `${scan.source} ${name} (${scan.shape}, ${scan.grade}): ${seen}: ${scan.reason}`;
+  return `${scan.source} ${name} (${scan.shape}, ${scan.grade}): ${seen}: ${scan.reason}${hinted(scan.hint)}`;
+}
+
+/** A tool's habits can be imitated, and every reader of the line must know. */
+function hinted(hint: string | undefined): string {
+  return hint === undefined ? "" : ` (looks like ${hint}: a hint, no proof)`;
 }
 
 function verdictSaid(verdict: Extract<EventBody, { type: "verdict.reached" }>["verdict"]): Said {
@@ -185,10 +192,14 @@ function verdictSaid(verdict: Extract<EventBody, { type: "verdict.reached" }>["v
       `${verdict.source} is protected (${verdict.guardrail}): ${verdict.because}`,
     );
   }
-  if (verdict.action !== "block")
+  if (verdict.action !== "block" && verdict.action !== "throttle")
     return say("verdict", "plain", `${verdict.action} ${verdict.source}: ${verdict.because}`);
   const lasting = `for ${formatDuration(verdict.forMs)}`;
   return verdict.mode === "observe"
-    ? say("verdict", "warn", `would block ${verdict.target} ${lasting} (observe mode): ${verdict.because}`)
-    : say("verdict", "alarm", `block ${verdict.target} ${lasting}: ${verdict.because}`);
+    ? say(
+        "verdict",
+        "warn",
+        `would ${verdict.action} ${verdict.target} ${lasting} (observe mode): ${verdict.because}`,
+      )
+    : say("verdict", "alarm", `${verdict.action} ${verdict.target} ${lasting}: ${verdict.because}`);
 }

@@ -34,7 +34,7 @@ export function totalsOf(events: readonly Event[], blindSpots: number): Totals {
 // blocking would make.
 function isDeniedBlock(event: Extract<Event, { type: "verdict.reached" }>): boolean {
   const { mode, action, guardrail } = event.verdict;
-  return mode === "observe" && action === "block" && guardrail === undefined;
+  return mode === "observe" && (action === "block" || action === "throttle") && guardrail === undefined;
 }
 
 /** Probes and blocks in equal slices of the period, oldest first. */

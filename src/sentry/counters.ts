@@ -20,6 +20,8 @@ export type Counters = {
   refused: { [reason: string]: number };
   /** Scans told. */
   scans: number;
+  /** Patterns of many sources told. */
+  distributed: number;
 };
 
 /** All zero. */
@@ -37,5 +39,6 @@ export function newCounters(): Counters {
     impossibleSources: 0,
     refused: Object.fromEntries(REFUSALS.slice(1).map((reason) => [reason, 0])),
     scans: 0,
+    distributed: 0,
   };
 }

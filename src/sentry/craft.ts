@@ -13,6 +13,10 @@ export type Craft = {
   /** TCP flags, ICMP type or SCTP chunk type; a SYN unless said otherwise. */
   readonly flags?: number;
   readonly hops?: number;
+  /** TCP sequence number and window, IPv4 identification; 0 unless said otherwise. */
+  readonly sequence?: number;
+  readonly window?: number;
+  readonly identification?: number;
   readonly sent?: boolean;
   readonly atMs?: number;
   readonly interfaceIndex?: number;
@@ -47,8 +51,10 @@ function craftTransport(protocol: number, wanted: Craft): Uint8Array {
   view.setUint16(0, wanted.sourcePort ?? 40_000);
   view.setUint16(2, wanted.port ?? 0);
   if (protocol === PROTOCOL.tcp) {
+    view.setUint32(4, wanted.sequence ?? 0);
     bytes[12] = 5 << 4;
     bytes[13] = wanted.flags ?? 2;
+    view.setUint16(14, wanted.window ?? 0);
   } else if (protocol === PROTOCOL.udp) view.setUint16(4, size);
   else bytes[12] = wanted.flags ?? 1;
   return bytes;
@@ -59,6 +65,7 @@ function wrapIpv4(payload: Uint8Array, protocol: number, wanted: Craft): Uint8Ar
   const view = new DataView(bytes.buffer);
   bytes[0] = 0x45;
   view.setUint16(2, bytes.length);
+  view.setUint16(4, wanted.identification ?? 0);
   bytes[8] = wanted.hops ?? 64;
   bytes[9] = protocol;
   bytes.set(bytesOfAddress(wanted.source), 12);

@@ -50,6 +50,10 @@ export function emptyPacket(): Packet {
     sent: false,
     atMs: 0,
     interfaceIndex: 0,
+    networkAt: 0,
+    transportAt: 0,
+    payloadBytes: 0,
+    hint: 0,
   };
 }
 
@@ -65,6 +69,7 @@ export function decode(frame: Frame, packet: Packet): number {
   packet.targetPort = 0;
   packet.flags = 0;
   packet.window = 0;
+  packet.hint = 0;
   packet.tiny = false;
   packet.options = false;
   let type = frame.etherType;
@@ -107,6 +112,7 @@ function decodeIpv4(b: Uint8Array, at: number, end: number, wireEnd: number, pac
   if (totalLength < headerLength || at + totalLength > wireEnd) return BAD_LENGTH;
   const fragment = half(b, at + 6);
   packet.family = 4;
+  packet.networkAt = at;
   packet.options = headerLength > 20;
   packet.source0 = word(b, at + 12);
   packet.target0 = word(b, at + 16);
@@ -127,6 +133,7 @@ function decodeIpv6(b: Uint8Array, at: number, end: number, wireEnd: number, pac
   const claimedEnd = at + 40 + payload;
   if (claimedEnd > wireEnd) return BAD_LENGTH;
   packet.family = 6;
+  packet.networkAt = at;
   packet.source0 = word(b, at + 8);
   packet.source1 = word(b, at + 12);
   packet.source2 = word(b, at + 16);
@@ -186,6 +193,8 @@ function decodeTransport(
 ): number {
   const claimed = claimedEnd - at;
   const kept = Math.min(end, claimedEnd) - at;
+  packet.transportAt = at;
+  packet.payloadBytes = claimed;
   switch (packet.protocol) {
     case 6:
       if (claimed < 20) {

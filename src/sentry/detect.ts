@@ -5,6 +5,7 @@
 // settled. Time plays no part within a month, so a slow scan adds up like a fast one. Pure.
 import type { EvidenceGrade, Scan } from "../core/events.ts";
 import { isAmbiguous } from "./classify.ts";
+import { DEFAULT_SPREAD, type SpreadThresholds } from "./spread.ts";
 import { KIND } from "./types.ts";
 
 export type Thresholds = {
@@ -20,6 +21,12 @@ export type Thresholds = {
   readonly escalateAt: readonly number[];
   /** A known scanner that is still at it is told again after this time. */
   readonly repeatMs: number;
+  /** Live connections that speak for a crowd behind one address. */
+  readonly crowd: number;
+  /** Different contacts, as bits of 32, after which an IPv6 /48 counts as scanning as a whole. */
+  readonly siteBits: number;
+  readonly siteFadeMs: number;
+  readonly spread: SpreadThresholds;
 };
 
 export const DEFAULT_THRESHOLDS: Thresholds = {
@@ -34,6 +41,13 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   forgetMs: 30 * 86_400_000,
   // Default blocks last ten minutes; whoever goes on after an hour deserves a second look whatever became of them.
   repeatMs: 3_600_000,
+  // A NAT, a proxy or a monitoring host holds this many at a time; a scanner lets go at once.
+  crowd: 8,
+  // 20 of 32 bits: about 31 different ports.
+  siteBits: 20,
+  // Counted by the day: the telephones of a town err, too.
+  siteFadeMs: 86_400_000,
+  spread: DEFAULT_SPREAD,
 };
 
 /** How much one failure, or success, moves the likelihood ratio: .8/.2 of the paper. */
@@ -42,9 +56,6 @@ export const STEP = 4;
 // The same port on another address of this host is what a browser does that tries all the addresses of a name; ACK and
 // FIN|ACK also come from connections that this host has forgotten. Both count, but take six instead of four.
 const DOUBTFUL_WEIGHT = 0.6;
-
-// Many live connections to what is served speak for a crowd behind one address: a NAT, a proxy, a monitoring host.
-const CROWD = 8;
 
 /** What one failed first contact weighs, in steps. */
 export function weightOf(kind: number, portTriedElsewhere: boolean): number {
@@ -82,7 +93,7 @@ export function judge(trial: Trial, thresholds: Thresholds): Judgement {
     failures += weightOf(kind, tried.has(port));
     tried.add(port);
   }
-  const successes = trial.connectedPorts + (trial.connections >= CROWD ? 1 : 0);
+  const successes = trial.connectedPorts + (trial.connections >= thresholds.crowd ? 1 : 0);
   const score = failures - successes;
   const ratio = STEP ** score;
   return {

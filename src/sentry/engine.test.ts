@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { type Address, PrefixSet, parseAddress, parsePrefix } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Scan } from "../core/events.ts";
+import type { DistributedScan, Scan } from "../core/events.ts";
 import { type Craft, craft } from "./craft.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
@@ -300,6 +300,26 @@ test("a swarm that all asks for one closed port is no scan", (t) => {
       b.send({ source: at(`198.51.100.${peer}`), port: 6881, protocol: again % 2 === 0 ? 6 : 17 });
   }
   assert.equal(b.scans.length, 0);
+});
+
+test("two hundred sources that try a port each, no port twice, are told as one pattern and none is accused", (t) => {
+  const patterns: DistributedScan[] = [];
+  const b = bench(t, { onDistributed: (scan) => patterns.push(scan) });
+  for (let i = 0; i < 200; i++) b.send({ source: at(`198.51.100.${i}`), port: 1_000 + i });
+  assert.equal(b.scans.length, 0);
+  assert.equal(patterns.length, 1);
+  const [scan] = patterns;
+  assert.equal(scan!.ports, 128);
+  assert.equal(scan!.probes.length, 32);
+  assert.equal(new Set(scan!.probes.map(({ source }) => source)).size, 32);
+  assert.equal(b.engine.counters.distributed, 1);
+});
+
+test("peers that come back to ports this host used for its own connections are no pattern", (t) => {
+  const patterns: DistributedScan[] = [];
+  const b = bench(t, { onDistributed: (scan) => patterns.push(scan) });
+  for (let i = 0; i < 250; i++) b.send({ source: at(`198.51.100.${i}`), port: 40_000 + i });
+  assert.deepEqual([b.scans.length, patterns.length], [0, 0]);
 });
 
 test("ports of services that restart are no evidence for ten minutes", (t) => {

@@ -2,8 +2,9 @@
 // recordings share it; it touches no socket, and time comes with the packets or from the clock it is given.
 import type { Address, PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Scan } from "../core/events.ts";
-import { classify, isImpossible, nameFlags } from "./classify.ts";
+import { formatDuration } from "../core/duration.ts";
+import type { DistributedScan, Scan } from "../core/events.ts";
+import { classify, isAmbiguous, isImpossible, nameFlags } from "./classify.ts";
 import { Conversations } from "./conversations.ts";
 import { newCounters } from "./counters.ts";
 import { decode, emptyPacket, REFUSALS } from "./decode.ts";
@@ -16,8 +17,9 @@ import {
   type Thresholds,
   weightOf,
 } from "./detect.ts";
-import { probeOf } from "./evidence.ts";
+import { distributedScanOf, scanOf } from "./evidence.ts";
 import { finish, mix } from "./hash.ts";
+import { hintOf } from "./hints.ts";
 import { ephemeralPorts, type Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { numberContacts, readSuspects, saveSuspects, wordsOfSource } from "./memory.ts";
@@ -27,6 +29,7 @@ import { PrefixMatcher } from "./prefixes.ts";
 import { type KeptPacket, Recorder } from "./recorder.ts";
 import { estimate, mark, type Record, Scanners } from "./scanners.ts";
 import { hasPorts, Served } from "./served.ts";
+import { Spread, type SpreadFinding } from "./spread.ts";
 import { CALM, PAROLE, SCANNER, Suspects } from "./suspects.ts";
 import { type Frame, KIND, type Packet, PROTOCOL } from "./types.ts";
 
@@ -47,6 +50,8 @@ export type EngineOptions = {
   readonly nameOf: (interfaceIndex: number) => string;
   /** A scan to be told. Returns false when it could not be told now; it is offered again at the next probe. */
   readonly onScan: (scan: Scan) => boolean;
+  /** A pattern of many sources to be told. */
+  readonly onDistributed?: (scan: DistributedScan) => void;
   /** Called with each scan told and the packets kept of it; nothing is kept without it. */
   readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
   /** Called for a target that is not ours; true when our addresses were read anew and it is worth asking again. */
@@ -71,12 +76,13 @@ export class Engine {
   readonly #conversations: Conversations;
   readonly #served: Served;
   readonly #neighbourhoods: Neighbourhoods;
+  readonly #spread: Spread;
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
   readonly #packet: Packet = emptyPacket();
   readonly #recorder: Recorder | null;
   #frame: Frame | null = null;
-  readonly #ephemeralFirst = ephemeralPorts()[0];
+  readonly #ephemeral = ephemeralPorts();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -85,7 +91,8 @@ export class Engine {
     this.suspects = new Suspects(options.maxStateBytes, options.seed);
     this.#conversations = new Conversations(options.seed);
     this.#served = new Served(options);
-    this.#neighbourhoods = new Neighbourhoods(options.seed);
+    this.#neighbourhoods = new Neighbourhoods(options.seed, this.#thresholds);
+    this.#spread = new Spread(this.#thresholds.spread, this.#thresholds.repeatMs, options.seed);
     this.#recorder = options.onEvidence === undefined ? null : new Recorder();
     this.#ignore = new PrefixMatcher(options.ignore);
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
@@ -267,9 +274,11 @@ export class Engine {
       );
       suspects.touch(entry, packet.atMs);
       if (bits < this.#thresholds.weakBits) return;
+      packet.hint = hintOf(this.#frame!, packet);
       suspects.addContact(entry, target, kind, packet);
       const shape = kind === KIND.ping ? "sweep" : "vertical";
-      this.#accuse(entry, shape, `${bits} of 32 bits of weak evidence within ten minutes`);
+      const within = formatDuration(this.#thresholds.weakFadeMs);
+      this.#accuse(entry, shape, `${bits} of 32 bits of weak evidence within ${within}`);
     } else {
       const elsewhere = found >= 0 && suspects.hasPortElsewhere(found, packet.targetPort);
       const entry = this.#note(found, kind, target);
@@ -279,7 +288,27 @@ export class Engine {
       const hash = contactHash(target, packet.targetPort, packet.protocol);
       if (suspects.state(entry) !== SCANNER && this.#neighbourhoods.isScanning(packet, hash))
         this.#accuse(entry, "vertical", "one of several networks of its /48 that scan together");
+      this.#watchSpread(entry, kind, target);
     }
+  }
+
+  /**
+   * Adds a stranger's contact to what strangers do together. Ports that this host takes for its own connections are left
+   * out: peers of its own programs come back to those.
+   */
+  #watchSpread(entry: number, kind: number, target: number): void {
+    const packet = this.#packet;
+    const [first, last] = this.#ephemeral;
+    if (!hasPorts(packet.protocol) || isAmbiguous(kind)) return;
+    if (packet.targetPort >= first && packet.targetPort <= last) return;
+    const found = this.#spread.add(packet, target, kind, this.suspects.contactCount(entry));
+    if (found !== null) this.#tellSpread(found);
+  }
+
+  #tellSpread(finding: SpreadFinding): void {
+    this.counters.distributed++;
+    const { locals, nameOf } = this.#options;
+    this.#options.onDistributed?.(distributedScanOf(finding, this.#packet.atMs, locals, nameOf));
   }
 
   /** Looks again at everything held against a source, asking the kernel, and accuses it if that still is enough. */
@@ -319,21 +348,16 @@ export class Engine {
 
   #tell(entry: number, record: Record, reason: string): boolean {
     const packet = this.#packet;
-    const contacts = this.suspects.contacts(entry);
+    const { locals, nameOf } = this.#options;
     const source = this.#sourceOf(entry);
-    const interfaceName = this.#options.nameOf(this.suspects.interfaceIndex(entry));
-    const scan: Scan = {
-      source,
-      shape: record.shape,
-      grade: record.proven ? "proven" : "spoofable",
-      firstAt: new Date(this.suspects.firstAtMs(entry)).toISOString(),
-      lastAt: new Date(packet.atMs).toISOString(),
-      distinct: Math.max(contacts.length, estimate(record)),
-      reason,
-      probes: contacts.map((contact) =>
-        probeOf(source, this.#options.locals.addressOf(contact.target), contact, interfaceName),
-      ),
-    };
+    const scan = scanOf(
+      this.suspects,
+      entry,
+      record,
+      { source, reason, lastAtMs: packet.atMs },
+      locals,
+      nameOf,
+    );
     const told = this.#options.onScan(scan);
     if (told) {
       this.counters.scans++;
@@ -362,6 +386,7 @@ export class Engine {
 
   #note(found: number, kind: number, target: number): number {
     const entry = found >= 0 ? found : this.#claim();
+    this.#packet.hint = hintOf(this.#frame!, this.#packet);
     this.suspects.addContact(entry, target, kind, this.#packet);
     this.suspects.touch(entry, this.#packet.atMs);
     return entry;
@@ -376,7 +401,7 @@ export class Engine {
   #isWeak(kind: number): boolean {
     const packet = this.#packet;
     if (kind === KIND.ping) return true;
-    return kind === KIND.udp && packet.sourcePort < 1_024 && packet.targetPort >= this.#ephemeralFirst;
+    return kind === KIND.udp && packet.sourcePort < 1_024 && packet.targetPort >= this.#ephemeral[0];
   }
 }
 

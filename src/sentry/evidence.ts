@@ -1,12 +1,78 @@
-// Puts a probe into the words in which it is told: what the engine keeps in numbers becomes addresses and names.
+// Puts findings into the words in which they are told: what the engine keeps in numbers becomes addresses and names.
 import type { Address } from "../core/address.ts";
-import type { Probe } from "../core/events.ts";
+import type { DistributedScan, Probe, Scan } from "../core/events.ts";
 import { nameFlags } from "./classify.ts";
-import type { Contact } from "./suspects.ts";
+import { commonHint } from "./hints.ts";
+import { addressOfWords, type LocalAddresses } from "./local.ts";
+import { estimate, type Record } from "./scanners.ts";
+import type { SpreadFinding } from "./spread.ts";
+import type { Contact, Suspects } from "./suspects.ts";
 import { KIND, KINDS, PROTOCOL } from "./types.ts";
 
+type NameOf = (interfaceIndex: number) => string;
+
+/** A known scanner with what is kept of it. */
+export function scanOf(
+  suspects: Suspects,
+  entry: number,
+  record: Record,
+  told: { readonly source: Address; readonly reason: string; readonly lastAtMs: number },
+  locals: LocalAddresses,
+  nameOf: NameOf,
+): Scan {
+  const { source, reason, lastAtMs } = told;
+  const contacts = suspects.contacts(entry);
+  const interfaceName = nameOf(suspects.interfaceIndex(entry));
+  const hint = commonHint(contacts);
+  return {
+    source,
+    shape: record.shape,
+    grade: record.proven ? "proven" : "spoofable",
+    firstAt: new Date(suspects.firstAtMs(entry)).toISOString(),
+    lastAt: new Date(lastAtMs).toISOString(),
+    distinct: Math.max(contacts.length, estimate(record)),
+    reason,
+    ...(hint !== "" && { hint }),
+    probes: contacts.map((contact) =>
+      probeOf(source, locals.addressOf(contact.target), contact, interfaceName),
+    ),
+  };
+}
+
+/** A pattern of many sources with the last of its contacts. */
+export function distributedScanOf(
+  { ports, sources, contacts, firstAtMs, sample }: SpreadFinding,
+  lastAtMs: number,
+  locals: LocalAddresses,
+  nameOf: NameOf,
+): DistributedScan {
+  const hint = commonHint(sample);
+  return {
+    firstAt: new Date(firstAtMs).toISOString(),
+    lastAt: new Date(lastAtMs).toISOString(),
+    sources,
+    ports,
+    contacts,
+    reason: `${contacts} first contacts of about ${sources} sources went to ${ports} different ports`,
+    ...(hint !== "" && { hint }),
+    probes: sample.map((contact) =>
+      probeOf(
+        addressOfWords(contact.family, ...contact.source),
+        locals.addressOf(contact.target),
+        contact,
+        nameOf(contact.interfaceIndex),
+      ),
+    ),
+  };
+}
+
 /** The probe as events carry it. */
-export function probeOf(source: Address, target: Address, contact: Contact, interfaceName: string): Probe {
+function probeOf(
+  source: Address,
+  target: Address,
+  contact: Pick<Contact, "port" | "protocol" | "kind" | "flags" | "atMs">,
+  interfaceName: string,
+): Probe {
   const kind = KINDS[contact.kind] || "protocol";
   return {
     at: new Date(contact.atMs).toISOString(),

@@ -45,7 +45,7 @@ export function saveSuspects(suspects: Suspects, locals: LocalAddresses): string
       lastAtMs: suspects.lastAtMs(entry),
       contacts: suspects
         .contacts(entry)
-        .map((contact) => ({ ...contact, target: locals.addressOf(contact.target) })),
+        .map(({ hint: _, ...contact }) => ({ ...contact, target: locals.addressOf(contact.target) })),
     };
   });
   return JSON.stringify({ version: VERSION, sources });
@@ -92,7 +92,8 @@ function readContact(value: unknown, family: 4 | 6): SavedContact | null {
 export function numberContacts(source: SavedSource, locals: LocalAddresses): Contact[] {
   return source.contacts.flatMap((contact) => {
     const target = locals.number(contact.target as Address);
-    return target < 0 ? [] : [{ ...contact, target }];
+    // Hints are told while they are fresh and not written down.
+    return target < 0 ? [] : [{ ...contact, target, hint: 0 }];
   });
 }
 

@@ -1,6 +1,7 @@
 // Watches over IPv6 /48s, because a site has 65,536 /64s to itself and can spread a scan over them, one probe each. A /48
 // may also hold a whole town's telephones, so it takes many more contacts than one source does; after that, whoever in
 // it probes at all is told at once.
+import type { Thresholds } from "./detect.ts";
 import { bitsIn, finish, mix } from "./hash.ts";
 import type { Packet } from "./types.ts";
 
@@ -13,17 +14,16 @@ const BITS = 2;
 const SINCE_S = 3;
 const SCANNING = 4;
 
-// 20 of 32 bits: about 31 different ports.
-const LEAST_BITS = 20;
-// Counted by the day: the telephones of a town err, too.
-const FADE_S = 86_400;
-
 export class Neighbourhoods {
   readonly #words = new Uint32Array(GROUPS * WAYS * WORDS);
   readonly #seed: number;
+  readonly #leastBits: number;
+  readonly #fadeS: number;
 
-  constructor(seed: number) {
+  constructor(seed: number, { siteBits, siteFadeMs }: Pick<Thresholds, "siteBits" | "siteFadeMs">) {
     this.#seed = seed;
+    this.#leastBits = siteBits;
+    this.#fadeS = siteFadeMs / 1_000;
   }
 
   /**
@@ -36,13 +36,13 @@ export class Neighbourhoods {
     const words = this.#words;
     const nowS = Math.floor(packet.atMs / 1_000);
     const at = this.#find(packet.source0, packet.source1 & 0xffff_0000, nowS);
-    if (nowS - words[at + SINCE_S]! > FADE_S) {
+    if (nowS - words[at + SINCE_S]! > this.#fadeS) {
       words[at + BITS] = 0;
       words[at + SCANNING] = 0;
       words[at + SINCE_S] = nowS;
     }
     words[at + BITS]! |= 1 << (hash & 31);
-    if (bitsIn(words[at + BITS]!) >= LEAST_BITS) words[at + SCANNING] = 1;
+    if (bitsIn(words[at + BITS]!) >= this.#leastBits) words[at + SCANNING] = 1;
     return words[at + SCANNING] === 1;
   }
 

@@ -2,7 +2,7 @@
 // itself in a first pass: a port that answered a SYN with SYN|ACK, or a datagram with a datagram, is served.
 import type { Address, PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Scan } from "../core/events.ts";
+import type { DistributedScan, Scan } from "../core/events.ts";
 import type { Counters } from "./counters.ts";
 import { decode, emptyPacket } from "./decode.ts";
 import type { Thresholds } from "./detect.ts";
@@ -25,6 +25,7 @@ export type ReplayOptions = {
   readonly thresholds?: Partial<Thresholds>;
   readonly maxStateBytes?: number;
   readonly onScan: (scan: Scan) => void;
+  readonly onDistributed?: (scan: DistributedScan) => void;
   readonly onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void;
 };
 
@@ -57,6 +58,7 @@ export function replay(options: ReplayOptions): Counters {
     // Nobody attacks a recording's hash tables, and the same recording always gives the same scans.
     seed: 1,
     onEvidence: options.onEvidence,
+    onDistributed: options.onDistributed,
     nameOf: (index) => `if${index}`,
     onScan: (scan) => {
       options.onScan(scan);

@@ -125,6 +125,7 @@ class LiveSentry implements Sentry {
       seed: randomInt(2 ** 32),
       nameOf: (index) => this.#source.nameOf(index),
       onScan: (scan) => this.#tellScan(scan),
+      onDistributed: (scan) => this.#tell({ type: "scan.distributed", scan }),
       onEvidence: options.onEvidence,
       onOrdinary: () => this.#writeFilterSoon(),
       onForeign: () => this.#readAddresses(),

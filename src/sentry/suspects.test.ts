@@ -75,11 +75,16 @@ test("evidence keeps its times, kinds and flags", () => {
   const suspects = new Suspects(1 << 16, 1);
   const startMs = 1_795_378_300_858.25;
   const entry = suspects.claim(from(1, { atMs: startMs }));
-  suspects.addContact(entry, 65_535, KIND.flags, from(1, { atMs: startMs, targetPort: 65_535, flags: 0xff }));
+  suspects.addContact(
+    entry,
+    65_535,
+    KIND.flags,
+    from(1, { atMs: startMs, targetPort: 65_535, flags: 0xff, hint: 1 }),
+  );
   suspects.addContact(entry, 0, KIND.udp, from(1, { atMs: startMs + 86_400_000 * 40, protocol: 17 }));
   assert.deepEqual(suspects.contacts(entry), [
-    { port: 65_535, protocol: 6, kind: KIND.flags, flags: 255, target: 65_535, atMs: startMs },
-    { port: 22, protocol: 17, kind: KIND.udp, flags: 0, target: 0, atMs: startMs + 86_400_000 * 40 },
+    { port: 65_535, protocol: 6, kind: KIND.flags, flags: 255, hint: 1, target: 65_535, atMs: startMs },
+    { port: 22, protocol: 17, kind: KIND.udp, flags: 0, hint: 0, target: 0, atMs: startMs + 86_400_000 * 40 },
   ]);
 });
 

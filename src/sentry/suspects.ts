@@ -23,7 +23,7 @@ const COUNT = 10;
 const INTERFACE = 11;
 const WEAK_BITS = 12;
 const WEAK_AT_S = 13;
-const CONTACT = 14; // three words each: port and kind, target and flags, milliseconds after the first
+const CONTACT = 14; // three words each: port and kind, target with hint and flags, milliseconds after the first
 
 export const CALM = 0;
 export const SCANNER = 1;
@@ -37,6 +37,8 @@ export type Contact = {
   readonly flags: number;
   readonly target: number;
   readonly atMs: number;
+  /** Index into HINTS. */
+  readonly hint: number;
 };
 
 export class Suspects {
@@ -173,7 +175,7 @@ export class Suspects {
     const at = entry + CONTACT + (count % CONTACTS) * 3;
     const port = packet.targetPort;
     words[at] = ((port << 16) | (packet.protocol << 8) | kind) >>> 0;
-    words[at + 1] = ((target << 16) | packet.flags) >>> 0;
+    words[at + 1] = ((target << 16) | (packet.hint << 8) | packet.flags) >>> 0;
     words[at + 2] = offsetMs(packet.atMs - this.firstAtMs(entry));
     if (count < 0xffff) words[entry + COUNT] = words[entry + COUNT]! + 1;
   }
@@ -186,7 +188,7 @@ export class Suspects {
     for (const [i, contact] of kept.entries()) {
       const at = entry + CONTACT + i * 3;
       words[at] = ((contact.port << 16) | (contact.protocol << 8) | contact.kind) >>> 0;
-      words[at + 1] = ((contact.target << 16) | contact.flags) >>> 0;
+      words[at + 1] = ((contact.target << 16) | (contact.hint << 8) | contact.flags) >>> 0;
       words[at + 2] = offsetMs(contact.atMs - firstAtMs);
     }
     words[entry + COUNT] = (words[entry + COUNT]! & 0xff00_0000) | kept.length;
@@ -206,6 +208,7 @@ export class Suspects {
         protocol: (a >>> 8) & 0xff,
         kind: a & 0xff,
         target: b >>> 16,
+        hint: (b >>> 8) & 0xff,
         flags: b & 0xff,
         atMs: this.firstAtMs(entry) + this.#words[at + 2]!,
       });

@@ -47,6 +47,13 @@ export type Packet = {
   sent: boolean;
   atMs: number;
   interfaceIndex: number;
+  /** Where the network and the transport header begin in the frame's bytes. */
+  networkAt: number;
+  transportAt: number;
+  /** Length of the transport header and what follows it, as the network header claims. */
+  payloadBytes: number;
+  /** Index into HINTS, filled in for probes that are kept. */
+  hint: number;
 };
 
 /** Kinds by number, in the order of ProbeKind; index 0 means "no probe". */

@@ -40,6 +40,10 @@ function explainAddress(settings: Settings, target: string, json: boolean): numb
         `${event.at.slice(0, 10)} ${eventLine(event, { colour: wantsColour(process.stdout), width: 0 })}\n`,
       );
       if (event.type !== "scan.detected") continue;
+      if (event.scan.hint !== undefined)
+        process.stdout.write(
+          `             looks like ${showable(event.scan.hint)}: a hint from header fields that anybody can write\n`,
+        );
       for (const probe of event.scan.probes) {
         const flags = probe.flags === undefined ? "" : ` flags ${probe.flags}`;
         process.stdout.write(

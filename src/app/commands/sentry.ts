@@ -67,6 +67,7 @@ function recorded(
       ...watched(settings),
       ...evidence,
       onScan: (scan) => void say({ type: "scan.detected", scan }, scan.lastAt),
+      onDistributed: (scan) => void say({ type: "scan.distributed", scan }, scan.lastAt),
     });
     const unknown = skipped.count === 0 ? "" : `, ${skipped.count / 2} of a link type that is not known`;
     process.stderr.write(

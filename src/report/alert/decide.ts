@@ -39,6 +39,7 @@ export const QUIET: AlertState = { events: [], unlisted: 0, openedMs: null, sent
 export function isUrgent(event: Event): boolean {
   switch (event.type) {
     case "scan.detected":
+    case "scan.distributed":
     case "block.applied":
     case "block.failed":
     case "log.shrank":
