@@ -55,6 +55,12 @@ export class Bus {
     return event;
   };
 
+  /** Takes what happened in another process, stamped when it did. Bound as `emit` is. */
+  readonly forward = (event: Event): void => {
+    this.#enqueue(event);
+    this.#tell(event);
+  };
+
   /** Tells the listeners of events that the caller has stored itself. */
   publish(events: readonly Event[]): void {
     for (const event of events) this.#tell(event);

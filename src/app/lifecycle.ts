@@ -6,6 +6,7 @@ import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
 import { changesBetween } from "./changes.ts";
 import type { PartContext, PartDefinition, RunningPart } from "./part.ts";
+import type { Powers } from "./powers.ts";
 import { type Repetition, repeat } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 import { TOPOLOGY } from "./topology.ts";
@@ -32,6 +33,7 @@ export type StatusRow = { readonly part: Part; readonly lines: readonly string[]
 export class Guard {
   readonly bus: Bus;
   readonly #clock: Clock;
+  readonly #powers: Powers;
   readonly #parts: PartState[];
   #settings: Settings;
   #store: Store;
@@ -41,7 +43,8 @@ export class Guard {
   #busy: Promise<unknown> = Promise.resolve();
   #stopping = false;
 
-  constructor(settings: Settings, clock: Clock) {
+  constructor(settings: Settings, clock: Clock, powers: Powers) {
+    this.#powers = powers;
     this.#settings = settings;
     this.#clock = clock;
     this.bus = new Bus(settings.host, clock);
@@ -174,7 +177,13 @@ export class Guard {
   }
 
   #context(): PartContext {
-    return { settings: this.#settings, store: this.#store, bus: this.bus, clock: this.#clock };
+    return {
+      settings: this.#settings,
+      store: this.#store,
+      bus: this.bus,
+      clock: this.#clock,
+      powers: this.#powers,
+    };
   }
 
   async #startPart(part: PartState): Promise<void> {

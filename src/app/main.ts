@@ -30,6 +30,8 @@ async function main(argv: readonly string[], calledAs: string): Promise<number> 
     process.stdout.write(`telltale ${VERSION}\n`);
     return 0;
   }
+  // The guard's own jobs; nobody types this.
+  if (name === "job") return (await import("./jobs.ts")).runJob(rest[0]);
   const ownFace = FACES[name];
   if (ownFace !== undefined) return (await ownFace()).main(rest);
   const command = COMMANDS.find((known) => known.name === name);

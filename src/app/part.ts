@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Part } from "../core/events.ts";
 import type { Store } from "../store/store.ts";
 import type { Bus } from "./bus.ts";
+import type { Powers } from "./powers.ts";
 import type { Settings } from "./settings.ts";
 
 export type PartContext = {
@@ -10,6 +11,7 @@ export type PartContext = {
   readonly store: Store;
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly powers: Powers;
 };
 
 export type RunningPart = {

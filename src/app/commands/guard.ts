@@ -5,6 +5,7 @@ import { showable } from "../../core/hostile.ts";
 import { eventLine } from "../../report/eventline.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { Guard } from "../lifecycle.ts";
+import { ownPowers } from "../powers.ts";
 import { gatherSettings } from "../settings.ts";
 import { statusBlock } from "../status.ts";
 import { wantsColour, widthOf } from "../terminal.ts";
@@ -22,7 +23,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const json = values["json"] === true;
   const out = process.stdout;
   const settings = gatherSettings(configFile, block);
-  const guard = new Guard(settings, systemClock);
+  const guard = new Guard(settings, systemClock, ownPowers());
 
   const show = (event: Event): void => {
     if (!json && isEcho(event)) return;

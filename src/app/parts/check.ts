@@ -27,7 +27,7 @@ export const checkPart: PartDefinition = {
   name: "check",
   stillRuns: "scan detection, rotation and reports go on",
   async start(context: PartContext) {
-    const { settings, store, bus, clock } = context;
+    const { settings, store, bus, clock, powers } = context;
     const { config } = settings;
     if (!config.check.enabled) return { off: "check.enabled = false" };
     const sources = findLogSources(config);
@@ -41,6 +41,7 @@ export const checkPart: PartDefinition = {
     }
     if (sources.faults.length > 0) bus.emit({ type: "config.faulty", faults: sources.faults });
 
+    const isOwn = ownLines(powers.ownPids);
     const echoes = new EchoFilter();
     const severalSources = sources.journal || logs.length > 1;
     const silences = new SilenceWatch(heartbeatsFrom(store.marks.get(HEARTBEATS_MARK)));
@@ -93,6 +94,7 @@ export const checkPart: PartDefinition = {
         from: "end",
         commit,
         emit: bus.emit,
+        ...(powers.openLog !== null && { openForUs: powers.openLog }),
       }),
     ];
     let journal = "";
@@ -126,12 +128,11 @@ export const checkPart: PartDefinition = {
 // What the guard prints goes to the journal when systemd runs it, and what it finds there it prints: its own lines are
 // left out, or the first finding would be told for ever. Only as the program's name in the header: what strangers get into
 // a message must not hide it.
-const OWN_LINE = new RegExp(
-  `^(?:\\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d|\\d{4}-\\d\\d-\\d\\dT\\S+) \\S+ telltale\\[${process.pid}\\]: `,
-);
-
-function isOwn(line: Uint8Array): boolean {
-  return OWN_LINE.test(Buffer.from(line.subarray(0, MAX_HEADER_BYTES)).toString("latin1"));
+function ownLines(pids: readonly number[]): (line: Uint8Array) => boolean {
+  const own = new RegExp(
+    `^(?:\\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d|\\d{4}-\\d\\d-\\d\\dT\\S+) \\S+ telltale\\[(?:${pids.join("|")})\\]: `,
+  );
+  return (line) => own.test(Buffer.from(line.subarray(0, MAX_HEADER_BYTES)).toString("latin1"));
 }
 
 // Where rotation puts a log's generations, when that is not beside it (olddir): lines that were not read yet lie there.

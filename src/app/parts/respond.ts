@@ -1,11 +1,11 @@
 // Scans become verdicts and, in block mode, blocks.
+import type { ConfigFault } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
 import { Responder } from "../../respond/responder.ts";
-import { makeBackend } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
-import { allowedBy, factsReader } from "../protected.ts";
+import { allowList } from "../protected.ts";
 import { markMode } from "../reporting.ts";
 
 // How soon a lift by another process is known here.
@@ -14,16 +14,22 @@ const FOLLOW_MS = 500;
 export const respondPart: PartDefinition = {
   name: "respond",
   stillRuns: "scans are detected and reported, but nobody is blocked; blocks in force stay",
-  async start({ settings, store, bus, clock }: PartContext) {
+  async start({ settings, store, bus, clock, powers }: PartContext) {
     const { respond } = settings.config;
-    const facts = factsReader();
+    const { facts } = powers;
+    const allow = allowList(settings, store, {
+      remember: true,
+      onChange: (allowed) => responder.setAllow(allowed),
+      onFault: (entry, why) =>
+        void bus.emit({ type: "config.faulty", faults: [unusableEntry(settings.configFile, entry, why)] }),
+    });
     const responder = new Responder({
       mode: settings.mode,
       blockMs: respond.block_for,
       maxPerMinute: respond.max_blocks_per_minute,
       maxInForce: respond.max_blocks,
-      allow: allowedBy(settings),
-      backend: settings.mode === "block" ? makeBackend(settings) : new RecordBackend(),
+      allow: allow.current,
+      backend: settings.mode === "block" ? powers.backend(settings) : new RecordBackend(),
       tripwire: respond.kernel
         ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
         : false,
@@ -32,9 +38,11 @@ export const respondPart: PartDefinition = {
       emit: bus.emit,
       clock,
     });
+    allow.start();
     try {
       await responder.restore();
     } catch (error) {
+      allow.close();
       await responder.close();
       throw error;
     }
@@ -91,14 +99,26 @@ export const respondPart: PartDefinition = {
           unread.length === 0 ? "" : `; could not read ${unread.map(({ what }) => what).join(", ")}`;
         return [
           responder.describe(),
-          `never blocked: ${guards.length + settings.allow.length} addresses and networks (${[...never, ...(settings.allow.length > 0 ? ["allow list"] : [])].join(", ")})${missing}`,
+          `never blocked: ${guards.length + allow.guards.length} addresses and networks (${[...never, ...(allow.guards.length > 0 ? ["allow list"] : [])].join(", ")})${missing}`,
         ];
       },
       stop: async () => {
         clearInterval(follow);
         unsubscribe();
+        allow.close();
         await responder.close();
       },
     };
   },
 };
+
+function unusableEntry(file: string, entry: string, why: string): ConfigFault {
+  return {
+    file,
+    line: 0,
+    key: "respond.allow",
+    message: `"${entry}" ${why}`,
+    mend: "see whether the name is right and DNS answers; telltale guardrails shows what is protected now",
+    consequence: "what it last resolved to stays protected for a week",
+  };
+}

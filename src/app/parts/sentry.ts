@@ -1,7 +1,6 @@
 // Packets become probes, probes become scans.
 import { PrefixSet, parsePrefix } from "../../core/address.ts";
 import { startSentry } from "../../sentry/sentry.ts";
-import { openCapture } from "../../sources/packets/capture.ts";
 import { keepMark } from "../marks.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { repeat } from "../schedule.ts";
@@ -13,13 +12,13 @@ const MEMORY_MARK = "sentry.memory";
 export const sentryPart: PartDefinition = {
   name: "sentry",
   stillRuns: "logs are read and rotated; scans are not seen",
-  async start({ settings, store, bus, clock }: PartContext) {
+  async start({ settings, store, bus, clock, powers }: PartContext) {
     const { sentry: keys } = settings.config;
     if (!keys.enabled) return { off: "sentry.enabled = false" };
     const saved = store.marks.get(MEMORY_MARK);
     const sentry = startSentry(
       {
-        openCapture,
+        openCapture: await powers.capture(),
         interfaces: keys.interfaces,
         loopback: keys.loopback,
         tripwirePorts: settings.tripwires,

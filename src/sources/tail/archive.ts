@@ -6,6 +6,7 @@ import type { Compression, Generation } from "./generations.ts";
 import { lastBytes, type Take } from "./incarnation.ts";
 import { isOpen, openLog } from "./open-log.ts";
 import { type SplitOptions, splitLines } from "./split.ts";
+import type { LogSurroundings } from "./surroundings.ts";
 
 export type Archive = Generation & { readonly compression: Compression };
 
@@ -27,9 +28,9 @@ export async function readArchive(
   spot: Spot | null,
   options: SplitOptions,
   take: Take,
-  stopping: () => boolean,
+  { stopping, openForUs }: Pick<LogSurroundings, "openForUs" | "stopping">,
 ): Promise<ArchiveResult> {
-  const opened = await openLog(archive.path);
+  const opened = await openLog(archive.path, openForUs);
   if (!isOpen(opened)) return "gone";
   try {
     if (opened.inode !== archive.inode || opened.device !== archive.device) return "gone";

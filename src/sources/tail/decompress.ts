@@ -2,18 +2,18 @@
 // programs, given an open file and no shell.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { FileHandle } from "node:fs/promises";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { MissingPartError } from "../../core/errors.ts";
 import type { Compression } from "./generations.ts";
+import type { LogHandle } from "./open-log.ts";
 
 /**
  * What the file holds, piece by piece; the handle stays open. Throws when the data is damaged, and MissingPartError
  * when its program is not installed.
  */
 export async function* decompressed(
-  handle: FileHandle,
+  handle: LogHandle,
   compression: Compression,
 ): AsyncGenerator<Buffer, void, undefined> {
   if (compression === "xz" || compression === "bzip2") {
@@ -33,7 +33,7 @@ export async function* decompressed(
 }
 
 async function* byProgram(
-  handle: FileHandle,
+  handle: LogHandle,
   program: "xz" | "bzip2",
 ): AsyncGenerator<Buffer, void, undefined> {
   const child = spawn(program, ["-dc"], { stdio: [handle.fd, "pipe", "pipe"] });

@@ -7,12 +7,14 @@ import type { CursorShelf, Follower } from "../types.ts";
 import { CommitError, type LineBatch } from "./batch.ts";
 import { FollowedLog } from "./followed-log.ts";
 import { CHUNK_BYTES } from "./incarnation.ts";
+import type { OpenForUs } from "./open-log.ts";
 import type { LogSurroundings } from "./surroundings.ts";
 import { FolderWatch } from "./watch.ts";
 
 export type { Follower } from "../types.ts";
 export type { LineBatch } from "./batch.ts";
 export type { FileCursor } from "./cursor.ts";
+export type { OpenForUs } from "./open-log.ts";
 
 export type FollowFilesOptions = {
   readonly paths: readonly string[];
@@ -29,6 +31,8 @@ export type FollowFilesOptions = {
   readonly maxLineBytes?: number;
   /** Further folders that hold generations of a log (logrotate's `olddir`). */
   readonly generationFolders?: (path: string) => readonly string[];
+  /** Opens a log that this process may not open, where its folder is open to it. */
+  readonly openForUs?: OpenForUs;
   readonly clock?: Clock;
   /** The safety net below inotify, in milliseconds; 5,000. */
   readonly pollEveryMs?: number;
@@ -74,6 +78,7 @@ class FileFollower implements Follower {
       clock: options.clock ?? systemClock,
       maxLineBytes: Math.min(Math.max(1, options.maxLineBytes ?? 64 * 1024), MAX_LINE_BYTES),
       generationFolders: options.generationFolders ?? (() => []),
+      openForUs: options.openForUs,
       isFollowed: (path) => this.#logs.has(path),
       stopping: () => this.#stopping,
     };

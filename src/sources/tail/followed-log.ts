@@ -137,7 +137,7 @@ export class FollowedLog {
   /** Opens what was written after the last incarnation: an earlier generation we never saw, or the log itself. */
   async #openNext(): Promise<"more" | "idle"> {
     // The log first, the generations after it: what is rotated away in between is then among the generations.
-    const opened = await openLog(this.path);
+    const opened = await openLog(this.path, this.#around.openForUs);
     const next = await orClose(opened, () => this.#nextGeneration());
     if (next !== undefined && !(isOpen(opened) && sameFile(opened, next))) {
       if (isOpen(opened)) await opened.handle.close();
@@ -200,7 +200,7 @@ export class FollowedLog {
       else this.#last = next;
       return;
     }
-    const opened = await openLog(next.path);
+    const opened = await openLog(next.path, this.#around.openForUs);
     if (isOpen(opened)) {
       // Another file than the one listed: rotated again in between, so look again.
       if (!sameFile(opened, next)) {
@@ -267,7 +267,7 @@ export class FollowedLog {
     const here = await this.#here();
     if (here !== null && sameFile(here, spot)) {
       // As nearly always: it grew, and that is all. No need to look at what else is in the folder.
-      const opened = await openLog(this.path);
+      const opened = await openLog(this.path, this.#around.openForUs);
       this.#current = isOpen(opened) ? await Incarnation.resume(opened, spot) : null;
       if (this.#current !== null) return;
     }
@@ -314,6 +314,7 @@ export class FollowedLog {
         here: await this.#here(),
         generations,
         tell: (unreadable) => this.#tell(unreadable),
+        openForUs: this.#around.openForUs,
         readArchive: async (archive, spot) => {
           const read = await this.#readArchive(archive, spot, take);
           return read === "unreadable" ? "other" : read;
@@ -351,7 +352,7 @@ export class FollowedLog {
 
   async #readArchive(archive: Archive, spot: Spot | null, take: Take): Promise<ArchiveResult | "unreadable"> {
     try {
-      return await readArchive(archive, spot, this.#split(true), take, this.#around.stopping);
+      return await readArchive(archive, spot, this.#split(true), take, this.#around);
     } catch (error) {
       if (error instanceof CommitError || error instanceof StoppedError) throw error;
       const mend =

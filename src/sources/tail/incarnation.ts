@@ -1,8 +1,7 @@
 // One open file that is, or was, a log: reads on from a place, and notices when the file under that place is no
 // longer the one it knew.
-import type { FileHandle } from "node:fs/promises";
 import { beginsWith, type Fingerprint, fingerprint, HEAD_BYTES, NEAR_BYTES, type Spot } from "./cursor.ts";
-import { factsOf, type OpenedLog, orClose } from "./open-log.ts";
+import { factsOf, type LogHandle, type OpenedLog, orClose } from "./open-log.ts";
 import { type SplitOptions, splitLines } from "./split.ts";
 
 /** Lines with the place after them; what `take` throws stops the reading, and the place is not advanced. */
@@ -30,7 +29,7 @@ export class Incarnation {
   readonly path: string;
   readonly device: string;
   readonly inode: string;
-  readonly #handle: FileHandle;
+  readonly #handle: LogHandle;
   #offset: number;
   #cut: boolean;
   #head: Buffer;
@@ -205,7 +204,7 @@ export function lastBytes(before: Buffer, chunk: Buffer): Buffer {
   return Buffer.concat([before.subarray(Math.max(0, before.length + chunk.length - NEAR_BYTES)), chunk]);
 }
 
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+async function readAt(handle: LogHandle, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {

@@ -4,7 +4,7 @@ import type { Archive, ArchiveResult } from "./archive.ts";
 import { fingerprint, type Spot } from "./cursor.ts";
 import { byAge, type Generation, sameFile } from "./generations.ts";
 import { Incarnation } from "./incarnation.ts";
-import { type FileFacts, isOpen, openLog, type Unreadable } from "./open-log.ts";
+import { type FileFacts, isOpen, type OpenForUs, openLog, type Unreadable } from "./open-log.ts";
 
 export type Located =
   /** An open file, at the place. */
@@ -23,6 +23,8 @@ export type Search = {
   readonly here: FileFacts | null;
   readonly generations: readonly Generation[];
   readonly tell: (unreadable: Unreadable) => void;
+  /** Opens for us what we may not open. */
+  readonly openForUs: OpenForUs | undefined;
   /** Reads an archive; tells what cannot be read and answers "other" for it. */
   readonly readArchive: (archive: Archive, spot: Spot) => Promise<ArchiveResult>;
 };
@@ -38,7 +40,7 @@ export async function locate(spot: Spot, search: Search): Promise<Located> {
   // The oldest first: should two fit, nothing is lost.
   const alike = spot.head.bytes === 0 ? [] : [...recent.map(({ path }) => path), log];
   for (const path of [...(inPlace ? [log] : []), ...same, ...alike]) {
-    const incarnation = await openAt(path, spot, search.tell);
+    const incarnation = await openAt(path, spot, search);
     if (incarnation !== null) return { in: "file", incarnation };
   }
   if (spot.head.bytes === 0) return nowhere;
@@ -58,7 +60,7 @@ export async function locate(spot: Spot, search: Search): Promise<Located> {
 export async function locateDrain(spot: Spot, search: Search): Promise<Incarnation | "archive" | "nowhere"> {
   for (const generation of search.generations) {
     if (generation.compression !== null || !sameFile(generation, spot)) continue;
-    const incarnation = await openAt(generation.path, spot, search.tell);
+    const incarnation = await openAt(generation.path, spot, search);
     if (incarnation !== null) return incarnation;
   }
   if (spot.head.bytes === 0) return "nowhere";
@@ -74,13 +76,13 @@ async function isShorterCopy(generation: Generation, spot: Spot, search: Search)
   }
   if (generation.sizeBytes >= spot.offset) return false;
   const beginning = { ...spot, offset: 0, near: fingerprint(new Uint8Array()) };
-  const incarnation = await openAt(generation.path, beginning, search.tell);
+  const incarnation = await openAt(generation.path, beginning, search);
   await incarnation?.close();
   return incarnation !== null;
 }
 
-async function openAt(path: string, spot: Spot, tell: Search["tell"]): Promise<Incarnation | null> {
-  const opened = await openLog(path);
+async function openAt(path: string, spot: Spot, { tell, openForUs }: Search): Promise<Incarnation | null> {
+  const opened = await openLog(path, openForUs);
   if (!isOpen(opened)) {
     if (opened !== null) tell(opened);
     return null;

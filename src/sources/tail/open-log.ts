@@ -1,9 +1,11 @@
 // Opens what stands at a log's path without ever blocking on it or being led elsewhere: a FIFO, a device or a
 // stranger's link in the place of a log is named, not read.
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, realpath } from "node:fs/promises";
+import { close, constants, createReadStream, fstat, read } from "node:fs";
+import { access, type FileHandle, lstat, open, realpath } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { describeError } from "../../core/errors.ts";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { describeError, MissingPartError } from "../../core/errors.ts";
 
 export type FileFacts = {
   readonly device: string;
@@ -12,18 +14,27 @@ export type FileFacts = {
   readonly mtimeMs: number;
 };
 
-export type OpenedLog = FileFacts & { readonly handle: FileHandle; readonly path: string };
+/** What reading a log takes of a file handle; a descriptor from another process has no more than this. */
+export type LogHandle = Pick<FileHandle, "close" | "createReadStream" | "fd" | "read" | "stat">;
+
+export type OpenedLog = FileFacts & { readonly handle: LogHandle; readonly path: string };
+
+/**
+ * Asks a process with more rights to open a log; the descriptor is ours then.
+ * Throws MissingPartError when that is refused.
+ */
+export type OpenForUs = (path: string) => Promise<number>;
 
 /** Why a log cannot be read, and what to do. */
 export type Unreadable = { readonly path: string; readonly why: string; readonly mend: string };
 
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_NOCTTY;
 
-/** Opens the log at `path`; null when there is none. */
-export async function openLog(path: string): Promise<OpenedLog | Unreadable | null> {
-  let handle: FileHandle | undefined;
+/** Opens the log at `path`, by itself where it may; null when there is none. */
+export async function openLog(path: string, openForUs?: OpenForUs): Promise<OpenedLog | Unreadable | null> {
+  let handle: LogHandle | undefined;
   try {
-    handle = await open(path, FLAGS);
+    handle = await openOrAsk(path, openForUs);
     const facts = await factsOf(handle);
     if (facts !== null) return { ...facts, handle, path };
     await handle.close();
@@ -36,12 +47,50 @@ export async function openLog(path: string): Promise<OpenedLog | Unreadable | nu
     await handle?.close();
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return null;
-    if (code === "ELOOP") return openLink(path);
+    if (code === "ELOOP") return openLink(path, openForUs);
+    if (error instanceof MissingPartError) return { path, why: error.message, mend: error.mend };
     if (code === "EACCES" || code === "EPERM") return denied(path);
     // What stands there may have no reader's side at all: a socket, a device that is not there.
     if (code === "ENXIO" || code === "ENODEV") return { path, why: "not a regular file", mend: "remove it" };
     return { path, why: describeError(error), mend: "look at the file system that holds the log" };
   }
+}
+
+// Only a file whose folder is open to us is asked for: without a look at the folder a rotation would go unnoticed, and
+// lines would be read twice.
+async function openOrAsk(path: string, openForUs: OpenForUs | undefined): Promise<LogHandle> {
+  try {
+    return await open(path, FLAGS);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (openForUs === undefined || (code !== "EACCES" && code !== "EPERM")) throw error;
+    if (!(await isInOpenFolder(path))) throw error;
+    return handleOf(await openForUs(path));
+  }
+}
+
+async function isInOpenFolder(path: string): Promise<boolean> {
+  try {
+    await Promise.all([lstat(path), access(dirname(path), constants.R_OK)]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const readFd = promisify(read);
+const statFd = promisify(fstat);
+const closeFd = promisify(close);
+
+// FileHandle has no way in for a descriptor that is open already.
+function handleOf(fd: number): LogHandle {
+  return {
+    fd,
+    read: readFd.bind(null, fd),
+    stat: statFd.bind(null, fd),
+    close: () => closeFd(fd),
+    createReadStream: (options: object) => createReadStream("", { ...options, fd }),
+  } as unknown as LogHandle;
 }
 
 /** Whether `opened` is an open log, and not a reason. */
@@ -60,7 +109,7 @@ export async function orClose<T>(opened: OpenedLog | Unreadable | null, work: ()
 }
 
 /** Identity, size and time of a regular file; null for anything else. */
-export async function factsOf(file: FileHandle | string): Promise<FileFacts | null> {
+export async function factsOf(file: LogHandle | string): Promise<FileFacts | null> {
   const stat =
     typeof file === "string" ? await lstat(file, { bigint: true }) : await file.stat({ bigint: true });
   if (!stat.isFile()) return null;
@@ -74,7 +123,7 @@ export async function factsOf(file: FileHandle | string): Promise<FileFacts | nu
 
 // A link is followed when root made it, or when its owner owns the file it leads to: then it shows its maker
 // nothing that he could not read (the kernel's own rule for links in shared folders).
-async function openLink(path: string): Promise<OpenedLog | Unreadable | null> {
+async function openLink(path: string, openForUs?: OpenForUs): Promise<OpenedLog | Unreadable | null> {
   try {
     const link = await lstat(path);
     const target = await realpath(path);
@@ -85,7 +134,7 @@ async function openLink(path: string): Promise<OpenedLog | Unreadable | null> {
         mend: `name ${target} in the list of logs if it is wanted, and remove the link`,
       };
     }
-    const opened = await openLog(target);
+    const opened = await openLog(target, openForUs);
     return opened === null || isOpen(opened) ? opened : { ...opened, path };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -3,6 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Emit } from "../../core/events.ts";
 import type { CursorShelf } from "../types.ts";
 import type { LineBatch } from "./batch.ts";
+import type { OpenForUs } from "./open-log.ts";
 
 export type LogSurroundings = {
   readonly cursors: CursorShelf;
@@ -12,6 +13,8 @@ export type LogSurroundings = {
   readonly maxLineBytes: number;
   /** Further folders where generations of this log may be (logrotate's `olddir`). */
   readonly generationFolders: (path: string) => readonly string[];
+  /** Opens for us what we may not open. */
+  readonly openForUs: OpenForUs | undefined;
   readonly isFollowed: (path: string) => boolean;
   /** Whether whoever reads was told to stop: an archive may take long. */
   readonly stopping: () => boolean;

@@ -1,0 +1,43 @@
+// What a part of the guard may need more rights for than reading a log takes. A guard in one process uses its own; the
+// listener of a split guard asks its warden. The parts know no difference.
+
+import type { Route } from "../report/types.ts";
+import type { Backend } from "../respond/backend.ts";
+import type { HostFacts } from "../respond/types.ts";
+import type { Capture, CaptureOptions } from "../sources/packets/capture.ts";
+import { openCapture } from "../sources/packets/capture.ts";
+import { makeBackend } from "./firewall.ts";
+import { factsReader } from "./protected.ts";
+import { routesOf } from "./reporting.ts";
+import type { RotationEars, RunningRotation } from "./rotation.ts";
+import { RotationKeeper } from "./rotation.ts";
+import type { Settings } from "./settings.ts";
+
+export type Powers = {
+  /** The processes whose lines in a log are the guard's own. */
+  readonly ownPids: readonly number[];
+  /** The firewall that the configuration names. */
+  backend(settings: Settings): Backend;
+  readonly facts: { current(): HostFacts };
+  /** The right to listen to packets, to be used once. Throws MissingPartError without it. */
+  capture(): Promise<(options: CaptureOptions) => Capture>;
+  /** Opens a log that this process may not open; null where nobody else could either. */
+  readonly openLog: ((path: string) => Promise<number>) | null;
+  /** Where reports go, by ways that work with this process's rights. */
+  routes(settings: Settings): Route[];
+  /** Throws MissingPartError when there is nothing to rotate by. */
+  rotation(settings: Settings, ears: RotationEars): Promise<RunningRotation>;
+};
+
+/** The rights that this process has by itself. */
+export function ownPowers(): Powers {
+  return {
+    ownPids: [process.pid],
+    backend: makeBackend,
+    facts: factsReader(),
+    capture: async () => openCapture,
+    openLog: null,
+    routes: routesOf,
+    rotation: (settings, ears) => RotationKeeper.start(settings, ears),
+  };
+}

@@ -1,0 +1,148 @@
+// Keeps one listener alive: starts it, watches whether it still answers, and starts it again when it has ended, after a
+// wait that grows while it keeps ending.
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import type { Clock } from "../core/clock.ts";
+import { closeDescriptor, descriptorChannel } from "../sys/descriptors.ts";
+import { waitBeforeStart } from "./backoff/decide.ts";
+import { Conversation, type Handlers } from "./server.ts";
+import type { Ask } from "./types.ts";
+
+/** Where the listener finds the two channels. */
+export const CHANNEL_FD = 3;
+export const DESCRIPTORS_FD = 4;
+
+export type SupervisorOptions = {
+  /** The program and its arguments, made anew for each start. */
+  readonly command: () => { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv };
+  readonly handlers: Handlers;
+  readonly clock: Clock;
+  /** A listener that was started again runs. */
+  readonly onBack: (afterMs: number) => void;
+  readonly onEnded: (why: string, nextInMs: number) => void;
+  readonly onRefused: (ask: Ask, why: string) => void;
+};
+
+// A listener may be busy for seconds (a report over 200,000 events); one that leaves three pings of five seconds each
+// unanswered hangs or was stopped.
+const PING_MS = 5_000;
+const MAX_UNANSWERED_PINGS = 3;
+// After the order to quit; the listener itself gives its parts 1.5 s.
+const QUIT_MS = 5_000;
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  #child: ChildProcess | null = null;
+  #conversation: Conversation | null = null;
+  #descriptors = -1;
+  #startedAtMs = 0;
+  #waitMs = 0;
+  #ended = Promise.resolve();
+  #restart: NodeJS.Timeout | undefined;
+  #ping: NodeJS.Timeout | undefined;
+  #unanswered = 0;
+  #verdict = "";
+  #starts = 0;
+  #stopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** The conversation with the listener that runs now, or null. */
+  get conversation(): Conversation | null {
+    return this.#conversation;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  start(): void {
+    const [here, there] = descriptorChannel();
+    const { argv, env } = this.#options.command();
+    const child = spawn(argv[0]!, argv.slice(1), {
+      stdio: ["ignore", "inherit", "inherit", "pipe", there],
+      env,
+      // A session of its own: ^C in the terminal is for the warden to answer.
+      detached: true,
+    });
+    closeDescriptor(there);
+    this.#child = child;
+    this.#descriptors = here;
+    this.#startedAtMs = this.#options.clock.monotonicMs();
+    this.#verdict = "";
+    this.#starts++;
+    this.#unanswered = 0;
+    this.#conversation = new Conversation({
+      channel: child.stdio[CHANNEL_FD] as Socket,
+      descriptors: here,
+      handlers: this.#options.handlers,
+      onRefused: this.#options.onRefused,
+      onMalformed: (why) => this.#kill(`it sent what no listener of telltale's sends (${why})`),
+    });
+    this.#ended = new Promise((resolve) => {
+      let over = false;
+      const end = (why: string) => {
+        if (over) return;
+        over = true;
+        this.#afterEnd(why);
+        resolve();
+      };
+      child.once("exit", (status, signal) =>
+        end(signal === null ? `it ended with status ${status}` : `it was ended by ${signal}`),
+      );
+      child.once("error", (error) => end(`it could not be started: ${error.message}`));
+    });
+    this.#ping = setInterval(() => this.#askForLife(), PING_MS);
+  }
+
+  /** The listener has said that everything runs. */
+  ready(): void {
+    if (this.#starts > 1) this.#options.onBack(this.#options.clock.monotonicMs() - this.#startedAtMs);
+  }
+
+  /** The listener has answered a ping. */
+  alive(): void {
+    this.#unanswered = 0;
+  }
+
+  /** Lets the listener end in order, and ends it if it does not. */
+  async stop(because: string): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    if (this.#child === null) return;
+    this.#conversation?.quit(because);
+    const late = setTimeout(() => this.#kill("it did not end when it was asked to"), QUIT_MS);
+    await this.#ended;
+    clearTimeout(late);
+  }
+
+  // A process that was stopped leaves pings unanswered; while this one was, none was sent, so none is missing.
+  #askForLife(): void {
+    if (this.#unanswered >= MAX_UNANSWERED_PINGS) {
+      this.#kill(`it had not answered for ${(MAX_UNANSWERED_PINGS * PING_MS) / 1_000} s and was killed`);
+      return;
+    }
+    this.#unanswered++;
+    this.#conversation?.tell({ tell: "ping" });
+  }
+
+  #kill(why: string): void {
+    if (this.#verdict === "") this.#verdict = why;
+    this.#child?.kill("SIGKILL");
+  }
+
+  #afterEnd(why: string): void {
+    clearInterval(this.#ping);
+    this.#conversation?.end();
+    this.#conversation = null;
+    closeDescriptor(this.#descriptors);
+    this.#child = null;
+    if (this.#stopping) return;
+    const { clock, onEnded } = this.#options;
+    this.#waitMs = waitBeforeStart(this.#waitMs, clock.monotonicMs() - this.#startedAtMs);
+    this.#restart = setTimeout(() => this.start(), this.#waitMs);
+    onEnded(this.#verdict || why, this.#waitMs);
+  }
+}
