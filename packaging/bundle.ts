@@ -17,7 +17,8 @@ const program = join(lib, "program");
 // small one loads little.
 await build({
   absWorkingDir: root,
-  entryPoints: ["src/app/main.ts"],
+  // A thread's program is a file of its own, beside those that start it.
+  entryPoints: { main: "src/app/main.ts", "squeeze-thread": "src/rotate/squeeze/thread.ts" },
   bundle: true,
   splitting: true,
   format: "esm",

@@ -5,6 +5,7 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { describeError } from "../core/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventBody } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
+import { keepYoungHeapSmall } from "../rotate/heap.ts";
 import { faultsMatter } from "../rotate/load.ts";
 import {
   loadRotation,
@@ -42,6 +43,7 @@ const DEBUG_WARNING =
 
 /** The face's door. */
 export function main(argv: readonly string[]): Promise<number> {
+  keepYoungHeapSmall();
   return runLogrotate(argv, standardOutput);
 }
 

@@ -5,7 +5,7 @@ import { directoryOf, joinPath, nameScheme } from "./names/match.ts";
 import type { LogStanza } from "./types.ts";
 
 // A plan with its journal line takes some ten kilobytes while it is being made.
-export const BATCH_LOGS = 512;
+export const BATCH_LOGS = 256;
 
 /** The logs of the stanza in batches, in order; one batch when they belong together. */
 export function batchesOf(stanza: LogStanza, logs: readonly string[]): readonly (readonly string[])[] {

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
-import { compressFile, gzipLevel } from "./compress.ts";
+import { compressFile } from "./compress.ts";
 import { Directories } from "./directories.ts";
+import { squeezeOf } from "./squeeze/squeeze.ts";
+import { SqueezeThreads } from "./squeeze/threads.ts";
 
 function scratch(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), "tt-gz-"));
@@ -15,15 +17,17 @@ function scratch(t: TestContext): string {
   return root;
 }
 
+const zstd = (...options: string[]) => ({ command: "/usr/bin/zstd", options });
 const gzip = (...options: string[]) => ({ command: "/bin/gzip", options });
 
-async function compress(root: string, content: Uint8Array, options = ["-6"]): Promise<Buffer> {
+async function compress(root: string, content: Uint8Array, by = gzip("-6")): Promise<Buffer> {
   using directories = new Directories();
+  await using threads = new SqueezeThreads(1);
   const from = join(root, "a");
   writeFileSync(from, content, { mode: 0o640 });
   utimesSync(from, 1_700_000_000, 1_700_000_000);
-  const work = { from, to: `${from}.gz`, with: gzip(...options), times: null, identity: null, stamp: "s" };
-  const { bytesIn } = await compressFile(work, directories);
+  const work = { from, to: `${from}.gz`, with: by, times: null, identity: null, stamp: "s" };
+  const { bytesIn } = await compressFile(work, directories, threads);
   assert.equal(bytesIn, content.length);
   const stat = statSync(`${from}.gz`);
   assert.deepEqual([stat.mode & 0o777, stat.mtimeMs], [0o640, 1_700_000_000_000]);
@@ -48,19 +52,36 @@ test("any bytes come back as they were", async (t) => {
   const root = scratch(t);
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 3_000 }), pickLevel, async (content, level) => {
-      assert.ok(gunzipSync(await compress(root, content, [level])).equals(content));
+      assert.ok(gunzipSync(await compress(root, content, gzip(level))).equals(content));
     }),
     { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 60) },
   );
 });
 const pickLevel = fc.constantFrom("-1", "-6", "-9");
 
-test("only plain gzip with a level is done here; anything else is the administrator's command", () => {
-  assert.equal(gzipLevel(gzip("-9")), 9);
-  assert.equal(gzipLevel(gzip()), 6);
-  assert.equal(gzipLevel(gzip("--best", "-n")), 9);
-  assert.equal(gzipLevel(gzip("--rsyncable")), null);
-  assert.equal(gzipLevel({ command: "/usr/local/bin/gzip", options: [] }), null);
+test("what zstd makes is made here, and read again by zstd itself", async (t) => {
+  const root = scratch(t);
+  if (spawnSync("zstd", ["--version"]).error !== undefined) return t.skip("needs zstd: apt install zstd");
+  for (const size of [0, 1, 4096, 4_194_304, 9_000_001]) {
+    const content = Buffer.alloc(size, `a line of a log, number ${size}\n`);
+    writeFileSync(join(root, "made.zst"), await compress(root, content, zstd("-3", "-T0", "-q")));
+    const read = spawnSync("zstd", ["-dc", join(root, "made.zst")], { maxBuffer: 20_000_000 });
+    assert.equal(read.status, 0, `${size}: ${read.stderr}`);
+    assert.ok(read.stdout.equals(content), String(size));
+  }
+});
+
+test("only plain gzip and zstd with a level are done here; anything else is the administrator's command", () => {
+  assert.deepEqual(squeezeOf(gzip("-9")), { method: "gzip", level: 9 });
+  assert.deepEqual(squeezeOf(gzip()), { method: "gzip", level: 6 });
+  assert.deepEqual(squeezeOf(gzip("--best", "-n")), { method: "gzip", level: 9 });
+  assert.deepEqual(squeezeOf(zstd("-19")), { method: "zstd", level: 19 });
+  assert.deepEqual(squeezeOf(zstd()), { method: "zstd", level: 3 });
+  assert.deepEqual(squeezeOf({ command: "zstd", options: ["-T4"] }), { method: "zstd", level: 3 });
+  for (const other of [gzip("--rsyncable"), zstd("--ultra", "-22"), zstd("--long=27"), zstd("--fast=3")])
+    assert.equal(squeezeOf(other), null);
+  for (const command of ["/usr/local/bin/gzip", "/opt/zstd", "pigz", "xz"])
+    assert.equal(squeezeOf({ command, options: [] }), null, command);
 });
 
 test("an interrupted compression leaves the file, and no part of another", async (t) => {
@@ -69,7 +90,7 @@ test("an interrupted compression leaves the file, and no part of another", async
   const content = Buffer.alloc(30_000_000, "line\n");
   writeFileSync(from, content);
   using directories = new Directories();
-  const stopping = new AbortController();
+  await using threads = new SqueezeThreads(1);
   const work = {
     from,
     to: `${from}.gz`,
@@ -77,10 +98,9 @@ test("an interrupted compression leaves the file, and no part of another", async
     times: null,
     identity: null,
     stamp: "s",
-    signal: stopping.signal,
   };
-  const running = compressFile(work, directories);
-  setImmediate(() => stopping.abort());
+  const running = compressFile(work, directories, threads);
+  setImmediate(() => threads.halt());
   await assert.rejects(running);
   assert.deepEqual(readdirSync(root), ["a"]);
   assert.ok(readFileSync(from).equals(content));

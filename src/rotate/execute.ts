@@ -1,5 +1,6 @@
 // Walks the plans of one stanza: scripts and renames in order, compression beside them. It decides nothing but what a failure
 // means: it ends the log's rotation, and with `sharedscripts` the rotation of all of the stanza's logs.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describeError } from "../core/errors.ts";
 import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
@@ -36,6 +37,9 @@ export type ExecuteContext = StepContext & {
   /** Set when a run that was cut short is being finished: what is over is passed by. */
   readonly replay: Replay | null;
 };
+
+// After so many logs whatever else waits in this process has its turn: signals, a console, compression that has ended.
+const LOGS_PER_TURN = 64;
 
 type Track = {
   readonly plan: LogPlan;
@@ -85,6 +89,7 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
   if (stanza.shared) pending.push(...(await walkShared(tracks, context)));
   else {
     for (const track of tracks) {
+      if (track.index % LOGS_PER_TURN === LOGS_PER_TURN - 1) await nextTurn();
       await walkOne(track, context);
       const after = walkAfter(track, context);
       if (runsCommands(track.plan.after)) await after;

@@ -86,7 +86,11 @@ export function finishPart(part: string, path: string, stamp: string, directorie
 }
 
 export function removeIfThere(at: string): void {
-  if (exists(at)) unlinkSync(at);
+  try {
+    unlinkSync(at);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 /** Whether anything has this name, a dangling link included. */

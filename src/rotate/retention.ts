@@ -1,5 +1,6 @@
 // Keeps groups of files in bounds that no rotation names: looks, plans, does. The plan is in retention/plan.ts.
 import { lstatSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { describeError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
@@ -11,6 +12,7 @@ import {
   type RetentionPlan,
   type RetentionStep,
 } from "./retention/plan.ts";
+import { SqueezeThreads } from "./squeeze/threads.ts";
 import { doStep } from "./step.ts";
 import type { FileFact, Rotation } from "./types.ts";
 import { openForWriting } from "./writers.ts";
@@ -43,11 +45,12 @@ export async function runGroups(
 ): Promise<{ removed: number; failed: number; bytesFreed: number }> {
   const done = { removed: 0, failed: 0, bytesFreed: 0 };
   using directories = new Directories();
+  await using threads = new SqueezeThreads(availableParallelism());
   for (const { group, steps } of planGroups(groups, rotation, now)) {
     for (const step of steps) {
       const { path, sizeBytes } = step.file;
       try {
-        await execute(step, directories);
+        await execute(step, directories, threads);
       } catch (error) {
         done.failed++;
         const why = `${step.do} for retention.${group}: ${describeError(error)}`;
@@ -76,10 +79,15 @@ function filesOf(group: RetentionGroup, listings: Listings): FileFact[] {
   });
 }
 
-async function execute(step: RetentionStep, directories: Directories): Promise<void> {
+async function execute(
+  step: RetentionStep,
+  directories: Directories,
+  threads: SqueezeThreads,
+): Promise<void> {
   const { file } = step;
   const context = {
     directories,
+    threads,
     identity: null,
     stamp: "retention",
     mailCommand: [],

@@ -234,7 +234,9 @@ test("a writer that was faster than create keeps what it wrote", async (t) => {
     statePath: join(root, "state"),
     force: true,
   });
+  const { SqueezeThreads } = await import("./squeeze/threads.ts");
   using directories = new Directories();
+  await using threads = new SqueezeThreads(1);
   const late = forced.map((plan) => ({
     ...plan,
     rotate: [
@@ -250,6 +252,7 @@ test("a writer that was faster than create keeps what it wrote", async (t) => {
   }));
   const run = await executeStanza(late, {
     directories,
+    threads,
     identity: null,
     stamp: "s",
     mailCommand: [],

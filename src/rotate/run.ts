@@ -15,6 +15,7 @@ import { lockState, StateBusyError, type StateLock } from "./lock.ts";
 import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
 import { formatStamp } from "./names/match.ts";
 import { planStanza } from "./plan.ts";
+import { SqueezeThreads } from "./squeeze/threads.ts";
 import { loadState } from "./state.ts";
 import { Tally } from "./tally.ts";
 import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
@@ -92,14 +93,20 @@ export async function runRotations(
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
   const tally = new Tally(state.stamps, statePath, now, emit);
   using directories = new Directories();
+  const cores = options.compressors ?? availableParallelism();
+  await using threads = new SqueezeThreads(cores);
+  const halt = (): void => threads.halt();
+  signal?.addEventListener("abort", halt);
+  using _heard = { [Symbol.dispose]: () => signal?.removeEventListener("abort", halt) };
   const context = {
     directories,
+    threads,
     stamp: formatStamp("%Y%m%d%H", now),
     mailCommand: options.mailCommand ?? DEFAULT_MAIL_COMMAND,
     inherit: options.inherit ?? false,
     scriptLog: options.scriptLog,
     signal,
-    pool: makePool(options.compressors ?? availableParallelism()),
+    pool: makePool(cores),
     lightPool: makePool(LIGHT_COMPRESSIONS),
   };
   const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
@@ -189,8 +196,8 @@ function unlockedFault(file: string): ConfigFault {
   };
 }
 
-// So many small files wait for the disk together: as many as Node has threads for that, and some to keep them fed.
-const LIGHT_COMPRESSIONS = 16;
+// So many small files are open at once, three batches of them: one that a thread works at, one that waits, one that is finished.
+const LIGHT_COMPRESSIONS = 192;
 
 type RunContext = Omit<ExecuteContext, "identity" | "notes" | "replay">;
 

@@ -19,10 +19,13 @@ import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
 import { mailFile } from "./mail.ts";
 import { createLike, exists, removeIfThere } from "./newfile.ts";
+import type { SqueezeThreads } from "./squeeze/threads.ts";
 import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
 
 export type StepContext = {
   readonly directories: Directories;
+  /** Where compression goes on. */
+  readonly threads: SqueezeThreads;
   readonly identity: Identity | null;
   /** For names of files moved aside. */
   readonly stamp: string;
@@ -95,7 +98,7 @@ export async function doStep(
   else if (step.do === "remove") await remove(step.path, step.shred, context);
   else if (step.do === "mail") await mailFile(step, context);
   else if (step.do === "compress") {
-    const { remark } = await compressFile({ ...step, identity, stamp, signal }, directories);
+    const { remark } = await compressFile({ ...step, identity, stamp, signal }, directories, context.threads);
     if (step.preremove !== null) await runScript(step.preremove, context);
     await remove(step.from, step.shred, context);
     if (remark !== "") return { bytesAtRisk: 0, remark: `${COMPRESSOR_SAID} ${step.from}:\n${remark}` };
