@@ -4,11 +4,11 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import test from "node:test";
 import { labObstacle as obstacle } from "../../tests/system/lab.ts";
+import { scan, scene, until } from "../../tests/system/sentry-process.ts";
 import type { Address } from "../core/address.ts";
 import type { Scan } from "../core/events.ts";
 import { framesOf } from "../sources/packets/recording.ts";
 import { replay } from "./replay.ts";
-import { scan, scene, until } from "./testing/watcher.ts";
 
 // Scan, number of probes that must be enough, kind of the probes, tool that the headers show.
 const scans: [string[], number, string, string?][] = [
@@ -358,7 +358,7 @@ test("without permission the sentry says what is missing and how to get it", (t)
       "--regid=65534",
       "--clear-groups",
       process.execPath,
-      join(import.meta.dirname, "testing/watcher.ts"),
+      join(import.meta.dirname, "../../tests/system/sentry-process.ts"),
     ],
     { encoding: "utf8" },
   );

@@ -48,6 +48,10 @@ export type SentryOptions = {
   readonly saved?: string;
   /** Memory for what is remembered of sources; 128 bytes each. */
   readonly maxStateBytes?: number;
+  /** How long a port that was in use is no evidence; ten minutes. */
+  readonly graceMs?: number;
+  /** Scans told one by one; the rest is counted. */
+  readonly scansPerSecond?: number;
   readonly clock?: Clock;
 };
 
@@ -75,8 +79,8 @@ const ADDRESSES_MS = 500;
 const VISITS_PER_SECOND = 2_000;
 const LEAST_SAMPLE = 1 << 16;
 // Bursts of forged scanners must not drown the store and the report in events.
-const SCANS_BURST = 256;
 const SCANS_PER_SECOND = 32;
+const BURST_SECONDS = 8;
 const SUMMARY_MS = 10_000;
 // Several ports may turn out to be in use at once; the filter is written once for all of them.
 const FILTER_DELAY_MS = 50;
@@ -100,7 +104,8 @@ class LiveSentry implements Sentry {
   #openOneIn = 1;
   #visitsSeen = 0;
   #visitsSeenAtMs = 0;
-  #tokens = SCANS_BURST;
+  readonly #scansPerSecond: number;
+  #tokens: number;
   #tokensAtMs: number;
   #withheld = 0;
   #evictedTold = 0;
@@ -110,7 +115,9 @@ class LiveSentry implements Sentry {
     this.#emit = emit;
     this.#clock = options.clock ?? systemClock;
     this.#tokensAtMs = this.#clock.monotonicMs();
-    this.#listeners = new Listeners(openTables(), this.#clock);
+    this.#scansPerSecond = options.scansPerSecond ?? SCANS_PER_SECOND;
+    this.#tokens = this.#scansPerSecond * BURST_SECONDS;
+    this.#listeners = new Listeners(openTables(), this.#clock, options.graceMs);
     this.#listeners.refresh();
     this.#locals.refresh();
     this.#engine = new Engine({
@@ -238,8 +245,8 @@ class LiveSentry implements Sentry {
 
   #tellScan(scan: Scan): boolean {
     const nowMs = this.#clock.monotonicMs();
-    const earned = ((nowMs - this.#tokensAtMs) / 1_000) * SCANS_PER_SECOND;
-    this.#tokens = Math.min(SCANS_BURST, this.#tokens + earned);
+    const earned = ((nowMs - this.#tokensAtMs) / 1_000) * this.#scansPerSecond;
+    this.#tokens = Math.min(this.#scansPerSecond * BURST_SECONDS, this.#tokens + earned);
     this.#tokensAtMs = nowMs;
     if (this.#tokens < 1) {
       this.#withheld++;
@@ -264,7 +271,7 @@ class LiveSentry implements Sentry {
       this.#tell({
         type: "scans.withheld",
         count: this.#withheld,
-        because: `more than ${SCANS_PER_SECOND} scanners a second; each is told when it goes on later`,
+        because: `more than ${this.#scansPerSecond} scanners a second; each is told when it goes on later`,
       });
       this.#withheld = 0;
     }

@@ -5,11 +5,11 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { Lab } from "../../tests/system/lab.ts";
+import { scan, scene, until } from "../../tests/system/sentry-process.ts";
 import type { Address } from "../core/address.ts";
 import type { Scan } from "../core/events.ts";
 import { framesOf } from "../sources/packets/recording.ts";
 import { replay } from "./replay.ts";
-import { scan, scene, until } from "./testing/watcher.ts";
 import type { Frame } from "./types.ts";
 
 const PYTHON = "/usr/bin/python3";

@@ -1,5 +1,5 @@
 // The sentry by itself: live in the foreground, or over a recording. It detects and tells; it blocks nobody.
-import { type Address, PrefixSet, parseAddress, parsePrefix } from "../../core/address.ts";
+import { type Address, parseAddress } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError, formatFault } from "../../core/errors.ts";
 import type { EventBody, Scan } from "../../core/events.ts";
@@ -8,6 +8,7 @@ import { eventLine } from "../../report/eventline.ts";
 import type { KeptPacket } from "../../sentry/recorder.ts";
 import { replay } from "../../sentry/replay.ts";
 import { startSentry } from "../../sentry/sentry.ts";
+import { watchedBy } from "../../sentry/settings.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { LINKTYPE } from "../../sources/packets/link.ts";
 import { RecordingWriter } from "../../sources/packets/pcap.ts";
@@ -45,13 +46,6 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
 type Say = (body: EventBody, at?: string) => ReturnType<Bus["stamp"]>;
 type Evidence = { onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void };
 
-function watched({ config, tripwires }: Settings): { tripwirePorts: readonly number[]; ignore: PrefixSet } {
-  return {
-    tripwirePorts: tripwires,
-    ignore: new PrefixSet(config.sentry.ignore.map((text) => parsePrefix(text)!)),
-  };
-}
-
 function recorded(
   path: string,
   home: readonly Address[],
@@ -64,7 +58,7 @@ function recorded(
     const counters = replay({
       open: () => framesOf(path, skipped),
       ...(home.length > 0 && { home }),
-      ...watched(settings),
+      ...watchedBy(settings.config.sentry, settings.tripwires),
       ...evidence,
       onScan: (scan) => void say({ type: "scan.detected", scan }, scan.lastAt),
       onDistributed: (scan) => void say({ type: "scan.distributed", scan }, scan.lastAt),
@@ -83,8 +77,13 @@ function recorded(
 }
 
 async function live(settings: Settings, say: Say, evidence: Evidence): Promise<number> {
-  const { interfaces, loopback } = settings.config.sentry;
-  using sentry = startSentry({ openCapture, interfaces, loopback, ...watched(settings), ...evidence }, say);
+  const { interfaces, loopback, ...keys } = settings.config.sentry;
+  const watched = watchedBy(settings.config.sentry, settings.tripwires);
+  const scansPerSecond = keys.max_scans_per_second;
+  using sentry = startSentry(
+    { openCapture, interfaces, loopback, scansPerSecond, ...watched, ...evidence },
+    say,
+  );
   process.stderr.write(`${sentry.describe()}. Ctrl-C ends.\n`);
   await new Promise<void>((resolve) => {
     process.once("SIGTERM", () => resolve());

@@ -1,6 +1,6 @@
 // Packets become probes, probes become scans.
-import { PrefixSet, parsePrefix } from "../../core/address.ts";
 import { startSentry } from "../../sentry/sentry.ts";
+import { watchedBy } from "../../sentry/settings.ts";
 import { keepMark } from "../marks.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { repeat } from "../schedule.ts";
@@ -21,8 +21,8 @@ export const sentryPart: PartDefinition = {
         openCapture: await powers.capture(),
         interfaces: keys.interfaces,
         loopback: keys.loopback,
-        tripwirePorts: settings.tripwires,
-        ignore: new PrefixSet(keys.ignore.map((text) => parsePrefix(text)!)),
+        ...watchedBy(keys, settings.tripwires),
+        scansPerSecond: keys.max_scans_per_second,
         clock,
         ...(saved !== null && { saved }),
       },

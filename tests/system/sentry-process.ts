@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
-import { type Lab, labObstacle, makeLab } from "../../../tests/system/lab.ts";
-import { PrefixSet, parsePrefix } from "../../core/address.ts";
-import type { DistributedScan, EventBody, Scan } from "../../core/events.ts";
-import { openCapture } from "../../sources/packets/capture.ts";
-import type { Thresholds } from "../detect.ts";
-import { startSentry } from "../sentry.ts";
+import { PrefixSet, parsePrefix } from "../../src/core/address.ts";
+import type { DistributedScan, EventBody, Scan } from "../../src/core/events.ts";
+import type { Thresholds } from "../../src/sentry/detect.ts";
+import { startSentry } from "../../src/sentry/sentry.ts";
+import { openCapture } from "../../src/sources/packets/capture.ts";
+import { type Lab, labObstacle, makeLab } from "./lab.ts";
 
 type Line = { event?: EventBody; final?: { counters: Counters; dropped: number } };
 type Counters = ReturnType<typeof startSentry>["counters"];
