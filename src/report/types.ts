@@ -1,6 +1,8 @@
 // The shapes that travel through this room: events become a digest, a digest becomes a message, a message takes
 // its routes. All of them are plain data.
+
 import type { Event, Mode } from "../core/events.ts";
+import type { runProgram } from "./routes/program.ts";
 
 /** A block that holds while the digest is made. Times as `Date`, ISO 8601 text, or null for "until lifted". */
 export type BlockInForce = {
@@ -137,6 +139,8 @@ export type Route =
       /** File with the OpenPGP public key of the reader; without it the mail goes out in the clear. */
       readonly encryptTo?: string;
       readonly timeoutMs?: number;
+      /** Runs the program in another way than by starting it here. */
+      readonly run?: typeof runProgram;
     }
   | {
       readonly via: "smtp";
@@ -159,7 +163,12 @@ export type Route =
       readonly token?: string;
       readonly timeoutMs?: number;
     }
-  | { readonly via: "file"; readonly path: string }
+  | {
+      readonly via: "file";
+      readonly path: string;
+      /** Opens the file for appending in another way than by opening it here; the descriptor is ours then. */
+      readonly open?: () => Promise<number>;
+    }
   | { readonly via: "stdout" };
 
 /** What became of one message on one route. */

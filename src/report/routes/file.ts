@@ -1,12 +1,25 @@
 // Appends a report to a file. The file may lie in a directory where others can write: no link is followed, and a
 // pipe or a device that somebody put there is refused instead of waited for.
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, constants, fstatSync, fsync, open, write } from "node:fs";
+import { promisify } from "node:util";
 import type { Message, Route } from "../types.ts";
 import { codeOf, DeliveryError } from "./refusal.ts";
 
 const FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+const openFd = promisify(open);
+const sync = promisify(fsync);
+const writeFd = promisify(write) as (fd: number, bytes: Uint8Array) => Promise<{ bytesWritten: number }>;
+
+/** Opens the file of a route for appending. Throws what the file system throws. */
+export function openReportFile(path: string): Promise<number> {
+  return openFd(path, FLAGS, 0o600);
+}
+
+async function append(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await writeFd(fd, bytes.subarray(at))).bytesWritten;
+}
 
 /**
  * Appends subject and text, for the owner's eyes only, and waits until they are on the disk.
@@ -14,12 +27,16 @@ const FLAGS =
  */
 export async function appendToFile(message: Message, route: Extract<Route, { via: "file" }>): Promise<void> {
   try {
-    await using file = await open(route.path, FLAGS, 0o600);
-    if (!(await file.stat()).isFile()) {
-      throw new DeliveryError(`${route.path} is no plain file`, "name another file in report.file", false);
+    const fd = await (route.open ?? (() => openReportFile(route.path)))();
+    try {
+      if (!fstatSync(fd).isFile()) {
+        throw new DeliveryError(`${route.path} is no plain file`, "name another file in report.file", false);
+      }
+      await append(fd, Buffer.from(`${message.subject}\n\n${message.text}\n`));
+      await sync(fd);
+    } finally {
+      closeSync(fd);
     }
-    await file.appendFile(`${message.subject}\n\n${message.text}\n`);
-    await file.sync();
   } catch (error) {
     if (error instanceof DeliveryError) throw error;
     throw new DeliveryError(

@@ -36,7 +36,7 @@ export async function sendBySendmail(message: Message, route: Sendmail): Promise
   // -i: a line with a lone dot is text. Bounces go to whoever runs telltale unless a sender was configured.
   const args = ["-i", ...(sender === null ? [] : ["-f", sender]), "--", ...to];
   const timeoutMs = route.timeoutMs ?? SENDMAIL_TIMEOUT_MS;
-  const ended = await run(command, args, mail, timeoutMs);
+  const ended = await run(route.run ?? runProgram, command, args, mail, timeoutMs);
   if (ended.status === 0) return;
   const said = ended.stderr === "" ? "" : `: ${ended.stderr}`;
   if (ended.status === null) {
@@ -69,13 +69,14 @@ export function mayGainNoPrivileges(): boolean {
 }
 
 async function run(
+  start: typeof runProgram,
   command: string,
   args: readonly string[],
   mail: Buffer,
   timeoutMs: number,
 ): Promise<Ended> {
   try {
-    return await runProgram(command, args, mail, timeoutMs);
+    return await start(command, args, mail, timeoutMs);
   } catch (error) {
     const code = codeOf(error);
     const missing = code === "ENOENT" || code === "EACCES";
