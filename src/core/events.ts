@@ -10,7 +10,7 @@ export const EVENT_SCHEMA_VERSION = 1;
 export type Mode = "observe" | "block";
 
 /** The parts that can be off or fail one by one while the others carry on. */
-export type Part = "rotate" | "check" | "sentry" | "respond" | "report" | "store" | "config";
+export type Part = "rotate" | "check" | "sentry" | "respond" | "report" | "store" | "config" | "listener";
 
 /** logcheck's three layers, most serious first. */
 export type Layer = "cracking" | "violations" | "system";
@@ -96,6 +96,8 @@ export type Verdict = {
   readonly because: string;
   /** The guardrail that protects the source, when one does: `default gateway of eth0`. */
   readonly guardrail?: string;
+  /** The circuit breaker made a `watch` of what would have been a block. */
+  readonly refusedBy?: "breaker";
   /** Id of the event that gave rise to it. */
   readonly findingId: string;
 };

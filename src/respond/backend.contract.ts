@@ -20,6 +20,8 @@ export type Contract = {
   readonly expires: boolean;
   /** A second process finds the blocks of the first. */
   readonly outlivesProcess: boolean;
+  /** Can slow a source down. */
+  readonly throttles?: boolean;
   /** Takes whole networks too. */
   readonly networks: boolean;
   /** Why this machine cannot do it, or null. */
@@ -40,6 +42,8 @@ export class RemoteBackend {
   allow = (...targets: string[]) => this.#remote.ask("allow", { targets });
   block = (forMs: number, ...targets: string[]) =>
     this.#remote.ask("block", { targets, forMs }) as Promise<ChangeResult[]>;
+  throttle = (forMs: number, ...targets: string[]) =>
+    this.#remote.ask("block", { targets, forMs, throttled: true }) as Promise<ChangeResult[]>;
   lift = (...targets: string[]) => this.#remote.ask("lift", { targets }) as Promise<ChangeResult[]>;
   held = () => this.#remote.ask("held") as Promise<HeldBlock[]>;
   clear = () => this.#remote.ask("clear");
@@ -177,6 +181,47 @@ function scenes(contract: Contract): void {
       assert.deepEqual(names(await backend.held()), ["10.77.0.8/30", "10.77.0.9/32", "2001:db8:77::/64"]);
       await isBlocked(lab, "10.77.0.8");
     });
+  }
+
+  if (contract.throttles === true) {
+    scene(
+      "whoever is slowed down gets a few answers, then a pause, and one target is slowed down or shut out",
+      async (t, lab, backend, args) => {
+        const heard = async (from: string) => {
+          const answers: string[] = [];
+          for (let i = 0; i < 8; i++) answers.push(await lab.knock(from, 9));
+          return answers;
+        };
+        for (const { why } of await backend.throttle(
+          600_000,
+          "10.77.0.2",
+          "2001:db8:77::/64",
+          "10.77.0.8/29",
+        ))
+          assert.equal(why, null);
+        for (const from of ["10.77.0.2", "2001:db8:77::2", "10.77.0.9"]) {
+          const answers = await heard(from);
+          assert.equal(answers[0], "answered", from);
+          assert.ok(answers.includes("silent"), `${from}: ${answers}`);
+        }
+        await isOpen(lab, "10.77.0.3");
+        const [slowed] = await backend.held();
+        assert.equal(slowed!.throttled, true);
+        assert.ok(slowed!.packetsStopped > 0, "no packet was counted");
+        await backend.die();
+        const next = new RemoteBackend(t, lab, contract.backend, ...args);
+        await next.open();
+        assert.deepEqual(names(await next.held()), ["10.77.0.2/32", "10.77.0.8/29", "2001:db8:77::/64"]);
+        await next.block(600_000, "10.77.0.2");
+        await isShut(lab, "10.77.0.2");
+        assert.equal((await next.held()).find(({ target }) => target.bits === 32)!.throttled, undefined);
+        await next.throttle(600_000, "10.77.0.2");
+        await isOpen(lab, "10.77.0.2");
+        await next.lift("10.77.0.2", "10.77.0.8/29", "2001:db8:77::/64");
+        assert.deepEqual(await next.held(), []);
+        assert.ok((await heard("10.77.0.2")).every((answer) => answer === "answered"));
+      },
+    );
   }
 
   if (contract.expires) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { formatPrefix, type Prefix } from "../core/address.ts";
-import type { EvidenceGrade } from "../core/events.ts";
+import type { EvidenceGrade, Scan } from "../core/events.ts";
 import { blockTimeMs, type DecideInput, decide } from "./decide.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { sampleScan } from "./testing/samples.ts";
@@ -18,7 +18,11 @@ type Case = {
   readonly mode?: "observe" | "block";
   readonly guarded?: Record<string, string>;
   readonly loginNetwork?: string;
-  readonly standing?: { until: Date; grade: EvidenceGrade };
+  readonly standing?: { until: Date; grade: EvidenceGrade; throttled?: boolean };
+  readonly shape?: Scan["shape"];
+  readonly firstOffence?: "block" | "throttle";
+  readonly canThrottle?: boolean;
+  readonly letOff?: boolean;
   readonly before?: number;
   readonly newInLastMinute?: number;
   readonly inForce?: number;
@@ -121,11 +125,79 @@ const TABLE: readonly Case[] = [
     guarded: { "2001:db8:9::/64": "own address on eth0" },
     want: { action: "block", target: "2001:db8:9::7" },
   },
+  {
+    say: "a first offence is slowed down where the administrator wants that",
+    firstOffence: "throttle",
+    want: { action: "throttle", target: "198.51.100.7", minutes: 10, because: /a first offence/ },
+  },
+  {
+    say: "with its /64 over IPv6",
+    firstOffence: "throttle",
+    source: "2001:db8:9::7",
+    want: { action: "throttle", target: "2001:db8:9::/64" },
+  },
+  {
+    say: "not when the evidence is proven",
+    firstOffence: "throttle",
+    grade: "proven",
+    want: { action: "block", minutes: 10 },
+  },
+  { say: "nor the second time", firstOffence: "throttle", before: 1, want: { action: "block", minutes: 40 } },
+  {
+    say: "whoever goes on although slowed down is blocked, and the first block is a first block",
+    firstOffence: "throttle",
+    standing: { until: LATER, grade: "spoofable", throttled: true },
+    before: 1,
+    want: { action: "block", minutes: 10, because: /although slowed down/ },
+  },
+  {
+    say: "also past the cap: it holds a place already",
+    standing: { until: LATER, grade: "spoofable", throttled: true },
+    before: 1,
+    newInLastMinute: 60,
+    want: { action: "block" },
+  },
+  {
+    say: "a ping sweep has learned little, and is slowed down at first",
+    shape: "sweep",
+    want: { action: "throttle", minutes: 10 },
+  },
+  { say: "a second sweep is blocked", shape: "sweep", before: 1, want: { action: "block" } },
+  {
+    say: "a firewall that cannot slow down lets the first one off, and says so",
+    shape: "sweep",
+    canThrottle: false,
+    want: { action: "watch", because: /a first offence is slowed down, which this firewall cannot/ },
+  },
+  {
+    say: "the next one it blocks",
+    shape: "sweep",
+    canThrottle: false,
+    letOff: true,
+    want: { action: "block", minutes: 10 },
+  },
+  {
+    say: "a throttle counts against the cap like a block",
+    firstOffence: "throttle",
+    newInLastMinute: 60,
+    want: { action: "watch", because: /circuit breaker/ },
+  },
+  {
+    say: "whoever is protected is not slowed down either",
+    firstOffence: "throttle",
+    guarded: { "198.51.100.7": "default gateway of eth0" },
+    want: { action: "ignore", guardrail: "default gateway of eth0" },
+  },
 ];
 
 function input(each: Case): DecideInput {
   return {
-    scan: sampleScan(each.source ?? "198.51.100.7", { grade: each.grade ?? "spoofable" }),
+    scan: sampleScan(each.source ?? "198.51.100.7", {
+      grade: each.grade ?? "spoofable",
+      shape: each.shape ?? "vertical",
+    }),
+    firstOffence: each.firstOffence ?? "block",
+    canThrottle: each.canThrottle ?? true,
     findingId: "finding",
     mode: each.mode ?? "block",
     limits: DEFAULT_LIMITS,
@@ -133,7 +205,11 @@ function input(each: Case): DecideInput {
     chance: 0.5,
     guardrails: (target: Prefix) => each.guarded?.[formatPrefix(target)] ?? null,
     provisional: () => each.loginNetwork ?? null,
-    history: { inForce: () => each.standing ?? null, times: () => each.before ?? 0 },
+    history: {
+      inForce: () => (each.standing === undefined ? null : { throttled: false, ...each.standing }),
+      times: () => each.before ?? 0,
+      letOff: () => each.letOff ?? false,
+    },
     load: { newInLastMinute: each.newInLastMinute ?? 0, inForce: each.inForce ?? 0 },
   };
 }
@@ -147,7 +223,7 @@ for (const each of TABLE) {
     assert.equal(verdict.mode, each.mode ?? "block");
     if (target !== undefined) assert.equal(verdict.target, target);
     if (minutes !== undefined) assert.equal(verdict.forMs, minutes * MINUTE);
-    if (action !== "block") assert.equal(verdict.forMs, 0);
+    if (action !== "block" && action !== "throttle") assert.equal(verdict.forMs, 0);
     if (because !== undefined) assert.match(verdict.because, because);
     assert.equal(verdict.guardrail, guardrail ?? each.guarded?.["198.51.100.7"]);
   });
@@ -185,7 +261,7 @@ test("whatever the scan, a guarded source is never blocked", () => {
         }),
         guardrails: () => "guarded",
       });
-      assert.notEqual(verdict.action, "block");
+      assert.equal(verdict.action, "ignore");
     }),
     { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 200) },
   );

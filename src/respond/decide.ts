@@ -13,6 +13,10 @@ export type DecideInput = {
   readonly guardrails: (target: Prefix) => string | null;
   /** Why a block of this prefix must be short unless somebody confirms it, or null. */
   readonly provisional: (target: Prefix) => string | null;
+  /** Whether a first scan on forgeable evidence is slowed down only. */
+  readonly firstOffence: "block" | "throttle";
+  /** Whether the firewall here can slow a source down. */
+  readonly canThrottle: boolean;
   readonly limits: BlockLimits;
   readonly load: Load;
   readonly now: Date;
@@ -23,9 +27,13 @@ export type DecideInput = {
 /** What is known of a target from before. */
 export type SourceHistory = {
   /** The block that covers the source now, if any. */
-  readonly inForce: (target: Prefix) => { readonly until: Date; readonly grade: EvidenceGrade } | null;
+  readonly inForce: (
+    target: Prefix,
+  ) => { readonly until: Date; readonly grade: EvidenceGrade; readonly throttled: boolean } | null;
   /** Blocks of this target in the time that counts (`limits.forgetMs`), those lifted by hand not excepted. */
   readonly times: (target: Prefix) => number;
+  /** Whether this target was let off with being watched a while ago, for want of a way to slow it down. */
+  readonly letOff: (target: Prefix) => boolean;
 };
 
 /** How busy the responder is. */
@@ -51,7 +59,9 @@ export function decide(input: DecideInput): Verdict {
 
   const target = targetFor(scan.source, input.guardrails);
   const standing = input.history.inForce(target);
-  const upgrade = standing !== null && standing.grade === "spoofable" && scan.grade === "proven";
+  // Whoever goes on although slowed down has had its warning.
+  const upgrade =
+    standing !== null && (standing.throttled || (standing.grade === "spoofable" && scan.grade === "proven"));
   if (standing !== null && standing.until > now && !upgrade) {
     return say("ignore", `already blocked until ${standing.until.toISOString()}`, {
       target: formatPrefix(target),
@@ -61,23 +71,46 @@ export function decide(input: DecideInput): Verdict {
     return say(
       "watch",
       `circuit breaker: ${load.newInLastMinute} new blocks in the last minute, at most ${limits.maxPerMinute} allowed`,
+      { refusedBy: "breaker" },
     );
   }
   if (!upgrade && load.inForce >= limits.maxInForce) {
     return say(
       "watch",
       `circuit breaker: ${load.inForce} blocks in force, at most ${limits.maxInForce} allowed`,
+      { refusedBy: "breaker" },
     );
   }
 
-  const before = input.history.times(target);
+  const throttledNow = standing?.throttled === true && standing.until > now;
+  const before = input.history.times(target) - (throttledNow ? 1 : 0);
+  const firstWeak =
+    before === 0 && !throttledNow && scan.grade === "spoofable" && isWeak(scan, input.firstOffence);
+  if (firstWeak && !input.canThrottle && !input.history.letOff(target))
+    return say("watch", `${scan.reason}; a first offence is slowed down, which this firewall cannot`, {
+      target: formatPrefix(target),
+    });
+  if (firstWeak && input.canThrottle) {
+    const forMs = blockTimeMs(0, scan.grade, limits, input.chance);
+    return say("throttle", `${scan.reason}; a first offence, on evidence that could be forged`, {
+      target: formatPrefix(target),
+      forMs,
+    });
+  }
   const grownMs = blockTimeMs(before, scan.grade, limits, input.chance);
   const provisional = input.provisional(target);
   // The dead man's switch: whoever is not cut off can block for longer by hand, whoever is waits this long.
   const forMs = provisional === null ? grownMs : Math.min(grownMs, limits.provisionalMs);
   const unless = provisional === null ? "" : `; provisional, because ${provisional}`;
-  const again = before === 0 ? "" : `, blocked ${before} ${before === 1 ? "time" : "times"} before`;
+  const warned = throttledNow ? ", although slowed down" : "";
+  const again =
+    before <= 0 ? warned : `${warned}, blocked ${before} ${before === 1 ? "time" : "times"} before`;
   return say("block", `${scan.reason}${again}${unless}`, { target: formatPrefix(target), forMs });
+}
+
+// A ping sweep has learned who is there and nothing more.
+function isWeak(scan: Scan, firstOffence: DecideInput["firstOffence"]): boolean {
+  return firstOffence === "throttle" || scan.shape === "sweep";
 }
 
 /**

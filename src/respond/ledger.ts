@@ -51,7 +51,8 @@ export class BlockLedger {
   confirm(row: BlockRow): void {
     this.#write(row);
     const { target, until, because, findingId } = row;
-    this.#emit({ type: "block.applied", target, until, because, findingId, via: this.#via });
+    const throttled = row.throttled === true ? { throttled: true as const } : {};
+    this.#emit({ type: "block.applied", target, until, because, findingId, via: this.#via, ...throttled });
   }
 
   /** Ends a block and says so, unless another process has ended it before and said so itself. */
@@ -94,7 +95,8 @@ export class BlockLedger {
   *wanted(): Iterable<WantedBlock> {
     const nowMs = this.#clock.monotonicMs();
     for (const { row, target, endMs } of this.standing) {
-      yield { target, leftMs: endMs - nowMs, packetsStopped: row.packetsStopped };
+      const { packetsStopped, throttled = false } = row;
+      yield { target, leftMs: endMs - nowMs, packetsStopped, throttled };
     }
   }
 

@@ -10,6 +10,8 @@ export type HeldBlock = {
   /** Time until the firewall lifts it by itself, in milliseconds; null when it never would. */
   readonly leftMs: number | null;
   readonly packetsStopped: number;
+  /** Slowed down, not shut out. */
+  readonly throttled?: boolean;
 };
 
 /** One block as it should be. */
@@ -18,6 +20,7 @@ export type WantedBlock = {
   /** Time until it should end, in milliseconds; one whose time is over is not wanted. */
   readonly leftMs: number;
   readonly packetsStopped: number;
+  readonly throttled?: boolean;
 };
 
 // A firewall counts in its own ticks, and a moment passes between reading it and writing to it.
@@ -36,7 +39,7 @@ export function planChanges(
   const standing = new Map<string, HeldBlock>();
   for (const block of held) standing.set(formatPrefix(block.target), block);
   const changes: FirewallChange[] = [];
-  for (const { target, leftMs, packetsStopped } of wanted) {
+  for (const { target, leftMs, packetsStopped, throttled = false } of wanted) {
     if (!(leftMs > 0)) continue;
     const key = formatPrefix(target);
     const block = standing.get(key);
@@ -44,6 +47,7 @@ export function planChanges(
     const forMs = leftMs + graceMs;
     if (
       block !== undefined &&
+      (block.throttled === true) === throttled &&
       (block.leftMs === null || Math.abs(block.leftMs - forMs) <= SAME_TIME_WITHIN_MS)
     ) {
       continue;
@@ -54,15 +58,21 @@ export function planChanges(
       forMs,
       packetsStopped: Math.max(packetsStopped, block?.packetsStopped ?? 0),
       fresh: block === undefined,
+      ...(throttled && { throttled }),
     });
   }
-  for (const block of standing.values()) changes.push({ do: "lift", target: block.target });
+  for (const block of standing.values()) changes.push(liftOf(block));
   return changes;
+}
+
+/** The step that ends a block. */
+export function liftOf({ target, throttled }: Pick<HeldBlock, "target" | "throttled">): FirewallChange {
+  return { do: "lift", target, ...(throttled === true && { throttled }) };
 }
 
 /** One line of a plan, for a dry run. */
 export function describeChange(change: FirewallChange): string {
   return change.do === "lift"
     ? `lift ${formatPrefix(change.target)}`
-    : `block ${formatPrefix(change.target)} for ${formatDuration(change.forMs)}`;
+    : `${change.throttled === true ? "throttle" : "block"} ${formatPrefix(change.target)} for ${formatDuration(change.forMs)}`;
 }

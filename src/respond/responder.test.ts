@@ -144,6 +144,35 @@ test("forged sources trip the breaker: it blocks no more, says so once, and rest
   assert.equal(it.responder.inForce, 12);
 });
 
+test("a first offence is slowed down, and the second finding of it shuts out", async () => {
+  await using it = scene({ firstOffence: "throttle" });
+  await it.responder.restore();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  const [slowed] = await it.backend.held();
+  assert.equal(slowed!.throttled, true);
+  assert.equal(it.of("block.applied")[0]!.throttled, true);
+  assert.equal(it.history.rows[0]!.throttled, true);
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.equal((await it.backend.held())[0]!.throttled, undefined);
+  assert.equal(it.of("block.applied")[1]!.throttled, undefined);
+  assert.equal(it.history.rows.length, 1, "the same row, now a block");
+  assert.equal(it.history.rows[0]!.throttled, undefined);
+});
+
+test("a firewall that cannot slow down lets the first offence off and blocks the next", async () => {
+  class Plain extends RecordBackend {
+    override open = async () => ({ what: "plain", throttles: false, tripwire: false });
+  }
+  await using it = scene({ firstOffence: "throttle", backend: new Plain() });
+  await it.responder.restore();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.equal(it.of("verdict.reached")[0]!.verdict.action, "watch");
+  assert.deepEqual(await it.held(), []);
+  assert.equal(it.of("part.failed").length, 0);
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.deepEqual(await it.held(), ["198.51.100.7/32"]);
+});
+
 test("what the firewall refuses is a failure, not a block, and is tried again at the next finding", async () => {
   class Refusing extends RecordBackend {
     refuse = true;

@@ -7,7 +7,7 @@ import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../co
 import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import { CircuitBreaker } from "./breaker.ts";
-import { decide } from "./decide.ts";
+import { type DecideInput, decide } from "./decide.ts";
 import {
   allGuards,
   allowGuards,
@@ -20,8 +20,9 @@ import {
 } from "./guardrails.ts";
 import { Healing } from "./healing.ts";
 import { BlockLedger } from "./ledger.ts";
+import { LetOff } from "./let-off.ts";
 import { limitsOf } from "./limits.ts";
-import type { HeldBlock } from "./plan.ts";
+import { type HeldBlock, liftOf } from "./plan.ts";
 import { ChangeQueue } from "./queue.ts";
 import { adoptHeld, believeHistory, makeFirewallSo, nextTurn, type Restoring } from "./restoring.ts";
 import type { StandingBlock } from "./standing.ts";
@@ -31,6 +32,8 @@ import { Voice } from "./voice.ts";
 
 export type ResponderOptions = Partial<BlockLimits> & {
   readonly mode: Mode;
+  /** What a first scan on forgeable evidence leads to; a block when left out. */
+  readonly firstOffence?: DecideInput["firstOffence"];
   readonly allow: PrefixSet;
   readonly backend: Backend;
   readonly history: BlockHistory;
@@ -59,6 +62,8 @@ export class Responder {
   readonly #emit: Emit;
   readonly #clock: Clock;
   readonly #chance: () => number;
+  readonly #firstOffence: DecideInput["firstOffence"];
+  readonly #letOff: LetOff;
   readonly #limits: BlockLimits;
   readonly #voice: Voice;
   readonly #breaker: CircuitBreaker;
@@ -89,7 +94,9 @@ export class Responder {
     this.#emit = options.emit;
     this.#clock = options.clock ?? systemClock;
     this.#chance = options.chance ?? Math.random;
+    this.#firstOffence = options.firstOffence ?? "block";
     this.#limits = limitsOf(options);
+    this.#letOff = new LetOff(this.#limits.forgetMs, this.#clock);
     this.#voice = new Voice(this.#emit, this.#clock);
     this.#breaker = new CircuitBreaker(this.#limits, this.#clock, this.#voice, this.#emit);
     this.#ledger = new BlockLedger(options.history, this.#backend.name, this.#clock, this.#voice, this.#emit);
@@ -171,6 +178,9 @@ export class Responder {
       findingId: event.id,
       mode: this.#mode,
       limits: this.#limits,
+      firstOffence: this.#firstOffence,
+      // Observing, the best firewall is imagined; what the real one can is known once it is open.
+      canThrottle: this.#traits?.throttles ?? true,
       now,
       chance: this.#chance(),
       guardrails: (target) => this.#guardrail(target, facts),
@@ -178,23 +188,31 @@ export class Responder {
       history: {
         inForce: (target) => {
           const block = this.#ledger.standing.covering(target);
-          return block === null ? null : { until: new Date(block.row.until), grade: block.row.grade };
+          if (block === null) return null;
+          const { until, grade, throttled = false } = block.row;
+          return { until: new Date(until), grade, throttled };
         },
+        letOff: (target) => this.#letOff.has(target),
         times: (target) => this.#ledger.timesSince(target, now.getTime() - this.#limits.forgetMs),
       },
       load: { newInLastMinute: this.#breaker.newInLastMinute(scan.grade), inForce: this.inForce },
     });
     if (verdict.action === "watch") {
-      this.#breaker.refuse(verdict);
+      if (verdict.refusedBy === "breaker") this.#breaker.refuse(verdict);
+      else {
+        this.#letOff.add(parsePrefix(verdict.target)!);
+        this.#emit({ type: "verdict.reached", verdict });
+      }
       return;
     }
     if (verdict.guardrail !== undefined && this.#tripwire.armed) {
       // The kernel may have been quicker than the news of who is protected.
       await this.#queue.change({ do: "lift", target: wholeAddress(scan.source) });
     }
-    if (verdict.action === "block") this.#breaker.noteBlock(scan.grade);
+    const cuts = verdict.action !== "ignore";
+    if (cuts) this.#breaker.noteBlock(scan.grade);
     // The firewall first: a single change is made within this very call, before the verdict is written anywhere.
-    const acts = verdict.action === "block" && this.#mode === "block";
+    const acts = cuts && this.#mode === "block";
     const blocked = acts ? this.#block(rowOf(verdict, scan.grade, now)) : null;
     this.#emit({ type: "verdict.reached", verdict });
     if (blocked !== null) await blocked;
@@ -242,11 +260,13 @@ export class Responder {
     if (wanted === null) return false;
     const covers = (other: Prefix) => other.bits <= wanted.bits && prefixesOverlap(other, wanted);
     // The firewall may hold what an earlier run left there and the history has lost.
-    const held = (await this.#heldOrNothing()).map((block) => block.target).filter(covers);
-    const targets = new Set([...this.#ledger.covering(wanted, covers), ...held.map(formatPrefix)]);
-    const results = await this.#queue.changes(
-      [...targets].map((each) => ({ do: "lift" as const, target: parsePrefix(each)! })),
-    );
+    const held = (await this.#heldOrNothing()).filter(({ target: other }) => covers(other));
+    const targets = new Map(held.map((block) => [formatPrefix(block.target), block]));
+    const believed = this.#ledger.covering(wanted, covers).filter((each) => !targets.has(each));
+    const results = await this.#queue.changes([
+      ...[...targets.values()].map(liftOf),
+      ...believed.map((each) => liftOf({ target: parsePrefix(each)! })),
+    ]);
     return this.#end(results, "administrator") > 0;
   }
 
@@ -339,7 +359,9 @@ export class Responder {
     const before = this.#ledger.standing.get(target);
     // Believed in force from now on, so that a second finding of the same source does not ask again.
     this.#ledger.believe(row, target, forMs);
-    const { why, mend } = await this.#queue.change({ do: "block", target, forMs: forMs + GRACE_MS });
+    const throttled = row.throttled === true ? { throttled: true } : {};
+    const change = { do: "block" as const, target, forMs: forMs + GRACE_MS, ...throttled };
+    const { why, mend } = await this.#queue.change(change);
     if (why === null) {
       this.#ledger.confirm(row);
       return null;
@@ -350,7 +372,9 @@ export class Responder {
   }
 
   async #lift(blocks: readonly StandingBlock[], cause: LiftCause): Promise<void> {
-    const results = await this.#queue.changes(blocks.map(({ target }) => ({ do: "lift", target })));
+    const results = await this.#queue.changes(
+      blocks.map(({ target, row: { throttled = false } }) => liftOf({ target, throttled })),
+    );
     this.#end(results, cause);
   }
 
@@ -425,6 +449,7 @@ function rowOf(verdict: Verdict, grade: EvidenceGrade, now: Date): BlockRow {
     grade,
     findingId: verdict.findingId,
     packetsStopped: 0,
+    ...(verdict.action === "throttle" && { throttled: true }),
   };
 }
 

@@ -50,7 +50,7 @@ export async function adoptHeld({
   blockMs,
 }: Restoring): Promise<void> {
   const now = clock.now();
-  for (const { target, leftMs, packetsStopped } of await backend.held()) {
+  for (const { target, leftMs, packetsStopped, throttled } of await backend.held()) {
     const forMs = leftMs === null ? blockMs : leftMs - graceMs;
     if (forMs < 1_000 || ledger.standing.get(target) !== null || guarded(target)) continue;
     ledger.adopt(
@@ -62,6 +62,7 @@ export async function adoptHeld({
         grade: "spoofable",
         findingId: "",
         packetsStopped,
+        ...(throttled === true && { throttled }),
       },
       target,
       forMs,

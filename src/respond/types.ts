@@ -12,6 +12,8 @@ export type BlockRow = {
   readonly grade: EvidenceGrade;
   readonly findingId: string;
   readonly packetsStopped: number;
+  /** Slowed down, not shut out. */
+  readonly throttled?: boolean;
 };
 
 /** What the responder asks of the store, no more. */
@@ -39,8 +41,15 @@ export type FirewallChange =
       readonly packetsStopped?: number;
       /** The firewall is known not to hold this target yet, which saves taking it out first. */
       readonly fresh?: boolean;
+      /** Slow it down instead of shutting it out. One target is either. */
+      readonly throttled?: boolean;
     }
-  | { readonly do: "lift"; readonly target: Prefix };
+  | {
+      readonly do: "lift";
+      readonly target: Prefix;
+      /** It was slowed down only: where its packets are counted. It is lifted in either case. */
+      readonly throttled?: boolean;
+    };
 
 /** One protected address or network, and why. */
 export type Guard = {

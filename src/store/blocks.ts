@@ -13,6 +13,8 @@ export type BlockRow = {
   readonly grade: EvidenceGrade;
   readonly findingId: string;
   readonly packetsStopped: number;
+  /** Slowed down, not shut out. */
+  readonly throttled?: boolean;
   /** ISO 8601, UTC; absent while nobody lifted it. */
   readonly liftedAt?: string;
   readonly cause?: LiftCause;
@@ -34,7 +36,7 @@ export interface BlockQueries {
   times(target: string, sinceMs: number): number;
 }
 
-const COLUMNS = "target, since, until, because, grade, finding_id, packets_stopped, lifted, cause";
+const COLUMNS = "target, since, until, because, grade, finding_id, packets_stopped, throttled, lifted, cause";
 
 export function blockQueries(database: DatabaseSync): BlockQueries {
   const expire = database.prepare(
@@ -42,11 +44,11 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
      WHERE target = ?1 AND lifted IS NULL AND until <= ?2`,
   );
   const put = database.prepare(
-    `INSERT INTO blocks (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO blocks (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (target) WHERE lifted IS NULL DO UPDATE SET
        until = excluded.until, because = excluded.because, grade = excluded.grade,
        finding_id = excluded.finding_id, packets_stopped = excluded.packets_stopped,
-       lifted = excluded.lifted, cause = excluded.cause`,
+       throttled = excluded.throttled, lifted = excluded.lifted, cause = excluded.cause`,
   );
   const inForce = database.prepare(
     `SELECT ${COLUMNS} FROM blocks WHERE lifted IS NULL AND until > ? ORDER BY since, number`,
@@ -74,6 +76,7 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
         row.grade,
         row.findingId,
         row.packetsStopped,
+        row.throttled === true ? 1 : 0,
         row.liftedAt === undefined ? null : utc(row.liftedAt),
         row.cause ?? null,
       );
@@ -98,12 +101,23 @@ function utc(text: string): string {
   return new Date(text).toISOString();
 }
 
-type Row = [string, string, string, string, EvidenceGrade, string, number, string | null, LiftCause | null];
+type Row = [
+  string,
+  string,
+  string,
+  string,
+  EvidenceGrade,
+  string,
+  number,
+  number,
+  string | null,
+  LiftCause | null,
+];
 
 // In the order of COLUMNS. As arrays: at a hundred thousand blocks, naming each value takes most of the time.
 function rows(found: unknown): BlockRow[] {
   return (found as Row[]).map(
-    ([target, since, until, because, grade, findingId, packetsStopped, lifted, cause]) => ({
+    ([target, since, until, because, grade, findingId, packetsStopped, throttled, lifted, cause]) => ({
       target,
       since,
       until,
@@ -111,6 +125,7 @@ function rows(found: unknown): BlockRow[] {
       grade,
       findingId,
       packetsStopped,
+      ...(throttled === 0 ? {} : { throttled: true }),
       ...(lifted === null ? {} : { liftedAt: lifted }),
       ...(cause === null ? {} : { cause }),
     }),

@@ -3,9 +3,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { MissingPartError } from "../core/errors.ts";
 import { BEGIN } from "./migrations/0001-begin.ts";
+import { THROTTLED } from "./migrations/0002-throttled.ts";
 
 /** Oldest first; the version of a history is how many of these it has seen (`PRAGMA user_version`). */
-const MIGRATIONS: readonly string[] = [BEGIN];
+const MIGRATIONS: readonly string[] = [BEGIN, THROTTLED];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

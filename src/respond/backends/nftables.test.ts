@@ -17,12 +17,13 @@ for (const backend of ["nftables", "nft-program", behindJson]) {
     expires: true,
     outlivesProcess: true,
     networks: true,
+    throttles: true,
   });
 }
 
 test("the whole table, as the kernel is told to make it", (t) => {
   t.assert.fileSnapshot(
-    tableScript([...USUAL_SETS, { family: 4, bits: 22 }]),
+    tableScript([...USUAL_SETS, { family: 4, bits: 22 }, { family: 6, bits: 64, slow: true }]),
     `${import.meta.dirname}/ruleset.snapshot`,
     {
       serializers: [(text: string) => text],

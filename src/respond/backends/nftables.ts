@@ -67,7 +67,7 @@ export class NftablesBackend implements Backend {
     this.#nft ??= openNftables(this.#options);
     for (const key of parseSetKeys(await this.#listing())) this.#know(key);
     await this.#build();
-    return { what: `table ${TABLE}, through ${this.#nft.via}`, throttles: false, tripwire: true };
+    return { what: `table ${TABLE}, through ${this.#nft.via}`, throttles: true, tripwire: true };
   }
 
   async setAllow(prefixes: readonly Prefix[]): Promise<void> {
@@ -95,7 +95,7 @@ export class NftablesBackend implements Backend {
       const seen = new Map<string, HeldBlock>();
       let count = 0;
       for (const block of heldIn(await this.#listing())) {
-        seen.set(formatPrefix(block.target), block);
+        seen.set(`${formatPrefix(block.target)} ${block.throttled === true}`, block);
         if (++count % ELEMENTS_PER_SCRIPT === 0) await new Promise(setImmediate);
       }
       if (seen.size === count || left <= 1) return [...seen.values()];
@@ -103,10 +103,12 @@ export class NftablesBackend implements Backend {
     }
   }
 
-  async #packetsStopped(targets: readonly Prefix[]): Promise<ReadonlyMap<string, number>> {
+  async #packetsStopped(
+    lifted: readonly Extract<FirewallChange, { do: "lift" }>[],
+  ): Promise<ReadonlyMap<string, number>> {
     const wanted = new Map<string, { key: SetKey; addresses: Address[] }>();
-    for (const target of targets) {
-      const key = setKeyOf(target);
+    for (const { target, throttled } of lifted) {
+      const key = setKeyOf(target, throttled);
       const group = wanted.get(setName(key));
       if (group === undefined) wanted.set(setName(key), { key, addresses: [target.base] });
       else group.addresses.push(target.base);
@@ -240,20 +242,31 @@ export class NftablesBackend implements Backend {
       if (!(error instanceof NftError)) throw error;
       // A table that another version left behind cannot be changed into this one: replace it, with its blocks.
       const kept = (await this.held()).map(
-        ({ target, leftMs, packetsStopped }): FirewallChange => ({
+        ({ target, leftMs, packetsStopped, throttled = false }): FirewallChange => ({
           do: "block",
           target,
           forMs: leftMs ?? 60_000,
           packetsStopped,
+          throttled,
         }),
       );
-      await this.#run(removeScript() + script + changesScript(kept));
+      await this.#run(removeScript() + script + this.#script(kept));
     }
     this.#chain = await this.#chains();
   }
 
+  #script(changes: readonly FirewallChange[]): string {
+    return changesScript(changes, (key) => this.#knows(key));
+  }
+
   #knows(key: SetKey): boolean {
     return this.#keys.some((known) => setName(known) === setName(key));
+  }
+
+  // A lift may find its target in either set.
+  #hasSetFor(change: FirewallChange): boolean {
+    if (change.do === "block") return this.#knows(keyOf(change));
+    return this.#knows(setKeyOf(change.target)) || this.#knows(setKeyOf(change.target, true));
   }
 
   #know(key: SetKey): boolean {
@@ -265,12 +278,12 @@ export class NftablesBackend implements Backend {
   async #applyScript(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
       await this.#haveSetsFor(changes);
-      const known = changes.filter((change) => this.#knows(setKeyOf(change.target)));
-      const lifted = known.filter((change) => change.do === "lift").map((change) => change.target);
+      const known = changes.filter((change) => this.#hasSetFor(change));
+      const lifted = known.filter((change) => change.do === "lift");
       const counts = lifted.length > 0 ? await this.#packetsStopped(lifted) : new Map<string, number>();
-      if (known.length > 0) await this.#run(changesScript(known));
+      if (known.length > 0) await this.#run(this.#script(known));
       this.#sweep.forget(known.filter(isNewBlock).map(({ target }) => target));
-      await this.pardon(lifted);
+      await this.pardon(lifted.map(({ target }) => target));
       return changes.map((change) => done(change, counts.get(formatPrefix(change.target)) ?? 0));
     } catch (error) {
       return this.#recover(changes, error);
@@ -280,13 +293,19 @@ export class NftablesBackend implements Backend {
   // A block may need a set for a new prefix length. A lift never makes anything: a process that only lifts must not put
   // its own idea of the table over the guard's. What has no set is not blocked.
   async #haveSetsFor(changes: readonly FirewallChange[]): Promise<void> {
-    const missing = changes.filter((change) => !this.#knows(setKeyOf(change.target)));
+    const missing = changes.filter((change) => !this.#hasSetFor(change));
     if (missing.length === 0) return;
     for (const key of parseSetKeys(await this.#listing())) this.#know(key);
-    let fresh = false;
-    for (const { do: action, target } of missing)
-      fresh = (action === "block" && this.#know(setKeyOf(target))) || fresh;
-    if (fresh) await this.#build();
+    const before = this.#keys.length;
+    for (const change of missing) if (change.do === "block") this.#know(keyOf(change));
+    if (this.#keys.length === before) return;
+    try {
+      await this.#build();
+    } catch (error) {
+      // A kernel before 5.12 knows no rate beside a counter: that must not cost the others their block.
+      this.#keys.length = before;
+      throw error;
+    }
   }
 
   // Somebody may have removed the table: make it again, once. Then find the change that is refused by halving,
@@ -301,7 +320,7 @@ export class NftablesBackend implements Backend {
           return [held ? failed(change, error) : done(change, 0)];
         }
         await this.#build();
-        await this.#run(changesScript(changes));
+        await this.#run(this.#script(changes));
         return [done(change, 0)];
       } catch (again) {
         return [failed(change, again)];
@@ -324,9 +343,14 @@ function failed(change: FirewallChange, error: unknown): ChangeResult {
   return { change, why: describeError(error), mend: MEND_REFUSED, packetsStopped: 0 };
 }
 
-// Blocks that are put back after a restart had their connections forgotten when they were made.
+// Blocks that are put back after a restart had their connections forgotten when they were made; who is slowed down keeps
+// them.
 function isNewBlock(change: FirewallChange): boolean {
-  return change.do === "block" && change.fresh !== true;
+  return change.do === "block" && change.fresh !== true && change.throttled !== true;
+}
+
+function keyOf(change: FirewallChange): SetKey {
+  return setKeyOf(change.target, change.throttled);
 }
 
 /**

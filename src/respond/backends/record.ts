@@ -14,7 +14,7 @@ export class RecordBackend implements Backend {
   readonly disarm = QUIET.disarm;
   readonly pardon = QUIET.pardon;
   readonly #clock: Clock;
-  readonly #held = new Map<string, { target: Prefix; endMs: number }>();
+  readonly #held = new Map<string, { target: Prefix; endMs: number; throttled: boolean }>();
   #allow: readonly Prefix[] = [];
 
   constructor(clock: Clock = systemClock) {
@@ -37,7 +37,10 @@ export class RecordBackend implements Backend {
     for (const change of changes) {
       const key = formatPrefix(change.target);
       if (change.do === "lift") this.#held.delete(key);
-      else this.#held.set(key, { target: change.target, endMs: this.#clock.monotonicMs() + change.forMs });
+      else {
+        const endMs = this.#clock.monotonicMs() + change.forMs;
+        this.#held.set(key, { target: change.target, endMs, throttled: change.throttled === true });
+      }
     }
     return changes.map((change) => ({ change, why: null, mend: "", packetsStopped: 0 }));
   }
@@ -45,10 +48,11 @@ export class RecordBackend implements Backend {
   async held(): Promise<HeldBlock[]> {
     const nowMs = this.#clock.monotonicMs();
     for (const [key, { endMs }] of this.#held) if (endMs <= nowMs) this.#held.delete(key);
-    return [...this.#held.values()].map(({ target, endMs }) => ({
+    return [...this.#held.values()].map(({ target, endMs, throttled }) => ({
       target,
       leftMs: endMs - nowMs,
       packetsStopped: 0,
+      ...(throttled && { throttled }),
     }));
   }
 

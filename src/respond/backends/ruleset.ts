@@ -16,17 +16,22 @@ const PRIORITY = -310;
 const MAX_ELEMENTS = 262_144;
 const WHOLE: Record<4 | 6, number> = { 4: 32, 6: 128 };
 
-/** A family and a prefix length that the table has a set for. */
-export type SetKey = { readonly family: 4 | 6; readonly bits: number };
+/** A family and a prefix length that the table has a set for; another one for those who are slowed down only. */
+export type SetKey = { readonly family: 4 | 6; readonly bits: number; readonly slow?: boolean };
 
-export function setKeyOf(target: Prefix): SetKey {
-  return { family: familyOf(target.base), bits: target.bits };
+export function setKeyOf(target: Prefix, throttled = false): SetKey {
+  return { family: familyOf(target.base), bits: target.bits, ...(throttled && { slow: true }) };
 }
 
-/** `blocked4_32`, `blocked6_64`. */
-export function setName({ family, bits }: SetKey): string {
-  return `blocked${family}_${bits}`;
+/** `blocked4_32`, `blocked6_64`, `slowed4_32`. */
+export function setName({ family, bits, slow }: SetKey): string {
+  return `${slow === true ? "slowed" : "blocked"}${family}_${bits}`;
 }
+
+// A person reloads a page a few times; a scanner at this rate needs four days for all ports. What counts are TCP segments
+// that belong to no connection (no ACK, no RST): openings, and the odd flags of scans. Connections go on; so does UDP,
+// because without tracking nobody can tell an answer from a probe.
+const SLOW_RATE = "limit rate over 10/minute burst 5 packets";
 
 /** The sets that are always there: IPv4 addresses, IPv6 addresses, IPv6 networks of one customer. */
 export const USUAL_SETS: readonly SetKey[] = [
@@ -43,7 +48,7 @@ export function tableScript(keys: readonly SetKey[]): string {
     `add set ${TABLE} allow6 { type ipv6_addr; flags interval; auto-merge; }`,
     ...keys.map(
       (key) =>
-        `add set ${TABLE} ${setName(key)} { type ipv${key.family}_addr; flags dynamic, timeout; size ${MAX_ELEMENTS}; counter; }`,
+        `add set ${TABLE} ${setName(key)} { type ipv${key.family}_addr; flags dynamic, timeout; size ${MAX_ELEMENTS}; ${key.slow === true ? `${SLOW_RATE}; ` : ""}counter; }`,
     ),
     `add chain ${TABLE} prerouting { type filter hook prerouting priority ${PRIORITY}; policy accept; }`,
     `flush chain ${TABLE} prerouting`,
@@ -51,7 +56,10 @@ export function tableScript(keys: readonly SetKey[]): string {
     `add rule ${TABLE} prerouting iifname "lo" accept`,
     `add rule ${TABLE} prerouting ip saddr @allow4 accept`,
     `add rule ${TABLE} prerouting ip6 saddr @allow6 accept`,
-    ...keys.map((key) => `add rule ${TABLE} prerouting ${maskedSource(key)} @${setName(key)} drop`),
+    ...keys.map(
+      (key) =>
+        `add rule ${TABLE} prerouting ${key.slow === true ? "tcp flags & (rst | ack) == 0x0 " : ""}${maskedSource(key)} @${setName(key)} drop`,
+    ),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -74,21 +82,33 @@ export function allowScript(prefixes: readonly Prefix[]): string {
 /**
  * One transaction for all changes. An element that may be there is added, deleted and added again: the first makes the deletion
  * succeed, and older kernels keep the old timeout when an element is merely added twice.
+ * @param knows which sets the table has; what must go is taken out of each that may hold it
  */
-export function changesScript(changes: readonly FirewallChange[]): string {
+export function changesScript(
+  changes: readonly FirewallChange[],
+  knows: (key: SetKey) => boolean = (key) => key.slow !== true,
+): string {
   // The last word on a target is the one that counts.
   const last = new Map<string, FirewallChange>();
   for (const change of changes) last.set(formatPrefix(change.target), change);
   const bySet = new Map<string, { drop: string[]; add: string[] }>();
-  for (const change of last.values()) {
-    const name = setName(setKeyOf(change.target));
+  const groupOf = (key: SetKey) => {
+    const name = setName(key);
     let group = bySet.get(name);
     if (group === undefined) bySet.set(name, (group = { drop: [], add: [] }));
-    if (change.do === "lift" || change.fresh !== true) group.drop.push(change.target.base);
-    if (change.do === "block") {
-      const counter = change.packetsStopped ? ` counter packets ${change.packetsStopped} bytes 0` : "";
-      group.add.push(`${change.target.base}${counter} timeout ${timeout(change.forMs)}`);
+    return group;
+  };
+  for (const change of last.values()) {
+    const { target } = change;
+    for (const key of [setKeyOf(target), setKeyOf(target, true)]) {
+      if (knows(key) && (change.do === "lift" || change.fresh !== true)) groupOf(key).drop.push(target.base);
     }
+    if (change.do === "lift") continue;
+    const key = setKeyOf(target, change.throttled);
+    const counter = change.packetsStopped ? ` counter packets ${change.packetsStopped} bytes 0` : "";
+    // A count can be given only beside whatever else the elements of the set carry.
+    const rate = counter !== "" && key.slow === true ? ` ${SLOW_RATE}` : "";
+    groupOf(key).add.push(`${target.base}${rate}${counter} timeout ${timeout(change.forMs)}`);
   }
   let script = "";
   for (const [name, { drop, add }] of bySet) {
@@ -105,27 +125,29 @@ export function getScript(key: SetKey, addresses: readonly Address[]): string {
   return `get element ${TABLE} ${setName(key)} { ${addresses.join(", ")} }\n`;
 }
 
-/** Reads `list table` or `get element`: every element of a `blocked…` set, one by one, since there may be many. */
+/** Reads `list table` or `get element`: every element of a `blocked…` or `slowed…` set, one by one, since there may be many. */
 export function* heldIn(listing: string): Generator<HeldBlock> {
-  for (const set of listing.matchAll(/^\s*set blocked[46]_(\d+) \{/gm)) {
+  for (const set of listing.matchAll(/^\s*set (blocked|slowed)[46]_(\d+) \{/gm)) {
     const from = listing.indexOf("elements = {", set.index);
     const nextSet = listing.indexOf("\tset ", set.index + set[0].length);
     if (from < 0 || (nextSet >= 0 && from > nextSet)) continue;
     const to = listing.indexOf("}", from);
-    const bits = Number(set[1]);
+    const bits = Number(set[2]);
+    const throttled = set[1] === "slowed";
     for (let at = from + 12; at < to; ) {
       const comma = listing.indexOf(",", at);
       const end = comma < 0 || comma > to ? to : comma;
-      const block = heldBlock(listing.slice(at, end).trim(), bits);
+      const block = heldBlock(listing.slice(at, end).trim(), bits, throttled);
       if (block !== null) yield block;
       at = end + 1;
     }
   }
 }
 
-const ELEMENT = /^([0-9a-f.:]+)(?: counter packets (\d+) bytes \d+)?(?: timeout \S+)?(?: expires (\S+))?$/;
+const ELEMENT =
+  /^([0-9a-f.:]+)(?: limit rate over \S+(?: burst \d+ packets)?)?(?: counter packets (\d+) bytes \d+)?(?: timeout \S+)?(?: expires (\S+))?$/;
 
-function heldBlock(element: string, bits: number): HeldBlock | null {
+function heldBlock(element: string, bits: number, throttled: boolean): HeldBlock | null {
   const [, base, packets, expires] = ELEMENT.exec(element) ?? [];
   if (base === undefined) return null;
   return {
@@ -133,14 +155,16 @@ function heldBlock(element: string, bits: number): HeldBlock | null {
     target: { base: base as Address, bits },
     leftMs: expires === undefined ? null : parseTimeout(expires),
     packetsStopped: Number(packets ?? 0),
+    ...(throttled && { throttled }),
   };
 }
 
 /** The sets of blocks that a listing shows, so that lengths met by an earlier run are kept. */
 export function parseSetKeys(listing: string): SetKey[] {
-  return [...listing.matchAll(/^\s*set blocked([46])_(\d+) \{/gm)].map(([, family, bits]) => ({
+  return [...listing.matchAll(/^\s*set (blocked|slowed)([46])_(\d+) \{/gm)].map(([, kind, family, bits]) => ({
     family: Number(family) as 4 | 6,
     bits: Number(bits),
+    ...(kind === "slowed" && { slow: true }),
   }));
 }
 

@@ -32,15 +32,15 @@ async function make(name: string): Promise<Backend> {
   return await makeBackend(process.argv.slice(3));
 }
 
-type Request = { id: number; call: string; targets?: string[]; forMs?: number };
+type Request = { id: number; call: string; targets?: string[]; forMs?: number; throttled?: boolean };
 
-async function answer({ call, targets = [], forMs = 0 }: Request): Promise<unknown> {
+async function answer({ call, targets = [], forMs = 0, throttled = false }: Request): Promise<unknown> {
   const prefixes = targets.map((target) => parsePrefix(target)!);
   const change = (kind: "block" | "lift") =>
     backend.apply(
       prefixes.map(
         (target): FirewallChange =>
-          kind === "lift" ? { do: "lift", target } : { do: "block", target, forMs },
+          kind === "lift" ? { do: "lift", target } : { do: "block", target, forMs, throttled },
       ),
     );
   if (call === "open") return backend.open();
