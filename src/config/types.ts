@@ -7,7 +7,7 @@ type ValueOf<Kind extends KeyKind> = Kind extends { is: "choice"; of: readonly (
   ? Choice
   : Kind extends { is: "switch" }
     ? boolean
-    : Kind extends { is: "count" | "duration" }
+    : Kind extends { is: "count" | "duration" | "size" }
       ? number
       : Kind extends { is: "schedule" }
         ? Schedule

@@ -53,6 +53,14 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       if (bytes !== null) return { value: bytes };
       return { fault: `wants a size, ${found}`, mend: 'write it as "500M" or "2G" (powers of 1024)' };
     }
+    case "room": {
+      const share = typeof value === "string" && /^\d{1,2}(\.\d+)?\s*%$/.test(value.trim());
+      if (share || (typeof value === "string" && parseSizeBytes(value) !== null)) return { value };
+      return {
+        fault: `wants a size or a share below 100%, ${found}`,
+        mend: 'write it as "10%", "500M" or "2G"',
+      };
+    }
     case "texts":
       if (Array.isArray(value) && value.every((item) => typeof item === "string")) return { value };
       return { fault: `wants a list of texts, ${found}`, mend: 'write ["one", "two"]' };
@@ -94,8 +102,8 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
   }
 }
 
-// Sizes as logrotate writes them: powers of 1024.
-function parseSizeBytes(text: string): number | null {
+/** A size as logrotate writes them, in bytes (powers of 1024); null for anything else. */
+export function parseSizeBytes(text: string): number | null {
   const hit = /^(\d{1,12})\s*([kMGT]?)$/.exec(text.trim());
   if (hit === null) return null;
   return (

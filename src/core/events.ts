@@ -10,7 +10,16 @@ export const EVENT_SCHEMA_VERSION = 1;
 export type Mode = "observe" | "block";
 
 /** The parts that can be off or fail one by one while the others carry on. */
-export type Part = "rotate" | "check" | "sentry" | "respond" | "report" | "store" | "config" | "listener";
+export type Part =
+  | "rotate"
+  | "check"
+  | "sentry"
+  | "respond"
+  | "report"
+  | "store"
+  | "config"
+  | "disk"
+  | "listener";
 
 /** logcheck's three layers, most serious first. */
 export type Layer = "cracking" | "violations" | "system";
@@ -155,7 +164,52 @@ export type EventBody =
   // A file that a `[retention.NAME]` group or a disk limit removed.
   | { type: "log.pruned"; path: string; sizeBytes: number; because: string }
   | { type: "rotation.failed"; log: string; why: string; mend: string }
-  | { type: "log.uncovered"; path: string; sizeBytes: number; writer: string; mend: string }
+  | {
+      type: "log.uncovered";
+      path: string;
+      sizeBytes: number;
+      writer: string;
+      mend: string;
+      /** The package its writer came with. */
+      package?: string;
+      bytesPerDay?: number;
+    }
+  // Some rotation names it, and yet it is not kept in bounds.
+  | {
+      type: "log.mishandled";
+      how: "matches-nothing" | "covered-twice" | "deleted-open" | "never-reopened";
+      path: string;
+      sizeBytes: number;
+      writer: string;
+      why: string;
+      mend: string;
+    }
+  // Far beyond its habit; `templates` are the kinds of lines that take most of it, what varies masked.
+  | {
+      type: "log.surged";
+      path: string;
+      sizeBytes: number;
+      bytesPerDay: number;
+      usualBytesPerDay: number;
+      templates: readonly { readonly text: string; readonly count: number }[];
+    }
+  | { type: "log.compressed"; path: string; to: string; sizeBytes: number; toBytes: number; because: string }
+  // How full file systems and how large logs were at one moment: the past that outlooks are made of.
+  | {
+      type: "disk.sampled";
+      disks: readonly {
+        readonly mount: string;
+        readonly sizeBytes: number;
+        readonly freeBytes: number;
+        readonly sizeFiles: number;
+        readonly freeFiles: number;
+      }[];
+      logs: readonly { readonly path: string; readonly sizeBytes: number; readonly ino: number }[];
+    }
+  // A limit under `[disk]` is crossed or about to be: what is done about it follows, event by event.
+  | { type: "disk.pressed"; mount: string; freeBytes: number; sizeBytes: number; why: string; stages: string }
+  | { type: "disk.relieved"; mount: string; freeBytes: number; bytesFreed: number; why: string }
+  | { type: "disk.filling"; mount: string; freeBytes: number; sizeBytes: number; why: string; mend: string }
   | { type: "report.delivered"; route: string; subject: string }
   | { type: "report.failed"; route: string; why: string; mend: string };
 

@@ -133,6 +133,40 @@ function said(event: EventBody): Said {
         `${event.path} (${bytes(event.sizeBytes)}${writer}) is rotated by nobody${mend(event.mend.split("\n")[0]!.replace(/:$/, ""))}`,
       );
     }
+    case "log.mishandled":
+      return say("disk", "warn", `${event.path}: ${event.why}${mend(event.mend)}`);
+    case "log.surged": {
+      const [first] = event.templates;
+      const times = Math.round(event.bytesPerDay / Math.max(1, event.usualBytesPerDay));
+      const most = first === undefined ? "" : `; mostly ${first.text}`;
+      return say(
+        "disk",
+        "warn",
+        `${event.path} grows by ${bytes(event.bytesPerDay)} a day, ${times} times its habit${most}`,
+      );
+    }
+    case "log.compressed":
+      return say(
+        "disk",
+        "plain",
+        `${event.path} compressed (${bytes(event.sizeBytes)} to ${bytes(event.toBytes)}): ${event.because}`,
+      );
+    case "disk.sampled":
+      return say(
+        "disk",
+        "dim",
+        `${event.disks.map(({ mount, freeBytes }) => `${mount} ${bytes(freeBytes)} free`).join(", ")}; ${counted(event.logs.length, "log")} measured`,
+      );
+    case "disk.pressed":
+      return say("disk", "alarm", `${event.mount}: ${event.why}; ${event.stages}`);
+    case "disk.relieved":
+      return say(
+        "disk",
+        "good",
+        `${event.mount}: ${bytes(event.bytesFreed)} freed, ${bytes(event.freeBytes)} free: ${event.why}`,
+      );
+    case "disk.filling":
+      return say("disk", "alarm", `${event.mount}: ${event.why}${mend(event.mend)}`);
     case "report.delivered":
       return say("report", "good", `sent by ${event.route}: ${event.subject}`);
     case "report.failed":
