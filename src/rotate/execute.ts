@@ -5,7 +5,7 @@ import { describeError } from "../core/errors.ts";
 import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
 import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
-import { doStep, runScript, ScriptError, type StepContext, type StepResult } from "./step.ts";
+import { doStep, doStepNow, runScript, ScriptError, type StepContext, type StepResult } from "./step.ts";
 import type { LogPlan, RotationStep, ScriptStep, StanzaPlan } from "./types.ts";
 
 /** Lets so many pieces of work run at once; the others wait their turn. */
@@ -216,8 +216,10 @@ async function walk(track: Track, steps: readonly RotationStep[], context: Execu
     if (track.failure !== null) return;
     try {
       for (const rest of restOf(step, context)) {
-        const work = (): Promise<StepResult> => doStep(rest, track.plan.seen, context);
-        const { bytesAtRisk, remark } = await poolFor(rest, context)(work);
+        const { seen } = track.plan;
+        const work = (): Promise<StepResult> => doStep(rest, seen, context);
+        const { bytesAtRisk, remark } =
+          doStepNow(rest, seen, context) ?? (await poolFor(rest, context)(work));
         track.bytesAtRisk += bytesAtRisk;
         if (remark !== null) track.remark = remark;
       }

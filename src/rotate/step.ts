@@ -75,6 +75,8 @@ export async function runScript(
   throw new ScriptError(step, `${file}:${line}: ${result.why}${said === "" ? "" : `: ${said.slice(-400)}`}`);
 }
 
+const NOTHING_TO_SAY: StepResult = { bytesAtRisk: 0, remark: null };
+
 /**
  * Does one step. Throws what went wrong.
  * @param seen the log as it was planned, for steps that read it in place
@@ -85,25 +87,53 @@ export async function doStep(
   context: StepContext,
 ): Promise<StepResult> {
   const { directories, identity, stamp, signal } = context;
-  const as = <T>(work: () => T): T => withIdentity(identity, work);
-  if (step.do === "copy") {
-    const work = { ...step, identity, stamp, seen: step.truncate ? seen : null };
-    return { bytesAtRisk: copyLog(work, directories).bytesAtRisk, remark: null };
-  }
   if (step.do === "script") await runScript(step, context);
-  else if (step.do === "rename") as(() => rename(step, directories));
-  else if (step.do === "create") as(() => create(step, directories));
-  else if (step.do === "truncate") truncateLog(step.path, seen, identity, directories);
-  else if (step.do === "unlink") as(() => unlinkSync(directories.at(step.path)));
-  else if (step.do === "remove") await remove(step.path, step.shred, context);
   else if (step.do === "mail") await mailFile(step, context);
+  else if (step.do === "remove" && step.shred !== null) await shred(step.path, step.shred, context);
   else if (step.do === "compress") {
     const { remark } = await compressFile({ ...step, identity, stamp, signal }, directories, context.threads);
     if (step.preremove !== null) await runScript(step.preremove, context);
-    await remove(step.from, step.shred, context);
+    if (step.shred === null) remove(step.from, context);
+    else await shred(step.from, step.shred, context);
     if (remark !== "") return { bytesAtRisk: 0, remark: `${COMPRESSOR_SAID} ${step.from}:\n${remark}` };
-  } else as(() => makeDirectory(step, directories));
-  return { bytesAtRisk: 0, remark: null };
+  } else return doStepNow(step, seen, context) ?? NOTHING_TO_SAY;
+  return NOTHING_TO_SAY;
+}
+
+/** As `doStep`, for steps that wait for no other process or thread; null, and nothing done, for those that do. */
+export function doStepNow(
+  step: RotationStep,
+  seen: FileFact | null,
+  context: StepContext,
+): StepResult | null {
+  const { directories, identity, stamp } = context;
+  switch (step.do) {
+    case "copy": {
+      const work = { ...step, identity, stamp, seen: step.truncate ? seen : null };
+      return { bytesAtRisk: copyLog(work, directories).bytesAtRisk, remark: null };
+    }
+    case "rename":
+      withIdentity(identity, () => rename(step, directories));
+      return NOTHING_TO_SAY;
+    case "create":
+      withIdentity(identity, () => create(step, directories));
+      return NOTHING_TO_SAY;
+    case "mkdir":
+      withIdentity(identity, () => makeDirectory(step, directories));
+      return NOTHING_TO_SAY;
+    case "unlink":
+      withIdentity(identity, () => unlinkSync(directories.at(step.path)));
+      return NOTHING_TO_SAY;
+    case "truncate":
+      truncateLog(step.path, seen, identity, directories);
+      return NOTHING_TO_SAY;
+    case "remove":
+      if (step.shred !== null) return null;
+      remove(step.path, context);
+      return NOTHING_TO_SAY;
+    default:
+      return null;
+  }
 }
 
 function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Directories): void {
@@ -166,12 +196,12 @@ function makeDirectory(step: Extract<RotationStep, { do: "mkdir" }>, directories
   }
 }
 
-async function remove(path: string, shred: number | null, context: StepContext): Promise<void> {
+function remove(path: string, { directories, identity }: StepContext): void {
+  withIdentity(identity, () => removeIfThere(directories.at(path)));
+}
+
+async function shred(path: string, cycles: number, context: StepContext): Promise<void> {
   const { directories, identity, signal } = context;
-  if (shred === null) {
-    withIdentity(identity, () => removeIfThere(directories.at(path)));
-    return;
-  }
   // A script may have removed it before us: that is what was wanted.
   if (!withIdentity(identity, () => exists(directories.at(path)))) return;
   const fd = withIdentity(identity, () =>
@@ -181,8 +211,8 @@ async function remove(path: string, shred: number | null, context: StepContext):
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
     // shred overwrites its standard output for `-`, so it needs no name that somebody could exchange.
-    const cycles = shred > 0 ? ["-n", String(shred)] : [];
-    const result = await runCommand(["shred", ...cycles, "-"], { stdout: fd, identity, signal });
+    const times = cycles > 0 ? ["-n", String(cycles)] : [];
+    const result = await runCommand(["shred", ...times, "-"], { stdout: fd, identity, signal });
     if (!result.ok) throw new Error(`shred ${path}: ${result.why} ${result.output.trim()}`.trimEnd());
     withIdentity(identity, () => unlinkSync(directories.at(path)));
   } finally {

@@ -17,8 +17,8 @@ export type SqueezeJob = {
   readonly how: Squeeze;
 };
 
-/** Larger pieces compress no better: this is 128 times deflate's window, and twice zstd's at its usual level. */
-export const PIECE_BYTES = 4 * 1024 * 1024;
+/** Larger pieces compress no better: this is 64 times deflate's window, and zstd's at its usual level. */
+export const PIECE_BYTES = 2 * 1024 * 1024;
 
 let lent: Buffer | null = null;
 
