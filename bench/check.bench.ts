@@ -60,6 +60,8 @@ class CheckStage {
       state,
     ];
     const env: Record<string, string> = { LC_ALL: this.#locale, [WARMED]: join(this.dir, "compiled") };
+    // Compiled rules: of the run before, or of none.
+    env["XDG_CACHE_HOME"] = options.isCold === true ? "/nonexistent" : join(this.dir, "compiled");
     if (options.isCold === true) env["NODE_DISABLE_COMPILE_CACHE"] = "1";
     return {
       name: which,

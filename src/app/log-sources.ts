@@ -1,6 +1,7 @@
 // Which logs are read and through which rules: telltale's own keys first, then logcheck's configuration, then the
 // logs that every host has. Shared by the guard and `telltale check`.
 import { existsSync } from "node:fs";
+import type { CompiledRules } from "../check/compiled.ts";
 import { readLogcheckConfig } from "../check/logfiles.ts";
 import { loadRuleBook, type ReportLevel, type RuleBook } from "../check/rules.ts";
 import type { Config } from "../config/types.ts";
@@ -19,7 +20,12 @@ export type LogSources = {
 };
 
 /** Options that a command line may set over the configuration. */
-export type LogSourceChoice = { readonly rules?: string; readonly level?: ReportLevel };
+export type LogSourceChoice = {
+  readonly rules?: string;
+  readonly level?: ReportLevel;
+  /** Compiled rules of earlier runs. */
+  readonly compiled?: CompiledRules;
+};
 
 /** Reads rule directories and lists of logs. Never throws; `rules.ruleCount` is 0 where there are none. */
 export function findLogSources(config: Config, choice: LogSourceChoice = {}): LogSources {
@@ -29,6 +35,7 @@ export function findLogSources(config: Config, choice: LogSourceChoice = {}): Lo
   const rules = loadRuleBook(rulesDirectory, {
     level,
     supportCrackingIgnore: logcheck.supportCrackingIgnore,
+    ...(choice.compiled && { compiled: choice.compiled }),
   });
   const listed = config.check.logs.length > 0 ? config.check.logs : logcheck.logfiles;
   const logs = listed.length > 0 ? listed : USUAL_LOGS.filter((path) => existsSync(path));

@@ -4,6 +4,7 @@
 import type { ConfigFault } from "../core/errors.ts";
 import { compilePatternSet, type PatternSet } from "../pattern/set.ts";
 import { trimmedEnd } from "./blanks/match.ts";
+import type { CompileSet } from "./compiled.ts";
 import { OTHER_SPELLING_GROWTH_BYTES, writeOtherSpelling } from "./stamp/parse.ts";
 import type { Classified, Judgement, Locale, Rule, RuleFile, RuleLayers } from "./types.ts";
 
@@ -11,7 +12,12 @@ export type ClassifierOptions = {
   readonly locale: Locale;
   /** A rule written for one spelling of the timestamp accepts the other. */
   readonly eitherTimestamp: boolean;
+  /** Compiles the rules; `compilePatternSet` when not given. */
+  readonly compile?: CompileSet;
 };
+
+// How a matcher's rules become an automaton.
+type Compiling = { readonly locale: Locale; readonly compile: CompileSet };
 
 const NOTHING: Judgement = { cracking: [], violations: [], crackingMatched: false, system: false };
 const SYSTEM: Judgement = { ...NOTHING, system: true };
@@ -34,17 +40,13 @@ export class Classifier {
   constructor(layers: RuleLayers, options: ClassifierOptions) {
     this.#locale = options.locale;
     this.#line = new LineBox(options.eitherTimestamp);
+    const compiling: Compiling = { locale: options.locale, compile: options.compile ?? compilePatternSet };
     const raise = [...layers.cracking, ...layers.violations];
-    this.#everything = new Matcher([...raise, ...layers.ignore], options.locale, WHOLE_CACHE_BYTES);
+    this.#everything = new Matcher([...raise, ...layers.ignore], compiling, WHOLE_CACHE_BYTES);
     this.#raising = distinct(raise.flatMap((file) => file.rules)).length;
-    this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, options.locale);
-    this.#violations = new RaiseLayer(
-      "violations",
-      layers.violations,
-      layers.violationsIgnore,
-      options.locale,
-    );
-    const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], options.locale);
+    this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, compiling);
+    this.#violations = new RaiseLayer("violations", layers.violations, layers.violationsIgnore, compiling);
+    const cancelling = new Matcher([...layers.crackingIgnore, ...layers.violationsIgnore], compiling);
     this.faults = [this.#everything, cancelling].flatMap((rules) => rules.faults());
   }
 
@@ -87,13 +89,13 @@ class RaiseLayer {
     layer: "cracking" | "violations",
     raise: readonly RuleFile[],
     cancel: readonly RuleFile[],
-    locale: Locale,
+    compiling: Compiling,
   ) {
     this.#layer = layer;
-    this.#all = new Matcher(raise, locale);
-    this.#files = raise.map((file) => ({ name: file.name, rules: new Matcher([file], locale) }));
-    this.#cancelling = new Map(cancel.map((file) => [file.name, new Matcher([file], locale)]));
-    this.#cancelEverything = new Matcher(cancel, locale);
+    this.#all = new Matcher(raise, compiling);
+    this.#files = raise.map((file) => ({ name: file.name, rules: new Matcher([file], compiling) }));
+    this.#cancelling = new Map(cancel.map((file) => [file.name, new Matcher([file], compiling)]));
+    this.#cancelEverything = new Matcher(cancel, compiling);
     this.#localNames = cancel
       .map((file) => file.name)
       .filter((name) => name === "local" || name.startsWith("local-"));
@@ -172,13 +174,13 @@ const PART_CACHE_BYTES = 1 << 20;
 
 // Rules as one automaton, compiled when the first line asks: many sections never see one.
 class Matcher {
-  readonly #locale: Locale;
+  readonly #compiling: Compiling;
   readonly #rules: readonly Rule[];
   readonly #cacheBytes: number;
   #compiled: Automaton | undefined;
 
-  constructor(files: readonly RuleFile[], locale: Locale, cacheBytes = PART_CACHE_BYTES) {
-    this.#locale = locale;
+  constructor(files: readonly RuleFile[], compiling: Compiling, cacheBytes = PART_CACHE_BYTES) {
+    this.#compiling = compiling;
     this.#cacheBytes = cacheBytes;
     this.#rules = files.flatMap((file) => file.rules);
   }
@@ -216,7 +218,7 @@ class Matcher {
   }
 
   #automaton(): Automaton {
-    return (this.#compiled ??= compile(this.#rules, this.#locale, this.#cacheBytes));
+    return (this.#compiled ??= compileRules(this.#rules, this.#compiling, this.#cacheBytes));
   }
 }
 
@@ -241,10 +243,10 @@ function distinct(rules: readonly Rule[]): Rule[][] {
   return [...groups.values()];
 }
 
-function compile(all: readonly Rule[], locale: Locale, cacheBytes: number): Automaton {
+function compileRules(all: readonly Rule[], { locale, compile }: Compiling, cacheBytes: number): Automaton {
   const groups = distinct(all);
   const rules = groups.map((group) => group[0]!);
-  const { set, faults } = compilePatternSet(
+  const { set, faults } = compile(
     rules.map((rule) => rule.bytes),
     { locale, cacheBytes },
   );

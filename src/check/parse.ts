@@ -18,7 +18,17 @@ export function parseRuleFile(text: Uint8Array, file: string, locale: Locale): R
     line++;
     if (text[start] !== 0x23 && !isBlank(text, start, end, locale)) {
       const bytes = text.slice(start, end);
-      rules.push({ place: { file, line, text: showableBytes(bytes) }, bytes });
+      // Most rules are never shown: their text is made when somebody asks for it.
+      rules.push({
+        place: {
+          file,
+          line,
+          get text() {
+            return showableBytes(bytes);
+          },
+        },
+        bytes,
+      });
     }
     start = end + 1;
   }

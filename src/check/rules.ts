@@ -4,6 +4,7 @@ import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "no
 import { join } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { Classifier } from "./classify.ts";
+import type { CompiledRules } from "./compiled.ts";
 import { parseRuleFile } from "./parse.ts";
 import type { Classified, Judgement, Locale, ReportLevel, Rule, RuleFile, RuleLayers } from "./types.ts";
 
@@ -17,6 +18,8 @@ export type RuleBookOptions = {
   readonly locale?: Locale;
   /** A rule written for one spelling of the timestamp accepts the other. Default true. */
   readonly eitherTimestamp?: boolean;
+  /** Where compiled rules are kept between runs; without it, they are compiled anew. */
+  readonly compiled?: CompiledRules;
 };
 
 /** The rules of one host at one report level. */
@@ -27,7 +30,7 @@ export type RuleBook = {
   /** Rules in force: every rule of every file, without the invalid ones. */
   readonly ruleCount: number;
   readonly layers: RuleLayers;
-  readonly options: Required<RuleBookOptions>;
+  readonly options: Required<Omit<RuleBookOptions, "compiled">>;
   /** Where one line is reported first, or null when it is ignored. The newline is not part of the line. */
   classify(line: Uint8Array): Classified | null;
   /** Every section in which the line is reported. */
@@ -49,8 +52,8 @@ const RULE_FILE_NAME = /^[a-zA-Z0-9_-]+$/;
  * Reads the rule directories below `dir` (`/etc/logcheck`). Never throws: a missing directory, an unreadable
  * file and an invalid rule are faults, and the rest works.
  */
-export function loadRuleBook(dir: string, options: RuleBookOptions): RuleBook {
-  const full: Required<RuleBookOptions> = {
+export function loadRuleBook(dir: string, { compiled, ...options }: RuleBookOptions): RuleBook {
+  const full: RuleBook["options"] = {
     supportCrackingIgnore: false,
     locale: "C.UTF-8",
     eitherTimestamp: true,
@@ -67,7 +70,7 @@ export function loadRuleBook(dir: string, options: RuleBookOptions): RuleBook {
     violationsIgnore: read("violations.ignore.d"),
     ignore: read(...IGNORE_LEVELS[full.level].map((level) => `ignore.d.${level}`)),
   };
-  const classifier = new Classifier(layers, full);
+  const classifier = new Classifier(layers, { ...full, ...(compiled && { compile: compiled.compile }) });
   const total = Object.values(layers)
     .flat()
     .reduce((count: number, file: RuleFile) => count + file.rules.length, 0);

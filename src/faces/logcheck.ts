@@ -12,10 +12,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { trimmedEnd } from "../check/blanks/match.ts";
 import { type Collected, collectUnseen } from "../check/collect.ts";
+import { CompiledRules } from "../check/compiled.ts";
 import { formatDate } from "../check/datetext.ts";
 import { type GatheredSection, Gatherer } from "../check/gather.ts";
 import { FIRST_LOOK_HOURS } from "../check/journal.ts";
@@ -55,6 +56,8 @@ class LogcheckFailure extends Error {
 export type LogcheckCaller = {
   readonly uid: number;
   readonly env: NodeJS.ProcessEnv;
+  /** Where compiled rules are kept between runs; nowhere when not given. */
+  readonly cacheDir?: string;
   readonly deliver: (report: Uint8Array, mail: LogcheckMail) => Promise<void>;
 };
 
@@ -62,7 +65,8 @@ export type LogcheckCaller = {
 export async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
   const uid = process.getuid?.() ?? 0;
-  return runLogcheck(argv, standardOutput, { uid, env: process.env, deliver: sendMail });
+  const caller = { uid, env: process.env, ...cacheDirOf(process.env), deliver: sendMail };
+  return runLogcheck(argv, standardOutput, caller);
 }
 
 /**
@@ -133,11 +137,14 @@ class LogcheckRun {
 
   async #check(): Promise<void> {
     const settings = this.#settings;
+    const { cacheDir, uid } = this.#caller;
+    const compiled = cacheDir === undefined ? null : new CompiledRules(join(cacheDir, "compiled-rules"), uid);
     const book = loadRuleBook(settings.ruleDir, {
       level: settings.level,
       supportCrackingIgnore: settings.supportCrackingIgnore,
       locale: this.#locale,
       eitherTimestamp: false,
+      ...(compiled && { compiled }),
     });
     // logcheck does without a rule directory that is not there, and so is silent about it.
     this.#faults.push(...book.faults.filter(({ file }) => !book.missing.includes(file)));
@@ -165,6 +172,8 @@ class LogcheckRun {
     const sections = gatherer.sections();
     if (sections.length > 0) await this.#report(gatherer, collected, errors);
     this.#commit(collected);
+    const unkept = compiled?.keep() ?? null;
+    if (unkept !== null) this.#debug(`the compiled rules are not kept: ${unkept}`);
   }
 
   #requireConfigFile(): void {
@@ -338,6 +347,17 @@ async function sendMail(report: Uint8Array, mail: LogcheckMail): Promise<void> {
   const { deliverLogcheckReport } = await import("./logcheck-mail.ts");
   await deliverLogcheckReport(report, mail);
 }
+
+// The user's own cache (XDG Base Directory Specification 0.8). Not $HOME: who becomes another user often leaves it behind.
+function cacheDirOf(env: NodeJS.ProcessEnv): { cacheDir?: string } {
+  try {
+    const given = env["XDG_CACHE_HOME"] ?? "";
+    return { cacheDir: join(given.startsWith("/") ? given : join(userInfo().homedir, ".cache"), "telltale") };
+  } catch {
+    return {}; // a user whom the system does not know has no place of their own
+  }
+}
+
 // header.txt and footer.txt are welcome, not needed.
 function readText(path: string): Uint8Array {
   return isReadable(path) ? readFileSync(path) : NOTHING;

@@ -6,7 +6,7 @@ import { overreach } from "./backref/overreach.ts";
 import { GAVE_UP, LazyDfa, MATCH } from "./lazy-dfa/dfa.ts";
 import { plainLimit } from "./locale/symbols.ts";
 import type { Locale } from "./locale/types.ts";
-import { AlphabetClasses } from "./nfa/classes.ts";
+import { AlphabetClasses, cutAlphabet } from "./nfa/classes.ts";
 import { buildProgram } from "./nfa/program.ts";
 import { Simulation } from "./nfa/simulate.ts";
 import { Stepper } from "./nfa/step.ts";
@@ -24,7 +24,7 @@ function partsOf(pattern: string, locale: Locale) {
   assert.ok(!("fault" in read), `${pattern} is valid`);
   const nodes = read.lines.map(({ node }) => overreach(node, sets));
   const program = buildProgram(nodes.map((node) => ({ number: 0, node })));
-  const classes = new AlphabetClasses(sets, program.hasWordAssertions);
+  const classes = new AlphabetClasses(cutAlphabet(sets, program.hasWordAssertions));
   return { sets, read, stepper: new Stepper(program, classes, 1) };
 }
 

@@ -1,4 +1,7 @@
 // Logs through the rules, once: what remains is printed under logcheck's headings.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { CompiledRules } from "../../check/compiled.ts";
 import { FIRST_LOOK_HOURS } from "../../check/journal.ts";
 import type { ReportLevel } from "../../check/rules.ts";
 import { systemClock } from "../../core/clock.ts";
@@ -35,9 +38,11 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const json = values["json"] === true;
   const settings = gatherSettings(values["config"] as string | undefined);
   const rules = values["rules"] as string | undefined;
+  const compiled = keptRules(settings.storeDirectory);
   const sources = findLogSources(settings.config, {
     ...(rules !== undefined && { rules }),
     ...(level && { level }),
+    ...(compiled && { compiled }),
   });
   const faults = [...settings.faults, ...sources.faults];
   for (const fault of faults) process.stderr.write(`${formatFault(fault)}\n`);
@@ -65,11 +70,20 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       }
     }
     output.finish();
+    compiled?.keep();
     return failed ? 1 : 0;
   }
   using store = openStore(settings.storeFile);
   await readNew(store, sources, output);
+  compiled?.keep();
   return failed || output.unreadable > 0 ? 1 : 0;
+}
+
+// Rules compiled by an earlier check, kept where the cursors are. A check that remembers nothing makes no directory for it.
+function keptRules(directory: string): CompiledRules | null {
+  const uid = process.getuid?.();
+  if (uid === undefined || !existsSync(directory)) return null;
+  return new CompiledRules(join(directory, "compiled-rules"), uid);
 }
 
 // What is new since the last `telltale check`; its cursors are its own, so that it takes nothing from a guard.

@@ -20,6 +20,28 @@ export function stateOf(entry: number): number {
   return entry < 0 ? -entry - 2 : entry;
 }
 
+/**
+ * The states of a cache, as they can be kept. Arrays with `Ends` beside them hold one run per state, each ending where
+ * its entry says.
+ */
+export type Snapshot = {
+  readonly stride: number;
+  readonly start: number;
+  readonly table: Int32Array;
+  readonly sets: Int32Array;
+  readonly setEnds: Int32Array;
+  readonly accepted: Int32Array;
+  readonly acceptedEnds: Int32Array;
+  /** -1: no pattern is too low to come; NO_LOWEST: none comes. */
+  readonly lowestAhead: Int32Array;
+  readonly before: Uint8Array;
+  readonly flags: Uint8Array;
+  readonly hashes: Int32Array;
+};
+
+// What stands for infinity in a snapshot.
+const NO_LOWEST = 0x7fff_ffff;
+
 export class StateCache {
   /** Row `state` has one entry per class and one for the end of the line: DEAD, UNKNOWN, a state or a matchEntry. */
   table: Int32Array;
@@ -36,6 +58,7 @@ export class StateCache {
   #lowest: number[] = [];
   #before: Uint8Array;
   #flags: Uint8Array;
+  #hashes: number[] = [];
   #byHash = new Map<number, number>();
   #sameHash: number[] = [];
   #setBytes = 0;
@@ -44,8 +67,11 @@ export class StateCache {
   readonly #to: StateSet;
   readonly #canRestart: boolean;
 
-  /** @param unsure per pattern: 1 when a match of the automaton has yet to be confirmed */
-  constructor(stepper: Stepper, cacheBytes: number, unsure: Uint8Array) {
+  /**
+   * @param unsure per pattern: 1 when a match of the automaton has yet to be confirmed
+   * @param known states to begin with: a snapshot of a cache over the same program
+   */
+  constructor(stepper: Stepper, cacheBytes: number, unsure: Uint8Array, known: Snapshot | null = null) {
     this.#stepper = stepper;
     this.#cacheBytes = cacheBytes;
     this.#unsure = unsure;
@@ -59,6 +85,7 @@ export class StateCache {
     this.#to = stepper.emptySet();
     this.#canRestart = this.#restartsSomewhere();
     this.#reset();
+    if (known !== null && known.setEnds.length <= this.#statesMax) this.#restore(known);
   }
 
   /** States held now, without the dead one. */
@@ -105,6 +132,47 @@ export class StateCache {
     return this.#lowest[state / this.stride]!;
   }
 
+  /** The states held now, to begin with another time. */
+  snapshot(): Snapshot {
+    const count = this.#sets.length;
+    return {
+      stride: this.stride,
+      start: this.#start,
+      table: this.table.slice(0, count * this.stride),
+      ...joined("sets", "setEnds", this.#sets),
+      ...joined("accepted", "acceptedEnds", this.#accepted),
+      lowestAhead: Int32Array.from(this.#lowest, (ahead) => Math.min(ahead, NO_LOWEST)),
+      before: this.#before.slice(0, count),
+      flags: this.#flags.slice(0, count),
+      hashes: Int32Array.from(this.#hashes),
+    };
+  }
+
+  #restore(known: Snapshot): void {
+    const count = known.setEnds.length;
+    this.#sets = split(known.sets, known.setEnds);
+    this.#accepted = split(known.accepted, known.acceptedEnds);
+    this.#lowest = Array.from(known.lowestAhead, (ahead) =>
+      ahead === NO_LOWEST ? Number.POSITIVE_INFINITY : ahead,
+    );
+    this.#before.set(known.before);
+    this.#flags.set(known.flags);
+    this.#setBytes = (known.sets.length + known.accepted.length) * 4;
+    this.#start = known.start;
+    this.#hashes = Array.from(known.hashes);
+    // State 0 is the dead one, which no hash leads to.
+    for (let index = 1; index < count; index++) {
+      const hash = this.#hashes[index]!;
+      this.#sameHash[index] = this.#byHash.get(hash) ?? -1;
+      this.#byHash.set(hash, index);
+    }
+    if (known.table.length > this.table.length) {
+      const rows = Math.min(this.#statesMax, count + 64);
+      this.table = new Int32Array(rows * this.stride);
+    }
+    this.table.set(known.table);
+  }
+
   #restartsSomewhere(): boolean {
     // Over no symbol at all a step is a restart: an empty set shows what it adds, after a word and after no word.
     const { classes } = this.#stepper;
@@ -134,7 +202,7 @@ export class StateCache {
     set.accepted.sort((a, b) => a - b);
     // What stood before matters only to assertions that still wait.
     const before = set.waiting ? set.before : 0;
-    let hash = (before + 1) * 0x9e3779b1;
+    let hash = Math.imul(before + 1, 0x9e3779b1);
     for (let i = 0; i < set.count; i++) hash = Math.imul(hash ^ states[i]!, 0x01000193) ^ (hash >>> 15);
     for (const pattern of set.accepted) hash = Math.imul(hash ^ ~pattern, 0x01000193) ^ (hash >>> 13);
     const first = this.#byHash.get(hash) ?? -1;
@@ -174,6 +242,7 @@ export class StateCache {
     let ahead = Number.POSITIVE_INFINITY;
     for (const state of states) ahead = Math.min(ahead, lowest[state]!);
     this.#sets.push(states.slice());
+    this.#hashes.push(hash);
     this.#accepted.push(Int32Array.from(set.accepted));
     this.#lowest.push(this.#canRestart ? -1 : ahead);
     this.#before[index] = before;
@@ -202,6 +271,7 @@ export class StateCache {
     this.#sets = [new Int32Array(0)];
     this.#accepted = [new Int32Array(0)];
     this.#lowest = [Number.POSITIVE_INFINITY];
+    this.#hashes = [0];
     this.#byHash.clear();
     this.#sameHash = [-1];
     this.#setBytes = 0;
@@ -214,4 +284,26 @@ function same(known: Int32Array, given: ArrayLike<number>, length: number): bool
   if (known.length !== length) return false;
   for (let i = 0; i < length; i++) if (known[i] !== given[i]) return false;
   return true;
+}
+
+function joined<A extends string, B extends string>(
+  name: A,
+  endsName: B,
+  runs: readonly Int32Array[],
+): Record<A | B, Int32Array> {
+  const ends = new Int32Array(runs.length);
+  let end = 0;
+  runs.forEach((run, index) => {
+    end += run.length;
+    ends[index] = end;
+  });
+  const all = new Int32Array(end);
+  runs.forEach((run, index) => {
+    all.set(run, ends[index]! - run.length);
+  });
+  return { [name]: all, [endsName]: ends } as Record<A | B, Int32Array>;
+}
+
+function split(all: Int32Array, ends: Int32Array): Int32Array[] {
+  return Array.from(ends, (end, index) => all.subarray(index === 0 ? 0 : ends[index - 1]!, end));
 }

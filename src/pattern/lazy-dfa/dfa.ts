@@ -4,7 +4,7 @@ import { decodeAt } from "../locale/symbols.ts";
 import type { AlphabetClasses } from "../nfa/classes.ts";
 import type { MatchListener } from "../nfa/listener.ts";
 import type { Stepper } from "../nfa/step.ts";
-import { DEAD, StateCache, stateOf, UNKNOWN } from "./cache.ts";
+import { DEAD, type Snapshot, StateCache, stateOf, UNKNOWN } from "./cache.ts";
 
 // The give-up rule. A flush is poor when fewer than BYTES_PER_STATE_MIN bytes were read for each state built since
 // the flush before: the cache is not earning its keep. After POOR_FLUSHES_MAX poor flushes in a row the caller is
@@ -39,9 +39,16 @@ export class LazyDfa {
   /**
    * @param plain the largest byte that is a symbol by itself
    * @param unsure per pattern: 1 when a match has yet to be confirmed by another engine
+   * @param known states to begin with, of an automaton over the same program
    */
-  constructor(stepper: Stepper, plain: number, cacheBytes: number, unsure: Uint8Array) {
-    this.#cache = new StateCache(stepper, cacheBytes, unsure);
+  constructor(
+    stepper: Stepper,
+    plain: number,
+    cacheBytes: number,
+    unsure: Uint8Array,
+    known: Snapshot | null = null,
+  ) {
+    this.#cache = new StateCache(stepper, cacheBytes, unsure, known);
     this.#classes = stepper.classes;
     this.#plain = plain;
   }
@@ -56,6 +63,11 @@ export class LazyDfa {
 
   get flushes(): number {
     return this.#cache.flushes;
+  }
+
+  /** The states met so far. */
+  snapshot(): Snapshot {
+    return this.#cache.snapshot();
   }
 
   /** Whether any pattern matches: MATCH, NO_MATCH, PERHAPS or GAVE_UP. Stops where the answer is sure. */

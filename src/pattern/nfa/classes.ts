@@ -8,46 +8,70 @@ import { HIGH, type SetTable } from "../syntax/set-table.ts";
 const PAGE_BITS = 8;
 const PAGE_SIZE = 1 << PAGE_BITS;
 
+/** Everything that the classes of a program are, as it can be kept. */
+export type ClassParts = {
+  readonly count: number;
+  /** Class of each symbol below 256. */
+  readonly low: Int32Array;
+  /** Per class, and for the end of the line: 1 for word characters. */
+  readonly isWord: Uint8Array;
+  // Above ASCII, segment i runs from starts[i] to just before starts[i + 1]; classOf[i] is its class.
+  readonly starts: Int32Array;
+  readonly classOf: Int32Array;
+  /** Per set and class, 1 where the set holds the class. */
+  readonly members: Uint8Array;
+};
+
+/**
+ * Cuts the alphabet along these sets.
+ * @param needsWord the classes tell word characters from others, because an assertion will ask
+ */
+export function cutAlphabet(sets: SetTable, needsWord: boolean): ClassParts {
+  const edge = needsWord ? sets.edge() : -1;
+  const ascii = Int32Array.from({ length: HIGH }, (_, symbol) => symbol);
+  const lowClasses = refine(ascii, sets.low);
+  const starts = segmentStarts(sets.highs);
+  const highClasses = refine(starts, sets.highs);
+  const count = lowClasses.count + highClasses.count;
+  const classOf = highClasses.of.map((number) => number + lowClasses.count);
+  const low = new Int32Array(256);
+  low.set(lowClasses.of);
+  for (let symbol = HIGH; symbol < 256; symbol++) low[symbol] = search(starts, classOf, symbol);
+  // One symbol of each class speaks for all.
+  const sample = new Int32Array(count);
+  for (let symbol = 0; symbol < HIGH; symbol++) sample[low[symbol]!] = symbol;
+  classOf.forEach((number, segment) => {
+    sample[number] = starts[segment]!;
+  });
+  const isWord = new Uint8Array(count + 1);
+  const members = new Uint8Array(sets.low.length * count);
+  for (let number = 0; number < count; number++) {
+    if (needsWord && sets.holds(edge, sample[number]!)) isWord[number] = 1;
+    for (let set = 0; set < sets.low.length; set++) {
+      if (sets.holds(set, sample[number]!)) members[set * count + number] = 1;
+    }
+  }
+  return { count, low, isWord, starts, classOf, members };
+}
+
 export class AlphabetClasses {
   /** How many classes; the class number `count` is the end of the line. */
   readonly count: number;
   /** Class of each symbol below 256. */
-  readonly low = new Int32Array(256);
+  readonly low: Int32Array;
   /** Per class: 1 for word characters. */
   readonly isWord: Uint8Array;
-  // Above ASCII, segment i runs from #starts[i] to just before #starts[i + 1]; #classOf[i] is its class.
-  readonly #starts: Int32Array;
-  readonly #classOf: Int32Array;
+  readonly #parts: ClassParts;
+  readonly #members: Uint8Array;
   // Pages of 256 symbols, filled at first use: at most 4,353 of them.
   readonly #pages: (Int32Array | undefined)[] = Array.from({ length: (SYMBOL_LIMIT >>> PAGE_BITS) + 1 });
-  // Per set: the classes it holds, as 0 or 1.
-  readonly #members: Uint8Array;
 
-  /** @param needsWord the classes tell word characters from others, because an assertion will ask */
-  constructor(sets: SetTable, needsWord: boolean) {
-    const edge = needsWord ? sets.edge() : -1;
-    const ascii = Int32Array.from({ length: HIGH }, (_, symbol) => symbol);
-    const lowClasses = refine(ascii, sets.low);
-    this.#starts = segmentStarts(sets.highs);
-    const highClasses = refine(this.#starts, sets.highs);
-    this.count = lowClasses.count + highClasses.count;
-    this.#classOf = highClasses.of.map((number) => number + lowClasses.count);
-    this.low.set(lowClasses.of);
-    for (let symbol = HIGH; symbol < 256; symbol++) this.low[symbol] = this.#search(symbol);
-    // One symbol of each class speaks for all.
-    const sample = new Int32Array(this.count);
-    for (let symbol = 0; symbol < HIGH; symbol++) sample[this.low[symbol]!] = symbol;
-    this.#classOf.forEach((number, segment) => {
-      sample[number] = this.#starts[segment]!;
-    });
-    this.isWord = new Uint8Array(this.count + 1);
-    this.#members = new Uint8Array(sets.low.length * this.count);
-    for (let number = 0; number < this.count; number++) {
-      if (needsWord && sets.holds(edge, sample[number]!)) this.isWord[number] = 1;
-      for (let set = 0; set < sets.low.length; set++) {
-        if (sets.holds(set, sample[number]!)) this.#members[set * this.count + number] = 1;
-      }
-    }
+  constructor(parts: ClassParts) {
+    this.#parts = parts;
+    this.#members = parts.members;
+    this.count = parts.count;
+    this.low = parts.low;
+    this.isWord = parts.isWord;
   }
 
   /** Whether set `set` holds the symbols of class `number`. */
@@ -62,22 +86,23 @@ export class AlphabetClasses {
     let page = this.#pages[index];
     if (page === undefined) {
       page = new Int32Array(PAGE_SIZE);
-      for (let i = 0; i < PAGE_SIZE; i++) page[i] = this.#search((index << PAGE_BITS) + i);
+      const { starts, classOf } = this.#parts;
+      for (let i = 0; i < PAGE_SIZE; i++) page[i] = search(starts, classOf, (index << PAGE_BITS) + i);
       this.#pages[index] = page;
     }
     return page[symbol & (PAGE_SIZE - 1)]!;
   }
+}
 
-  #search(symbol: number): number {
-    let low = 0;
-    let high = this.#starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#starts[middle]! <= symbol) low = middle;
-      else high = middle - 1;
-    }
-    return this.#classOf[low]!;
+function search(starts: Int32Array, classOf: Int32Array, symbol: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (starts[middle]! <= symbol) low = middle;
+    else high = middle - 1;
   }
+  return classOf[low]!;
 }
 
 // The classes of segments that begin at `starts`: each set splits every class it holds only a part of.

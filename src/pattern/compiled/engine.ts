@@ -1,0 +1,5 @@
+// Which state of this room's code made a compiled form. engine.test.ts holds it against the code itself: an engine that
+// changed must never be handed what an older one compiled.
+
+/** The first characters of the SHA-256 over the room's code. */
+export const ENGINE = "12b6cad5f9829a4f";
