@@ -7,6 +7,7 @@ import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
 import { IptablesBackend } from "../respond/backends/iptables.ts";
 import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.ts";
 import { routeBackend } from "../respond/backends/route.ts";
+import type { ResponderOptions } from "../respond/responder.ts";
 import type { BlockRow } from "../store/store.ts";
 import type { Settings } from "./settings.ts";
 
@@ -33,6 +34,22 @@ export function makeBackend({ config }: Settings): Backend {
       return commandBackend({ block: { argv: block }, ...(lift.length > 0 && { lift: { argv: lift } }) });
     }
   }
+}
+
+/** How far blocking may go here, for a `Responder`. */
+export function respondLimits({
+  config: { respond },
+}: Settings): Pick<
+  ResponderOptions,
+  "blockMs" | "maxPerMinute" | "maxInForce" | "aggregateFrom" | "firstOffence"
+> {
+  return {
+    blockMs: respond.block_for,
+    maxPerMinute: respond.max_blocks_per_minute,
+    maxInForce: respond.max_blocks,
+    aggregateFrom: respond.aggregate_from,
+    firstOffence: respond.first_offence,
+  };
 }
 
 /** Takes every block of telltale's out of the firewall. Needs no guard and no store. */

@@ -109,6 +109,14 @@ export const KEYS = [
     reason: "kernel memory: an element of an nftables set takes a few hundred bytes",
   },
   {
+    name: "respond.aggregate_from",
+    kind: { is: "count", min: 0, max: 256 },
+    fallback: 8,
+    summary:
+      "past these caps, a network (IPv4 /24, IPv6 /48) with this many scanners whose evidence cannot be forged is blocked whole; 0: never",
+    reason: "one attacker with many addresses; networks that hold a protected address are left alone",
+  },
+  {
     name: "sentry.enabled",
     kind: { is: "switch" },
     fallback: true,
@@ -499,6 +507,14 @@ export const KEYS = [
     fallback: "1h",
     summary: "when a report goes out, if there is something to say",
     reason: "logcheck's rhythm",
+  },
+  {
+    name: "guard.split",
+    kind: { is: "choice", of: ["auto", "off"] },
+    fallback: "auto",
+    summary:
+      "auto: started as root, packets and logs are read by a process of user telltale; off: one process as root",
+    reason: "whoever finds a fault in the reading of packets must not be root by it",
   },
   {
     name: "guard.jitter",

@@ -114,8 +114,8 @@ export type Verdict = {
 /** Whether a part runs, and what it watches or why it is off. */
 export type PartStatus = { readonly part: Part; readonly on: boolean; readonly what: string };
 
-/** Why a block ended. */
-export type LiftCause = "expired" | "administrator" | "guardrail" | "shutdown";
+/** Why a block ended; `aggregated`: the block of its whole network took its place. */
+export type LiftCause = "expired" | "administrator" | "guardrail" | "shutdown" | "aggregated";
 
 export type EventBody =
   | { type: "guard.started"; version: string; mode: Mode; parts?: readonly PartStatus[] }

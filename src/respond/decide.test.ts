@@ -23,6 +23,7 @@ type Case = {
   readonly firstOffence?: "block" | "throttle";
   readonly canThrottle?: boolean;
   readonly letOff?: boolean;
+  readonly neighbours?: number;
   readonly before?: number;
   readonly newInLastMinute?: number;
   readonly inForce?: number;
@@ -188,6 +189,61 @@ const TABLE: readonly Case[] = [
     guarded: { "198.51.100.7": "default gateway of eth0" },
     want: { action: "ignore", guardrail: "default gateway of eth0" },
   },
+  {
+    say: "past the cap a network of proven scanners is blocked whole",
+    grade: "proven",
+    newInLastMinute: 60,
+    neighbours: 7,
+    want: {
+      action: "block",
+      target: "198.51.100.0/24",
+      minutes: 10,
+      because: /7 other proven scanners of 198\.51\.100\.0\/24, and 60 new blocks in the last minute/,
+    },
+  },
+  {
+    say: "over IPv6 the /48",
+    source: "2001:db8:9:1::7",
+    grade: "proven",
+    inForce: 100_000,
+    neighbours: 7,
+    want: { action: "block", target: "2001:db8:9::/48" },
+  },
+  {
+    say: "not below the number that was set",
+    grade: "proven",
+    newInLastMinute: 60,
+    neighbours: 6,
+    want: { action: "watch", because: /circuit breaker/ },
+  },
+  {
+    say: "not on evidence that could be forged",
+    newInLastMinute: 60,
+    neighbours: 100,
+    want: { action: "watch", because: /circuit breaker/ },
+  },
+  {
+    say: "not below the cap",
+    grade: "proven",
+    neighbours: 100,
+    want: { action: "block", target: "198.51.100.7" },
+  },
+  {
+    say: "never a network that holds somebody protected",
+    grade: "proven",
+    newInLastMinute: 60,
+    neighbours: 100,
+    guarded: { "198.51.100.0/24": "live SSH session on port 22 (198.51.100.9)" },
+    want: { action: "watch", because: /circuit breaker/ },
+  },
+  {
+    say: "nor one that somebody has logged in from",
+    grade: "proven",
+    newInLastMinute: 60,
+    neighbours: 100,
+    loginNetwork: "somebody logged in from 198.51.100.0/24 on 2026-11-20",
+    want: { action: "watch", because: /circuit breaker/ },
+  },
 ];
 
 function input(each: Case): DecideInput {
@@ -200,6 +256,7 @@ function input(each: Case): DecideInput {
     canThrottle: each.canThrottle ?? true,
     findingId: "finding",
     mode: each.mode ?? "block",
+    neighbours: () => each.neighbours ?? 0,
     limits: DEFAULT_LIMITS,
     now: NOW,
     chance: 0.5,

@@ -17,6 +17,8 @@ export type DecideInput = {
   readonly firstOffence: "block" | "throttle";
   /** Whether the firewall here can slow a source down. */
   readonly canThrottle: boolean;
+  /** How many other proven scanners of the target's network are known. */
+  readonly neighbours: (target: Prefix) => number;
   readonly limits: BlockLimits;
   readonly load: Load;
   readonly now: Date;
@@ -67,19 +69,13 @@ export function decide(input: DecideInput): Verdict {
       target: formatPrefix(target),
     });
   }
-  if (!upgrade && load.newInLastMinute >= limits.maxPerMinute) {
-    return say(
-      "watch",
-      `circuit breaker: ${load.newInLastMinute} new blocks in the last minute, at most ${limits.maxPerMinute} allowed`,
-      { refusedBy: "breaker" },
-    );
-  }
-  if (!upgrade && load.inForce >= limits.maxInForce) {
-    return say(
-      "watch",
-      `circuit breaker: ${load.inForce} blocks in force, at most ${limits.maxInForce} allowed`,
-      { refusedBy: "breaker" },
-    );
+  const full = upgrade ? null : capReached(load, limits);
+  if (full !== null) {
+    const network = aggregateOf(target, input);
+    if (network === null) return say("watch", `circuit breaker: ${full}`, { refusedBy: "breaker" });
+    const others = `${input.neighbours(target)} other proven scanners of ${formatPrefix(network)}`;
+    const forMs = blockTimeMs(input.history.times(network), scan.grade, limits, input.chance);
+    return say("block", `${scan.reason}; ${others}, and ${full}`, { target: formatPrefix(network), forMs });
   }
 
   const throttledNow = standing?.throttled === true && standing.until > now;
@@ -106,6 +102,29 @@ export function decide(input: DecideInput): Verdict {
   const again =
     before <= 0 ? warned : `${warned}, blocked ${before} ${before === 1 ? "time" : "times"} before`;
   return say("block", `${scan.reason}${again}${unless}`, { target: formatPrefix(target), forMs });
+}
+
+function capReached({ newInLastMinute, inForce }: Load, limits: BlockLimits): string | null {
+  if (newInLastMinute >= limits.maxPerMinute)
+    return `${newInLastMinute} new blocks in the last minute, at most ${limits.maxPerMinute} allowed`;
+  if (inForce >= limits.maxInForce) return `${inForce} blocks in force, at most ${limits.maxInForce} allowed`;
+  return null;
+}
+
+// The whole network, when the cap is reached by scanners of it that cannot be forged; never one that holds somebody
+// who is protected or has logged in from there lately.
+function aggregateOf(target: Prefix, input: DecideInput): Prefix | null {
+  const { aggregateFrom } = input.limits;
+  if (input.scan.grade !== "proven" || aggregateFrom === 0) return null;
+  if (input.neighbours(target) + 1 < aggregateFrom) return null;
+  const network = networkOf(target);
+  return input.guardrails(network) === null && input.provisional(network) === null ? network : null;
+}
+
+/** The network that is blocked in place of many of its addresses. */
+export function networkOf({ base }: Prefix): Prefix {
+  // The smallest that is routed on its own; over IPv6 a site, of which each customer network is one /64.
+  return prefixOf(base, familyOf(base) === 4 ? 24 : 48);
 }
 
 // A ping sweep has learned who is there and nothing more.

@@ -19,6 +19,8 @@ export const DEFAULT_LIMITS: BlockLimits = {
   maxPerMinute: 60,
   // About 10 MB of kernel memory.
   maxInForce: 100_000,
+  // Two may share a network by chance, eight at one time do not.
+  aggregateFrom: 8,
 };
 
 /** The defaults with what somebody set instead; other keys are passed over. */

@@ -6,8 +6,7 @@ import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
 import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
-import { CircuitBreaker } from "./breaker.ts";
-import { type DecideInput, decide } from "./decide.ts";
+import type { DecideInput } from "./decide.ts";
 import {
   allGuards,
   allowGuards,
@@ -19,8 +18,8 @@ import {
   wholeAddress,
 } from "./guardrails.ts";
 import { Healing } from "./healing.ts";
+import { type Finding, isAggregate, Judge } from "./judge.ts";
 import { BlockLedger } from "./ledger.ts";
-import { LetOff } from "./let-off.ts";
 import { limitsOf } from "./limits.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
 import { ChangeQueue } from "./queue.ts";
@@ -52,7 +51,6 @@ export type ResponderOptions = Partial<BlockLimits> & {
 const GRACE_MS = 5_000;
 const TICK_MS = 1_000;
 const LIFTS_PER_TICK = 5_000;
-const NO_NETWORKS: readonly Guard[] = [];
 // Long lists are worked off in turns of a few milliseconds.
 const ROWS_PER_TURN = 1_000;
 
@@ -61,13 +59,10 @@ export class Responder {
   readonly #facts: () => HostFacts;
   readonly #emit: Emit;
   readonly #clock: Clock;
-  readonly #chance: () => number;
-  readonly #firstOffence: DecideInput["firstOffence"];
-  readonly #letOff: LetOff;
   readonly #limits: BlockLimits;
   readonly #voice: Voice;
-  readonly #breaker: CircuitBreaker;
   readonly #ledger: BlockLedger;
+  readonly #judgement: Judge;
   readonly #queue: ChangeQueue;
   readonly #restoring: Restoring;
   readonly #healing: Healing;
@@ -93,13 +88,18 @@ export class Responder {
     this.#facts = options.facts;
     this.#emit = options.emit;
     this.#clock = options.clock ?? systemClock;
-    this.#chance = options.chance ?? Math.random;
-    this.#firstOffence = options.firstOffence ?? "block";
     this.#limits = limitsOf(options);
-    this.#letOff = new LetOff(this.#limits.forgetMs, this.#clock);
     this.#voice = new Voice(this.#emit, this.#clock);
-    this.#breaker = new CircuitBreaker(this.#limits, this.#clock, this.#voice, this.#emit);
     this.#ledger = new BlockLedger(options.history, this.#backend.name, this.#clock, this.#voice, this.#emit);
+    this.#judgement = new Judge({
+      limits: this.#limits,
+      firstOffence: options.firstOffence ?? "block",
+      ledger: this.#ledger,
+      clock: this.#clock,
+      chance: options.chance ?? Math.random,
+      voice: this.#voice,
+      emit: this.#emit,
+    });
     this.#queue = new ChangeQueue(this.#backend);
     this.#restoring = {
       backend: this.#backend,
@@ -170,52 +170,38 @@ export class Responder {
     if (event.type !== "scan.detected" || this.#closed || event.id === this.#lastFinding) return;
     // What the tripwire found comes twice where the listener to all events hands findings on.
     this.#lastFinding = event.id;
-    const { scan } = event;
-    const facts = this.#facts();
-    const now = this.#clock.now();
-    const verdict = decide({
-      scan,
-      findingId: event.id,
+    await this.#judge(event);
+  }
+
+  async #judge(finding: Finding): Promise<void> {
+    const { scan } = finding;
+    const verdict = this.#judgement.verdictOn(finding, {
       mode: this.#mode,
-      limits: this.#limits,
-      firstOffence: this.#firstOffence,
+      facts: this.#facts(),
+      guardrail: (target, facts) => this.#guardrail(target, facts),
       // Observing, the best firewall is imagined; what the real one can is known once it is open.
       canThrottle: this.#traits?.throttles ?? true,
-      now,
-      chance: this.#chance(),
-      guardrails: (target) => this.#guardrail(target, facts),
-      provisional: (target) => guardOver(target, facts.loginNetworks ?? NO_NETWORKS),
-      history: {
-        inForce: (target) => {
-          const block = this.#ledger.standing.covering(target);
-          if (block === null) return null;
-          const { until, grade, throttled = false } = block.row;
-          return { until: new Date(until), grade, throttled };
-        },
-        letOff: (target) => this.#letOff.has(target),
-        times: (target) => this.#ledger.timesSince(target, now.getTime() - this.#limits.forgetMs),
-      },
-      load: { newInLastMinute: this.#breaker.newInLastMinute(scan.grade), inForce: this.inForce },
     });
-    if (verdict.action === "watch") {
-      if (verdict.refusedBy === "breaker") this.#breaker.refuse(verdict);
-      else {
-        this.#letOff.add(parsePrefix(verdict.target)!);
-        this.#emit({ type: "verdict.reached", verdict });
-      }
-      return;
-    }
+    if (verdict.refusedBy === "breaker") return;
     if (verdict.guardrail !== undefined && this.#tripwire.armed) {
       // The kernel may have been quicker than the news of who is protected.
       await this.#queue.change({ do: "lift", target: wholeAddress(scan.source) });
     }
-    const cuts = verdict.action !== "ignore";
-    if (cuts) this.#breaker.noteBlock(scan.grade);
+    const cuts = verdict.action === "block" || verdict.action === "throttle";
     // The firewall first: a single change is made within this very call, before the verdict is written anywhere.
     const acts = cuts && this.#mode === "block";
-    const blocked = acts ? this.#block(rowOf(verdict, scan.grade, now)) : null;
+    const blocked = acts ? this.#block(rowOf(verdict, scan.grade, this.#clock.now())) : null;
     this.#emit({ type: "verdict.reached", verdict });
-    if (blocked !== null) await blocked;
+    if (blocked === null || (await blocked) !== null) return;
+    if (isAggregate(verdict)) await this.#liftWithin(parsePrefix(verdict.target)!);
+  }
+
+  // A network that is blocked whole needs no places for its addresses.
+  async #liftWithin(network: Prefix): Promise<void> {
+    const within = [...this.#ledger.standing].filter(
+      ({ target }) => target.bits > network.bits && prefixesOverlap(target, network),
+    );
+    if (within.length > 0) await this.#lift(within, "aggregated");
   }
 
   /**
@@ -319,7 +305,8 @@ export class Responder {
     if (this.#mode === "block" && !this.#entered && this.#restored) await this.#enterLater();
     const facts = this.#facts();
     if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
-    this.#breaker.tick(this.inForce);
+    this.#judgement.tick();
+    for (const finding of this.#judgement.takeRefused()) await this.#judge(finding);
     this.#healing.tick();
     await this.#tripwire.follow(this.#mode, this.#traits);
   }

@@ -1,6 +1,6 @@
 // The shapes this room speaks in: what is blocked, what changes in a firewall, what is remembered, who is protected.
 import type { Prefix } from "../core/address.ts";
-import type { EvidenceGrade } from "../core/events.ts";
+import type { EvidenceGrade, LiftCause } from "../core/events.ts";
 
 /** One block as the history keeps it. Times are ISO 8601, UTC. */
 export type BlockRow = {
@@ -20,12 +20,7 @@ export type BlockRow = {
 export interface BlockHistory {
   put(row: BlockRow): void;
   inForce(now: Date): readonly BlockRow[];
-  lift(
-    target: string,
-    at: Date,
-    cause: "expired" | "administrator" | "guardrail" | "shutdown",
-    packetsStopped?: number,
-  ): boolean;
+  lift(target: string, at: Date, cause: LiftCause, packetsStopped?: number): boolean;
   /** How often this target was blocked since then (milliseconds of the epoch). */
   times(target: string, sinceMs: number): number;
 }
@@ -84,4 +79,6 @@ export type BlockLimits = {
   readonly provisionalMs: number;
   readonly maxPerMinute: number;
   readonly maxInForce: number;
+  /** Past the caps, a network with this many proven scanners is blocked whole; 0: never. */
+  readonly aggregateFrom: number;
 };

@@ -3,6 +3,7 @@ import type { ConfigFault } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
 import { Responder } from "../../respond/responder.ts";
+import { respondLimits } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { allowList } from "../protected.ts";
@@ -25,9 +26,7 @@ export const respondPart: PartDefinition = {
     });
     const responder = new Responder({
       mode: settings.mode,
-      blockMs: respond.block_for,
-      maxPerMinute: respond.max_blocks_per_minute,
-      maxInForce: respond.max_blocks,
+      ...respondLimits(settings),
       allow: allow.current,
       backend: settings.mode === "block" ? powers.backend(settings) : new RecordBackend(),
       tripwire: respond.kernel
