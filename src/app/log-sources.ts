@@ -1,14 +1,11 @@
 // Which logs are read and through which rules: telltale's own keys first, then logcheck's configuration, then the
 // logs that every host has. Shared by the guard and `telltale check`.
-import { existsSync } from "node:fs";
 import type { CompiledRules } from "../check/compiled.ts";
 import { readLogcheckConfig } from "../check/logfiles.ts";
 import { loadRuleBook, type ReportLevel, type RuleBook } from "../check/rules.ts";
 import type { Config } from "../config/types.ts";
 import type { ConfigFault } from "../core/errors.ts";
-
-// What syslog daemons write on Debian and on Red Hat's relatives, for a host without logcheck's lists.
-const USUAL_LOGS = ["/var/log/syslog", "/var/log/auth.log", "/var/log/messages", "/var/log/secure"];
+import { namedLogs } from "./named-logs.ts";
 
 export type LogSources = {
   readonly rules: RuleBook;
@@ -35,10 +32,11 @@ export function findLogSources(config: Config, choice: LogSourceChoice = {}): Lo
   const rules = loadRuleBook(rulesDirectory, {
     level,
     supportCrackingIgnore: logcheck.supportCrackingIgnore,
+    eitherTimestamp: config.check.either_timestamp,
     ...(choice.compiled && { compiled: choice.compiled }),
   });
   const listed = config.check.logs.length > 0 ? config.check.logs : logcheck.logfiles;
-  const logs = listed.length > 0 ? listed : USUAL_LOGS.filter((path) => existsSync(path));
+  const logs = namedLogs(config, logcheck.logfiles);
   const journal =
     config.check.journal === "on" ||
     (config.check.journal === "auto" && (logcheck.journal || listed.length === 0));

@@ -305,6 +305,14 @@ export const KEYS = [
     reason: "what logcheck reads today is read tomorrow; a line that is in a log file too is reported once",
   },
   {
+    name: "check.either_timestamp",
+    kind: { is: "switch" },
+    fallback: true,
+    summary:
+      'a rule written for one spelling of the timestamp ("Nov 22 19:51:02" or RFC 3339) accepts the other',
+    reason: "rules outlive a syslog daemon's date format; as logcheck, which is always strict, when false",
+  },
+  {
     name: "rotate.enabled",
     kind: { is: "switch" },
     fallback: true,

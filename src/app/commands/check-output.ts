@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EchoFilter } from "../../check/echoes.ts";
 import type { RuleBook } from "../../check/rules.ts";
 import { SortedLines } from "../../check/sortedlines.ts";
 import type { Event, EventBody, Layer } from "../../core/events.ts";
@@ -26,6 +27,7 @@ export class CheckOutput {
   readonly #json: boolean;
   readonly #bus: Bus;
   readonly #output: FaceOutput;
+  readonly #echoes: EchoFilter | null;
   readonly #lines = new SortedLines({
     order: "arrival",
     spillDir: () => this.#spillDir(),
@@ -35,7 +37,9 @@ export class CheckOutput {
   #read = 0;
   #directory: string | null = null;
 
-  constructor(rules: RuleBook, json: boolean, bus: Bus, output: FaceOutput) {
+  /** @param oncePerLine a line that another source told already is left out */
+  constructor(rules: RuleBook, json: boolean, bus: Bus, output: FaceOutput, oncePerLine = false) {
+    this.#echoes = oncePerLine ? new EchoFilter() : null;
     this.#rules = rules;
     this.#json = json;
     this.#bus = bus;
@@ -47,7 +51,7 @@ export class CheckOutput {
     this.#read++;
     const line = bytes.subarray(start, end);
     const found = this.#rules.classify(line);
-    if (found === null) return;
+    if (found === null || this.#echoes?.isEcho(line, source) === true) return;
     const { layer, rule } = found;
     this.#found[layer]++;
     if (this.#json) {

@@ -33,11 +33,15 @@ class Stage {
     this.rule("cracking.d/x", "attack");
     this.rule("violations.d/x", "bad");
     this.rule("ignore.d.server/x", "quiet");
+    this.configure(`logs = ["${this.log}"]`, journal);
+    writeFileSync(this.log, "");
+  }
+
+  configure(check: string, journal = "off"): void {
     writeFileSync(
       join(this.dir, "telltale.toml"),
-      `[store]\ndirectory = "${this.dir}/state"\n[check]\nrules = "${this.dir}/rules"\nlogs = ["${this.log}"]\njournal = "${journal}"\n`,
+      `[store]\ndirectory = "${this.dir}/state"\n[check]\nrules = "${this.dir}/rules"\njournal = "${journal}"\n${check}\n`,
     );
-    writeFileSync(this.log, "");
   }
 
   rule(path: string, text: string): void {
@@ -114,6 +118,32 @@ test("a log that became smaller is told as possible tampering, and read from its
   const { out, err } = stage.check();
   assert.equal(out, `${SYSTEM}${STAMP} new\n\n`);
   assert.match(err, /syslog.*(smaller|shrank)/);
+});
+
+test("names a log that is listed and not there, and reads the others", (t) => {
+  const stage = new Stage(t);
+  rmSync(stage.log);
+  const { status, err } = stage.check();
+  assert.equal(status, 1);
+  assert.match(err, /telltale check: .*syslog: there is no such log\n +mend: /);
+});
+
+test("a line that two logs tell is printed once; one that a log repeats stands there as often", (t) => {
+  const stage = new Stage(t);
+  const other = join(stage.dir, "auth.log");
+  stage.configure(`logs = ["${stage.log}", "${other}"]`);
+  writeFileSync(stage.log, `${STAMP} odd\n${STAMP} odd\n`);
+  writeFileSync(other, `2026-11-22T19:51:02.5+01:00 host odd\n`);
+  assert.equal(stage.check().out, `${SYSTEM}${STAMP} odd\n${STAMP} odd\n\n`);
+});
+
+test("a rule for one spelling of the timestamp accepts the other, unless it is told not to", (t) => {
+  const stage = new Stage(t);
+  stage.rule("ignore.d.server/x", "^Nov 22 [0-9:]{8} host odd$");
+  writeFileSync(stage.log, "2026-11-22T19:51:02.123456+00:00 host odd\n");
+  assert.equal(stage.check([stage.log]).out, "");
+  stage.configure("either_timestamp = false");
+  assert.match(stage.check([stage.log]).out, /host odd/);
 });
 
 test("reads the journal, too, where the rules' host has one", (t) => {

@@ -58,9 +58,12 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     const [rule, ...logs] = rest;
     return await testRule(rule!, logs.length > 0 ? logs : sources.logs, json);
   }
-  using output = new CheckOutput(sources.rules, json, new Bus(settings.host, systemClock), standardOutput);
+  const wholeLogs = operands.length > 0 || values["all"] === true;
+  const oncePerLine = !wholeLogs && (sources.journal || sources.logs.length > 1);
+  const bus = new Bus(settings.host, systemClock);
+  using output = new CheckOutput(sources.rules, json, bus, standardOutput, oncePerLine);
   let failed = faults.length > 0;
-  if (operands.length > 0 || values["all"] === true) {
+  if (wholeLogs) {
     for (const path of operands.length > 0 ? operands : sources.logs) {
       try {
         await readLog(path, (bytes, start, end) => output.take(path, bytes, start, end));
@@ -103,6 +106,10 @@ async function readNew(store: Store, sources: LogSources, output: CheckOutput): 
   if (sources.journal) {
     const from = new Date(systemClock.now().getTime() - FIRST_LOOK_MS);
     followers.push(followJournal({ cursors, from, commit, emit }));
+  }
+  for (const path of sources.logs.filter((log) => !existsSync(log))) {
+    const mend = "take it off the list of logs, or look why nobody writes it";
+    output.tell({ type: "log.unreadable", path, why: "there is no such log", mend });
   }
   for (const follower of followers) {
     try {
