@@ -22,8 +22,11 @@ export type Craft = {
   readonly interfaceIndex?: number;
 };
 
+/** Alike in every property to what the packet ring hands over: code that is compiled for the one fits the other. */
+export type CraftedFrame = { -readonly [Key in keyof Frame]: Frame[Key] } & { hardware: number };
+
 /** The frame of a whole, honest packet without options. Checksums are left out: nothing here reads them. */
-export function craft(wanted: Craft): Frame {
+export function craft(wanted: Craft): CraftedFrame {
   const family = familyOf(wanted.target);
   const protocol = wanted.protocol ?? PROTOCOL.tcp;
   const transport = craftTransport(protocol, wanted);
@@ -35,6 +38,7 @@ export function craft(wanted: Craft): Frame {
     wireLength: bytes.length,
     etherType: family === 4 ? 0x0800 : 0x86dd,
     interfaceIndex: wanted.interfaceIndex ?? 1,
+    hardware: 1,
     direction: wanted.sent ? 4 : 0,
     atMs: wanted.atMs ?? 0,
   };
