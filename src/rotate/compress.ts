@@ -37,6 +37,8 @@ export class NotCompressibleError extends Error {
 export type Compressed = {
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** `bytesIn` when the administrator's command compressed them, or 0. */
+  readonly bytesByCommand: number;
   /** What a compressor that succeeded said on its stderr, or "". */
   readonly remark: string;
 };
@@ -65,7 +67,8 @@ export async function compressFile(
     withIdentity(identity, () => futimesSync(target, atimeMs / 1000, mtimeMs / 1000));
     if (directories.isDurable(work.to)) await fsyncDurably(target);
     withIdentity(identity, () => finishPart(part, work.to, work.stamp, directories));
-    return { bytesIn: stat.size, bytesOut: fstatSync(target).size, remark };
+    const bytesByCommand = squeezeOf(work.with) === null ? stat.size : 0;
+    return { bytesIn: stat.size, bytesOut: fstatSync(target).size, bytesByCommand, remark };
   } catch (error) {
     if (target >= 0) withIdentity(identity, () => removeIfThere(directories.at(part)));
     throw error;

@@ -21,7 +21,7 @@ import { Tally } from "./tally.ts";
 import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
 import { holeWarnings } from "./writers.ts";
 
-export { coveredBy, type UncoveredLog, uncoveredLogs } from "./coverage.ts";
+export { coveredBy } from "./coverage.ts";
 export type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
 
 /** Reads the configuration. Never throws for what a configuration says: that is in `faults`. */
@@ -101,6 +101,7 @@ export async function runRotations(
   const context = {
     directories,
     threads,
+    progress: options.progress,
     stamp: formatStamp("%Y%m%d%H", now),
     mailCommand: options.mailCommand ?? DEFAULT_MAIL_COMMAND,
     inherit: options.inherit ?? false,
@@ -109,6 +110,7 @@ export async function runRotations(
     pool: makePool(cores),
     lightPool: makePool(LIGHT_COMPRESSIONS),
   };
+  options.progress?.begin(countLogs(rotation, options), () => threads.bytesDone);
   const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
   await finishEarlier(journalPath, context, tally);
   let journal: Journal | null = null;
@@ -119,8 +121,10 @@ export async function runRotations(
     options.observe?.(stanza, plans);
     for (const plan of plans) tally.planned(plan);
     const due = plans.filter((plan) => plan.verdict === "rotate");
+    options.progress?.planned(due);
     const blocked = plans.filter((plan) => plan.blocked);
     if (due.length === 0) {
+      options.progress?.walked(plans.length);
       if (blocked.length === 0) continue;
       const idle = { ...context, identity: null, notes: NO_NOTES, replay: null };
       await unsettled.add((await executeStanza(blocked, idle)).outcomes, blocked.length);
@@ -130,6 +134,7 @@ export async function runRotations(
     if (journalPath !== null) journal ??= openJournal(journalPath, tally);
     const notes = beginNotes(journal, due, now, tally);
     const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });
+    options.progress?.walked(plans.length);
     await unsettled.add(run.outcomes, due.length);
   }
   await unsettled.all();
@@ -139,6 +144,10 @@ export async function runRotations(
   if (saved && !signal?.aborted) journal?.close();
   else journal?.leave();
   return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
+}
+
+function countLogs(rotation: Rotation, options: RotateOptions): number {
+  return rotation.stanzas.reduce((sum, stanza) => sum + wantedLogs(stanza, options).length, 0);
 }
 
 // The stanzas, large ones in batches; what is listed of a directory serves all batches of one stanza.

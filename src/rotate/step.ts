@@ -19,6 +19,7 @@ import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
 import { mailFile } from "./mail.ts";
 import { createLike, exists, removeIfThere } from "./newfile.ts";
+import type { RotationProgress } from "./progress.ts";
 import type { SqueezeThreads } from "./squeeze/threads.ts";
 import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
 
@@ -26,6 +27,7 @@ export type StepContext = {
   readonly directories: Directories;
   /** Where compression goes on. */
   readonly threads: SqueezeThreads;
+  readonly progress?: RotationProgress | undefined;
   readonly identity: Identity | null;
   /** For names of files moved aside. */
   readonly stamp: string;
@@ -91,7 +93,9 @@ export async function doStep(
   else if (step.do === "mail") await mailFile(step, context);
   else if (step.do === "remove" && step.shred !== null) await shred(step.path, step.shred, context);
   else if (step.do === "compress") {
-    const { remark } = await compressFile({ ...step, identity, stamp, signal }, directories, context.threads);
+    const work = { ...step, identity, stamp, signal };
+    const { remark, bytesByCommand } = await compressFile(work, directories, context.threads);
+    context.progress?.compressedByCommand(bytesByCommand);
     if (step.preremove !== null) await runScript(step.preremove, context);
     if (step.shred === null) remove(step.from, context);
     else await shred(step.from, step.shred, context);

@@ -1,6 +1,7 @@
 // The shapes that travel through a rotation: stanza → facts → plan → summary. All plain values, so that a plan can
 // be printed, kept as JSON, journalled and applied later.
 import type { ConfigFault } from "../core/errors.ts";
+import type { RotationProgress } from "./progress.ts";
 
 /** Where a setting or script stands. Line is 1-based. */
 export type Place = { readonly file: string; readonly line: number };
@@ -298,6 +299,8 @@ export type RotateOptions = {
   /** Told of each stanza's plans right before they are carried out. */
   readonly observe?: (stanza: LogStanza, plans: readonly LogPlan[]) => void;
   readonly signal?: AbortSignal;
+  /** Kept up to date while the run lasts. */
+  readonly progress?: RotationProgress;
   /** Plan each stanza as a whole, for whoever talks about it; otherwise large ones come in batches. */
   readonly whole?: boolean;
 };
