@@ -153,7 +153,11 @@ export class Guard {
       this.#storeFault === null
         ? [this.#settings.storeFile]
         : [`off: ${this.#storeFault.message}; kept in memory`, `mend: ${this.#storeFault.mend}`];
-    return [...rows, { part: "store", lines: store, off: this.#storeFault !== null }];
+    return [
+      ...rows,
+      { part: "store", lines: store, off: this.#storeFault !== null },
+      { part: "listener", lines: this.#powers.describe(), off: false },
+    ];
   }
 
   #openStore(): Store {

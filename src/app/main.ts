@@ -32,6 +32,7 @@ async function main(argv: readonly string[], calledAs: string): Promise<number> 
   }
   // The guard's own jobs; nobody types this.
   if (name === "job") return (await import("./jobs.ts")).runJob(rest[0]);
+  if (name === "listener") return (await import("./split/listener.ts")).runListener();
   const ownFace = FACES[name];
   if (ownFace !== undefined) return (await ownFace()).main(rest);
   const command = COMMANDS.find((known) => known.name === name);

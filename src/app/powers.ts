@@ -14,6 +14,8 @@ import { RotationKeeper } from "./rotation.ts";
 import type { Settings } from "./settings.ts";
 
 export type Powers = {
+  /** For the status block: who does what with which rights. */
+  describe(): readonly string[];
   /** The processes whose lines in a log are the guard's own. */
   readonly ownPids: readonly number[];
   /** The firewall that the configuration names. */
@@ -30,8 +32,9 @@ export type Powers = {
 };
 
 /** The rights that this process has by itself. */
-export function ownPowers(): Powers {
+export function ownPowers(whole: { readonly because: string; readonly mend: string }): Powers {
   return {
+    describe: () => [`one process does everything: ${whole.because}`, `mend: ${whole.mend}`],
     ownPids: [process.pid],
     backend: makeBackend,
     facts: factsReader(),

@@ -99,6 +99,11 @@ function mailRoutes({ config, host }: Settings): Route[] {
   }
 }
 
+/** The password of the SMTP server; "" where there is none, or it cannot be read. */
+export function smtpPasswordOf({ config }: Settings): string {
+  return loginOf(config.report.smtp_user, config.report.smtp_password_file)?.pass ?? "";
+}
+
 // Read at every start and reload; a password that cannot be read lets the server's refusal tell of it.
 function loginOf(user: string, passwordFile: string): { user: string; pass: string } | null {
   if (user === "") return null;

@@ -1,6 +1,6 @@
 // Joins telltale's own configuration with what the machine already has: logrotate's, logcheck's and PortSentry's
 // files where they exist. What is found here is what the status block shows.
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, readFileSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { readConfig } from "../config/read.ts";
@@ -87,8 +87,7 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     storeDirectory,
     storeFile: join(storeDirectory, "telltale.db"),
     rotateConfigs: config.rotate.config.filter((path) => existsSync(path)),
-    rotateState:
-      config.rotate.state || (sharesState() ? LOGROTATE_STATE : join(storeDirectory, "rotate.state")),
+    rotateState: config.rotate.state || (sharesState() ? LOGROTATE_STATE : ownRotateState(storeDirectory)),
     allow: [
       ...config.respond.allow.map(parsePrefix).filter((prefix) => prefix !== null),
       ...portsentry.ignore,
@@ -150,6 +149,14 @@ function mayReadText(file: string, faults: ConfigFault[]): string | null {
     });
     return null;
   }
+}
+
+// A guard that was split once has a folder for it that its unprivileged half cannot write.
+function ownRotateState(storeDirectory: string): string {
+  const folder = join(storeDirectory, "rotate");
+  const facts = lstatSync(folder, { throwIfNoEntry: false });
+  const isOurs = facts?.isDirectory() === true && facts.uid === process.getuid?.();
+  return isOurs ? join(folder, "state") : join(storeDirectory, "rotate.state");
 }
 
 // Where logrotate is installed its state is the one to share, also before its first run has made the file.

@@ -27,7 +27,16 @@ const HELP = {
 
 type Counter = keyof typeof HELP;
 
-const PARTS: readonly Part[] = ["rotate", "check", "sentry", "respond", "report", "store", "config"];
+const PARTS: readonly Part[] = [
+  "rotate",
+  "check",
+  "sentry",
+  "respond",
+  "report",
+  "store",
+  "config",
+  "listener",
+];
 
 export class Metrics {
   // At most the product of the closed lists below; a few dozen entries.

@@ -30,10 +30,10 @@ export type Request =
   | { readonly ask: "rotation" }
   /** Events up to this number are in the store. */
   | { readonly ask: "stored"; readonly upTo: number }
-  /** The answer to "status": the rows as they are now. */
-  | { readonly ask: "status"; readonly rows: readonly PartRow[] }
-  /** The answer to "reload": what changed. */
-  | { readonly ask: "reloaded" }
+  /** The answer to question number `n`. */
+  | { readonly ask: "reply"; readonly n: number; readonly value: unknown }
+  /** An event, for whoever follows them over the control socket. */
+  | { readonly ask: "heard"; readonly event: unknown }
   /** The answer to "ping". */
   | { readonly ask: "pong" };
 
@@ -49,8 +49,10 @@ export type Answer =
 /** What the warden says unasked. */
 export type News =
   | { readonly tell: "ping" }
-  | { readonly tell: "status" }
-  | { readonly tell: "reload"; readonly settings: unknown }
+  /** Wants a reply: the status, the metrics, or that a configuration was taken up. */
+  | { readonly tell: "question"; readonly n: number; readonly what: string; readonly with: unknown }
+  /** Whether somebody follows the events. */
+  | { readonly tell: "follow"; readonly on: boolean }
   | { readonly tell: "quit"; readonly because: string }
   /** Something that happened in the warden, for the store and everybody else. */
   | { readonly tell: "event"; readonly n: number; readonly event: Event }

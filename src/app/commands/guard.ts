@@ -1,16 +1,14 @@
-// The daemon in the foreground: status block, one line an event, signals.
+// The daemon in the foreground, until a signal ends it: as two processes where the host is ready for that, as one
+// elsewhere.
 import { systemClock } from "../../core/clock.ts";
-import type { Event } from "../../core/events.ts";
+import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
-import { eventLine } from "../../report/eventline.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { Guard } from "../lifecycle.ts";
-import { ownPowers } from "../powers.ts";
-import { gatherSettings } from "../settings.ts";
-import { statusBlock } from "../status.ts";
-import { wantsColour, widthOf } from "../terminal.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
+import { type Account, findAccount, programFiles, type Whole, whyNot } from "../split/account.ts";
 
-/** Runs until a signal ends it. */
+type Call = { readonly gather: () => Settings; readonly json: boolean };
+
 export async function run({ values, operands }: CommandCall): Promise<number> {
   if (operands.length > 0) {
     process.stderr.write(
@@ -19,28 +17,55 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     return 64;
   }
   const configFile = values["config"] as string | undefined;
-  const block = values["block"] === true;
-  const json = values["json"] === true;
-  const out = process.stdout;
-  const settings = gatherSettings(configFile, block);
-  const guard = new Guard(settings, systemClock, ownPowers());
+  const gather = () => gatherSettings(configFile, values["block"] === true);
+  const call = { gather, json: values["json"] === true };
+  const settings = gather();
+  const account = await prepare(settings);
+  return "because" in account ? await runWhole(settings, account, call) : await runSplit(account, call);
+}
 
-  const show = (event: Event): void => {
-    if (!json && isEcho(event)) return;
-    if (json) out.write(`${JSON.stringify(event)}\n`);
-    else
-      out.write(`${eventLine(event, { colour: wantsColour(out), width: out.isTTY ? widthOf(out) : 0 })}\n`);
-  };
-  // Until the status block stands, events wait: a reader sees first what watches, then what happened.
-  const early: Event[] = [];
-  let ready = json;
-  guard.bus.subscribe((event) => (ready ? show(event) : early.push(event)));
+/** Makes everything ready for two processes, or says why it has to be one. */
+async function prepare(settings: Settings): Promise<Account | Whole> {
+  const account = findAccount(settings);
+  if ("because" in account) return account;
+  const { handOverStore } = await import("../split/store-owner.ts");
+  try {
+    handOverStore(settings.storeFile, LISTENER_FOLDERS, account);
+  } catch (error) {
+    return {
+      because: `the store cannot be handed over: ${describeError(error)}`,
+      mend: `see who owns what in ${settings.storeDirectory}`,
+    };
+  }
+  return whyNot(account, programFiles(), [settings.storeDirectory]) ?? account;
+}
 
-  const ended = new Promise<string>((resolve) => {
-    process.on("SIGTERM", () => resolve("SIGTERM"));
-    process.on("SIGINT", () => resolve("SIGINT"));
-  });
-  process.on("SIGHUP", () => void guard.reload(gatherSettings(configFile, block)));
+// Reports that wait, and compiled code.
+const LISTENER_FOLDERS = ["spool", "code"];
+
+async function runSplit(account: Account, { gather, json }: Call): Promise<number> {
+  const { Warden } = await import("../split/warden.ts");
+  // Once more: the store's folder may have become another one for rotation's state.
+  const warden = new Warden({ settings: gather(), gather, account, json });
+  process.title = "telltale: warden";
+  const ended = signalled();
+  process.on("SIGHUP", () => void warden.reload());
+  void warden.start();
+  await warden.stop(await ended);
+  process.exit(0);
+}
+
+async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call): Promise<number> {
+  const [{ Guard }, { ownPowers }, { Screen }] = await Promise.all([
+    import("../lifecycle.ts"),
+    import("../powers.ts"),
+    import("../screen.ts"),
+  ]);
+  const guard = new Guard(settings, systemClock, ownPowers(whole));
+  const screen = new Screen(json);
+  guard.bus.subscribe(screen.show);
+  const ended = signalled();
+  process.on("SIGHUP", () => void guard.reload(gather()));
   const uncaught = (error: unknown): void => {
     process.stderr.write(`telltale guard: ${error instanceof Error ? error.stack : String(error)}\n`);
     if (!guard.survive(error))
@@ -50,21 +75,15 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   process.on("unhandledRejection", uncaught);
 
   await guard.start();
-  if (!json) {
-    out.write(statusBlock(settings, guard.status(), wantsColour(out)));
-    ready = true;
-    for (const event of early) if (event.type !== "guard.started") show(event);
-  }
+  screen.ready(settings, guard.status());
   await guard.stop(await ended);
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);
 }
 
-// A scanner that goes on is judged again and found to be blocked already: true, kept in the store, and no news.
-function isEcho(event: Event): boolean {
-  return (
-    event.type === "verdict.reached" &&
-    event.verdict.action === "ignore" &&
-    event.verdict.guardrail === undefined
-  );
+function signalled(): Promise<string> {
+  return new Promise((resolve) => {
+    process.on("SIGTERM", () => resolve("SIGTERM"));
+    process.on("SIGINT", () => resolve("SIGINT"));
+  });
 }

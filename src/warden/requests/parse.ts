@@ -29,8 +29,8 @@ const SHAPES: Shapes = {
   }),
   rotation: (fields) => plain(fields, "rotation"),
   stored: (fields) => ({ ask: "stored", upTo: countOf(only(fields, "upTo")) }),
-  status: (fields) => ({ ask: "status", rows: rowsOf(only(fields, "rows")) }),
-  reloaded: (fields) => plain(fields, "reloaded"),
+  reply: (fields) => ({ ask: "reply", n: countOf(only(fields, "n", "value")), value: fields["value"] }),
+  heard: (fields) => ({ ask: "heard", event: only(fields, "event") }),
   pong: (fields) => plain(fields, "pong"),
 };
 
@@ -45,8 +45,8 @@ const STAGES: Readonly<Record<Ask, readonly Stage[]>> = {
   firewall: ["config", "running", "quit"],
   rotation: ["config", "running"],
   stored: ["config", "running", "quit"],
-  status: ["config", "running", "quit"],
-  reloaded: ["running", "quit"],
+  reply: ["config", "running", "quit"],
+  heard: ["config", "running", "quit"],
   pong: ["init", "config", "running", "quit"],
 };
 

@@ -1,0 +1,214 @@
+// The firewall, as the warden grants it: whatever the listener asks for is read again from its raw values and held
+// against the guardrails as this process reads them, so that a listener in a stranger's hands can lift blocks, and
+// block strangers, and nothing else.
+import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
+import { BACKEND_CALLS, type Backend, type BackendEvent, type ChangeResult } from "../../respond/backend.ts";
+import type { HostFactsReader } from "../../respond/facts.ts";
+import { allGuards, refuseBlock, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
+import type { FirewallChange } from "../../respond/types.ts";
+import { MalformedRequest } from "../../warden/requests/parse.ts";
+import { Refused } from "../../warden/server.ts";
+import { makeBackend } from "../firewall.ts";
+import { isPanicked } from "../panic.ts";
+import { allowedBy } from "../protected.ts";
+import type { Settings } from "../settings.ts";
+
+type Call = (typeof BACKEND_CALLS)[number];
+
+// respond.cap grows a block to weeks; a year is for ever.
+const LONGEST_MS = 366 * 86_400_000;
+const MAX_CHANGES = 100_000;
+const MAX_PREFIXES = 100_000;
+const CHANGE_KEYS = new Set(["do", "target", "forMs", "packetsStopped", "fresh", "throttled"]);
+
+export class FirewallDesk {
+  readonly #facts: HostFactsReader;
+  readonly #tell: (event: BackendEvent) => void;
+  readonly #onRefused: (why: string) => void;
+  #settings: Settings;
+  #backend: Backend | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    settings: Settings,
+    facts: HostFactsReader,
+    tell: (event: BackendEvent) => void,
+    onRefused: (why: string) => void,
+  ) {
+    this.#settings = settings;
+    this.#facts = facts;
+    this.#tell = tell;
+    this.#onRefused = onRefused;
+  }
+
+  setSettings(settings: Settings): void {
+    this.#settings = settings;
+  }
+
+  /**
+   * Carries out one call, after those that came before it.
+   * @throws MalformedRequest, Refused, and what the backend throws
+   */
+  call(name: string, args: readonly unknown[]): Promise<unknown> {
+    if (!(BACKEND_CALLS as readonly string[]).includes(name))
+      throw new MalformedRequest("no call of a firewall");
+    const call = name as Call;
+    const wanted = { setAllow: 1, apply: 1, arm: 1, pardon: 1 }[call as string] ?? 0;
+    if (args.length !== wanted) throw new MalformedRequest(`${call} wants ${wanted} arguments`);
+    const work = this.#prepare(call, args);
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {}); // Whoever asked hears of it; the next call has its own turn.
+    return result;
+  }
+
+  /** The listener has gone: handles are let go of, blocks stay in force. */
+  async release(): Promise<void> {
+    await this.#turn;
+    await this.#backend?.close();
+    this.#backend = null;
+  }
+
+  // Read at once, so that a malformed call ends the conversation before anything later in it is looked at.
+  #prepare(call: Call, args: readonly unknown[]): () => Promise<unknown> {
+    switch (call) {
+      case "setAllow": {
+        const prefixes = prefixesOf(args[0]);
+        return () => this.#open().setAllow([...prefixes, ...this.#neverBlocked()]);
+      }
+      case "pardon": {
+        const prefixes = prefixesOf(args[0]);
+        return () => this.#open().pardon(prefixes);
+      }
+      case "apply": {
+        const changes = changesOf(args[0]);
+        return () => this.#apply(changes);
+      }
+      case "arm":
+        // What arms it stands in the configuration; the listener only says when.
+        return async () => {
+          this.#mustBlock();
+          const { respond } = this.#settings.config;
+          if (!respond.kernel) throw new Refused("respond.kernel = false");
+          await this.#open().arm({
+            ports: this.#settings.tripwires,
+            maxPerMinute: respond.max_blocks_per_minute,
+          });
+        };
+      case "open":
+        return async () => {
+          this.#mustBlock();
+          const traits = await this.#open().open();
+          await this.#open().setAllow(this.#neverBlocked());
+          return traits;
+        };
+      case "close":
+        return async () => {
+          await this.#backend?.close();
+          this.#backend = null;
+        };
+      default:
+        return async () => await this.#open()[call]();
+    }
+  }
+
+  async #apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    const facts = this.#facts.current();
+    const allow = allowedBy(this.#settings).prefixes;
+    const observing = this.#observing();
+    const refused = new Map<FirewallChange, string>();
+    for (const change of changes) {
+      if (change.do !== "block") continue;
+      const why = observing ?? refuseBlock(formatPrefix(change.target), facts, allow, WIDEST_BY_HAND);
+      if (why !== null) refused.set(change, `refused by the warden: ${why}`);
+    }
+    for (const why of refused.values()) this.#onRefused(why);
+    const granted = changes.filter((change) => !refused.has(change));
+    const results = granted.length === 0 ? [] : await this.#open().apply(granted);
+    let next = 0;
+    return changes.map((change) => {
+      const why = refused.get(change);
+      return why === undefined
+        ? results[next++]!
+        : { change, why, mend: "see telltale guardrails", packetsStopped: 0 };
+    });
+  }
+
+  #open(): Backend {
+    if (this.#backend === null) {
+      this.#backend = makeBackend(this.#settings);
+      this.#backend.subscribe(this.#tell);
+    }
+    return this.#backend;
+  }
+
+  #neverBlocked(): Prefix[] {
+    const guards = allGuards(this.#facts.current()).map(({ prefix }) => prefix);
+    return [...guards, ...allowedBy(this.#settings).prefixes];
+  }
+
+  #mustBlock(): void {
+    const why = this.#observing();
+    if (why !== null) throw new Refused(why);
+  }
+
+  #observing(): string | null {
+    if (this.#settings.mode !== "block") return "the configuration says to observe";
+    return isPanicked(this.#settings.storeDirectory) ? "telltale panic is in force" : null;
+  }
+}
+
+function prefixesOf(value: unknown): Prefix[] {
+  if (!Array.isArray(value) || value.length > MAX_PREFIXES) throw new MalformedRequest("wants prefixes");
+  return value.map(prefixOfValue);
+}
+
+function prefixOfValue(value: unknown): Prefix {
+  const { base, bits, ...rest } = objectOf(value);
+  if (typeof base !== "string" || !Number.isInteger(bits) || Object.keys(rest).length > 0)
+    throw new MalformedRequest("wants a prefix");
+  const prefix = base.length > 64 || base.includes("/") ? null : parsePrefix(`${base}/${bits as number}`);
+  if (prefix === null) throw new MalformedRequest("wants a prefix");
+  return prefix;
+}
+
+function changesOf(value: unknown): FirewallChange[] {
+  if (!Array.isArray(value) || value.length > MAX_CHANGES) throw new MalformedRequest("wants changes");
+  return value.map((each) => {
+    const fields = objectOf(each);
+    if (Object.keys(fields).some((key) => !CHANGE_KEYS.has(key)))
+      throw new MalformedRequest("wants a change");
+    const target = prefixOfValue(fields["target"]);
+    const throttled = flag(fields, "throttled");
+    if (fields["do"] === "lift") return { do: "lift", target, ...throttled };
+    const { forMs, packetsStopped } = fields;
+    if (fields["do"] !== "block" || !isAmount(forMs) || forMs === 0 || forMs > LONGEST_MS)
+      throw new MalformedRequest("wants a change");
+    if (packetsStopped !== undefined && !isAmount(packetsStopped))
+      throw new MalformedRequest("wants a count");
+    return {
+      do: "block",
+      target,
+      forMs,
+      ...(packetsStopped !== undefined && { packetsStopped }),
+      ...flag(fields, "fresh"),
+      ...throttled,
+    };
+  });
+}
+
+function flag<K extends string>(fields: Readonly<Record<string, unknown>>, key: K): { [k in K]?: boolean } {
+  const value = fields[key];
+  if (value === undefined) return {};
+  if (typeof value !== "boolean") throw new MalformedRequest(`${key} is true or false`);
+  return { [key]: value } as { [k in K]: boolean };
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new MalformedRequest("wants an object");
+  return value as Record<string, unknown>;
+}

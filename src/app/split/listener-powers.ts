@@ -1,0 +1,116 @@
+// The powers of a process that has none: everything that takes a right is asked for in the warden.
+import type { CoverageReport } from "../../disk/types.ts";
+import type { Ended } from "../../report/routes/program.ts";
+import type { Route } from "../../report/types.ts";
+import type { BackendEvent } from "../../respond/backend.ts";
+import type { HostFacts } from "../../respond/types.ts";
+import { captureFrom } from "../../sources/packets/capture.ts";
+import type { Client } from "../../warden/client.ts";
+import type { Powers } from "../powers.ts";
+import { routesOf } from "../reporting.ts";
+import type { RotationEars } from "../rotation.ts";
+import type { Briefing } from "./briefing.ts";
+import { RemoteBackend } from "./remote-backend.ts";
+
+// Who is logged in changes with a login, and the warden reads it anew before each block.
+const FACTS_MS = 1_000;
+
+const NOTHING_KNOWN: HostFacts = { guards: [], unread: [] };
+
+export class ListenerPowers implements Powers {
+  readonly ownPids: readonly number[];
+  readonly #client: Client;
+  #briefing: Briefing;
+  #facts: HostFacts = NOTHING_KNOWN;
+  #asking: NodeJS.Timeout | undefined;
+  #backend: RemoteBackend | null = null;
+  #ears: RotationEars | null = null;
+  #rotation: readonly string[] = [];
+
+  constructor(client: Client, briefing: Briefing) {
+    this.#client = client;
+    this.#briefing = briefing;
+    this.ownPids = [briefing.wardenPid, process.pid];
+  }
+
+  describe(): readonly string[] {
+    return [`user telltale, process ${process.pid}; the warden is process ${this.#briefing.wardenPid}`];
+  }
+
+  readonly facts = { current: (): HostFacts => this.#facts };
+
+  /** Learns who is protected, and goes on learning. */
+  async start(): Promise<void> {
+    await this.#learnFacts();
+    this.#asking = setInterval(() => void this.#learnFacts().catch(() => {}), FACTS_MS); // Gone: onGone has said so.
+  }
+
+  stop(): void {
+    clearInterval(this.#asking);
+  }
+
+  briefAgain(briefing: Briefing): void {
+    this.#briefing = briefing;
+  }
+
+  /** The firewall's backend tells something. */
+  heardFirewall(event: unknown): void {
+    this.#backend?.heard(event as BackendEvent);
+  }
+
+  /** A look of the warden's has found something. */
+  heardFound(what: string, value: unknown): void {
+    if (what === "uncovered") this.#ears?.uncovered(value as CoverageReport);
+    if (what === "rotation") this.#rotation = value as readonly string[];
+  }
+
+  readonly backend: Powers["backend"] = (settings) => {
+    const call = (name: string, args: readonly unknown[]) =>
+      this.#client.ask({ ask: "firewall", call: name, args });
+    this.#backend = new RemoteBackend(settings.config.respond.backend, call);
+    return this.#backend;
+  };
+
+  readonly capture: Powers["capture"] = async () => {
+    const fd = await this.#client.askDescriptor({ ask: "capture" });
+    return (options) => captureFrom(fd, options);
+  };
+
+  readonly openLog = (path: string): Promise<number> => this.#client.askDescriptor({ ask: "log", path });
+
+  readonly routes: Powers["routes"] = (settings) =>
+    routesOf(settings).map((route) => this.#throughWarden(route));
+
+  readonly rotation: Powers["rotation"] = async (_settings, ears) => {
+    this.#rotation = (await this.#client.ask({ ask: "rotation" })) as readonly string[];
+    this.#ears = ears;
+    return { describe: () => this.#rotation, stop: async () => void (this.#ears = null) };
+  };
+
+  #throughWarden(route: Route): Route {
+    switch (route.via) {
+      case "sendmail": {
+        const run = async (_command: string, _args: readonly string[], input: Uint8Array): Promise<Ended> => {
+          const mail = Buffer.from(input).toString("base64");
+          const ended = (await this.#client.ask({ ask: "mail", mail })) as { status: number; stderr: string };
+          return { ...ended, stdout: Buffer.alloc(0) };
+        };
+        return { ...route, run };
+      }
+      case "file":
+        return { ...route, open: () => this.#client.askDescriptor({ ask: "report-file" }) };
+      case "smtp":
+        // The file with the password is root's.
+        return route.auth === undefined
+          ? route
+          : { ...route, auth: { user: route.auth.user, pass: this.#briefing.smtpPassword } };
+      default:
+        return route;
+    }
+  }
+
+  async #learnFacts(): Promise<void> {
+    const facts = (await this.#client.ask({ ask: "facts" })) as HostFacts | null;
+    if (facts !== null) this.#facts = facts;
+  }
+}

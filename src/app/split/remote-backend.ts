@@ -1,0 +1,58 @@
+// The firewall, as the listener sees it: every call goes to the warden, which decides anew whether it grants it.
+
+import type { Prefix } from "../../core/address.ts";
+import { describeError } from "../../core/errors.ts";
+import type { Backend, BackendEvent, BackendTraits, ChangeResult } from "../../respond/backend.ts";
+import { BackendEars } from "../../respond/backend.ts";
+import type { TripwireOptions } from "../../respond/backends/tripwire-rules.ts";
+import type { HeldBlock } from "../../respond/plan.ts";
+import type { FirewallChange } from "../../respond/types.ts";
+
+export type FirewallCall = (call: string, args: readonly unknown[]) => Promise<unknown>;
+
+export class RemoteBackend implements Backend {
+  readonly name: string;
+  readonly #call: FirewallCall;
+  readonly #ears = new BackendEars();
+
+  /** @param name of the backend behind it */
+  constructor(name: string, call: FirewallCall) {
+    this.name = name;
+    this.#call = call;
+  }
+
+  /** Something that the backend told in the warden. */
+  heard(event: BackendEvent): void {
+    this.#ears.tell(event);
+  }
+
+  subscribe(listener: (event: BackendEvent) => void): Disposable {
+    return this.#ears.subscribe(listener);
+  }
+
+  open = () => this.#call("open", []) as Promise<BackendTraits>;
+  setAllow = async (prefixes: readonly Prefix[]) => void (await this.#call("setAllow", [prefixes]));
+  held = () => this.#call("held", []) as Promise<HeldBlock[]>;
+  intact = () => this.#call("intact", []) as Promise<boolean>;
+  watch = () => this.#call("watch", []) as Promise<boolean>;
+  arm = async (options: TripwireOptions) => void (await this.#call("arm", [options]));
+  disarm = async () => void (await this.#call("disarm", []));
+  clear = async () => void (await this.#call("clear", []));
+
+  async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    try {
+      return (await this.#call("apply", [changes])) as ChangeResult[];
+    } catch (error) {
+      const why = describeError(error);
+      return changes.map((change) => ({ change, why, mend: "see telltale status", packetsStopped: 0 }));
+    }
+  }
+
+  async pardon(targets: readonly Prefix[]): Promise<void> {
+    await this.#call("pardon", [targets]).catch(() => {}); // Promised never to throw; the kernel forgets by itself.
+  }
+
+  async close(): Promise<void> {
+    await this.#call("close", []).catch(() => {}); // The warden has gone, and its handles with it.
+  }
+}

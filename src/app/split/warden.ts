@@ -1,0 +1,318 @@
+// The privileged half of the guard: small and dull. It starts the listener and keeps it alive, grants what the
+// configuration allows, keeps rotation's clock, and reads nothing that a stranger wrote.
+import { join } from "node:path";
+import { systemClock } from "../../core/clock.ts";
+import { formatFault } from "../../core/errors.ts";
+import type { Event, EventBody } from "../../core/events.ts";
+import { openReportFile } from "../../report/routes/file.ts";
+import type { Ended } from "../../report/routes/program.ts";
+import { HostFactsReader } from "../../respond/facts.ts";
+import { openSocket } from "../../sources/packets/capture.ts";
+import { Outbox } from "../../warden/outbox.ts";
+import { type Handlers, Handover, Refused } from "../../warden/server.ts";
+import { Supervisor } from "../../warden/supervisor.ts";
+import type { Request } from "../../warden/types.ts";
+import { Bus } from "../bus.ts";
+import { startJob } from "../jobs.ts";
+import { namedLogs } from "../named-logs.ts";
+import { smtpPasswordOf } from "../reporting.ts";
+import { RotationKeeper } from "../rotation.ts";
+import type { Settings } from "../settings.ts";
+import { type Account, dropTo, LISTENER_USER } from "./account.ts";
+import { packBriefing } from "./briefing.ts";
+import { FirewallDesk } from "./firewall-desk.ts";
+import { openNamedLog } from "./log-desk.ts";
+
+export type WardenOptions = {
+  readonly settings: Settings;
+  /** Reads the configuration again. */
+  readonly gather: () => Settings;
+  readonly account: Account;
+  readonly json: boolean;
+};
+
+// A look at the logs' names costs a millisecond; a listener that asks for one after the other gets the last answer.
+const NAMES_AGE_MS = 5_000;
+const ROTATION_ROW_MS = 10_000;
+// A listener that keeps asking for what it may not have is told of, but not once for each time.
+const REFUSALS_MS = 60_000;
+
+export class Warden {
+  readonly #options: WardenOptions;
+  readonly #bus: Bus;
+  readonly #outbox = new Outbox();
+  readonly #facts = new HostFactsReader({ ignoreFiles: [] });
+  readonly #desk: FirewallDesk;
+  readonly #supervisor: Supervisor;
+  readonly #questions = new Map<number, (value: unknown) => void>();
+  #settings: Settings;
+  #factsSaid = "";
+  #first = true;
+  #ready: () => void = () => {};
+  #rotation: Promise<RotationKeeper> | null = null;
+  #rotationRow: NodeJS.Timeout | undefined;
+  #logs: { readonly names: readonly string[]; readonly atMs: number } | null = null;
+  #mailing: Promise<unknown> = Promise.resolve();
+  #asked = 0;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: WardenOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#bus = new Bus(options.settings.host, systemClock);
+    this.#desk = new FirewallDesk(
+      options.settings,
+      this.#facts,
+      (event) => void this.#supervisor.conversation?.tell({ tell: "firewall", event }),
+      (why) => this.#refused("a block", why),
+    );
+    this.#supervisor = new Supervisor({
+      command: () => this.#command(),
+      handlers: this.#handlers(),
+      clock: systemClock,
+      onBack: () => this.#back(),
+      onEnded: (why, nextInMs) => this.#ended(why, nextInMs),
+      onRefused: (ask, why) => this.#refused(ask, why),
+    });
+  }
+
+  /** The listener's process, or null while there is none. */
+  get listenerPid(): number | null {
+    return this.#supervisor.pid;
+  }
+
+  /** Starts the listener; resolves once everything runs for the first time. */
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#ready = resolve;
+      this.#supervisor.start();
+    });
+  }
+
+  /** Takes up a configuration that was read again; one with new faults is refused whole. */
+  async reload(): Promise<void> {
+    const next = this.#options.gather();
+    const before = new Set(this.#settings.faults.map(formatFault));
+    const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
+    if (fresh.length > 0) {
+      this.#emit({ type: "config.rejected", faults: fresh });
+      return;
+    }
+    this.#settings = next;
+    this.#logs = null;
+    this.#desk.setSettings(next);
+    const keeper = this.#rotation;
+    this.#rotation = null;
+    await (await keeper?.catch(() => null))?.stop();
+    await this.ask("reload", this.#briefing());
+  }
+
+  /** Asks the listener; null when there is none, or it ended before it could answer. */
+  ask(what: string, value: unknown = null): Promise<unknown> {
+    const { conversation } = this.#supervisor;
+    if (conversation === null) return Promise.resolve(null);
+    const n = ++this.#asked;
+    return new Promise((resolve) => {
+      this.#questions.set(n, resolve);
+      if (!conversation.tell({ tell: "question", n, what, with: value })) this.#answered(n, null);
+    });
+  }
+
+  /** Ends the listener and what else runs; blocks stay in force. */
+  async stop(because: string): Promise<void> {
+    clearInterval(this.#rotationRow);
+    const keeper = this.#rotation;
+    this.#rotation = null;
+    await Promise.all([
+      this.#supervisor.stop(because),
+      keeper?.then((running) => running.stop()).catch(() => {}),
+    ]);
+    await this.#mailing;
+    await this.#desk.release();
+  }
+
+  #handlers(): Handlers {
+    return {
+      hello: () => {
+        this.#factsSaid = "";
+        this.#outbox.again();
+        return this.#briefing();
+      },
+      ready: () => {
+        this.#first = false;
+        this.#ready();
+        this.#supervisor.ready();
+        this.#pump();
+      },
+      capture: () => {
+        if (!this.#settings.config.sentry.enabled) throw new Refused("sentry.enabled = false");
+        return new Handover(openSocket());
+      },
+      log: ({ path }) => new Handover(openNamedLog(path, this.#namedLogs())),
+      "report-file": async () => {
+        const { via, file } = this.#settings.config.report;
+        if (via !== "file") throw new Refused(`report.via = "${via}"`);
+        return new Handover(await openReportFile(file || "/var/log/telltale-report.txt"));
+      },
+      mail: ({ mail }) => this.#mail(mail),
+      facts: () => {
+        const facts = this.#facts.current();
+        const said = JSON.stringify(facts);
+        if (said === this.#factsSaid) return null;
+        this.#factsSaid = said;
+        return facts;
+      },
+      firewall: ({ call, args }) => this.#desk.call(call, args),
+      rotation: () => this.#rotationLines(),
+      stored: ({ upTo }) => {
+        this.#outbox.stored(upTo);
+        this.#pump();
+      },
+      reply: ({ n, value }) => this.#answered(n, value),
+      heard: () => {},
+      pong: () => this.#supervisor.alive(),
+    };
+  }
+
+  #briefing(): unknown {
+    return packBriefing({
+      settings: this.#settings,
+      json: this.#options.json,
+      first: this.#first,
+      wardenPid: process.pid,
+      smtpPassword: smtpPasswordOf(this.#settings),
+    });
+  }
+
+  #command(): { argv: string[]; env: NodeJS.ProcessEnv } {
+    const { storeDirectory } = this.#settings;
+    // Root's own compiled code is not for others to write, and theirs is not for root to run.
+    const cache =
+      process.env["NODE_COMPILE_CACHE"] === undefined
+        ? {}
+        : { NODE_COMPILE_CACHE: join(storeDirectory, "code") };
+    const {
+      NODE_COMPILE_CACHE: _own,
+      NOTIFY_SOCKET: _socket,
+      WATCHDOG_PID: _pid,
+      WATCHDOG_USEC: _usec,
+      ...env
+    } = process.env;
+    return {
+      argv: [
+        ...dropTo(this.#options.account),
+        process.execPath,
+        ...process.execArgv,
+        process.argv[1]!,
+        "listener",
+      ],
+      env: { ...env, ...cache, HOME: storeDirectory, USER: LISTENER_USER, LOGNAME: LISTENER_USER },
+    };
+  }
+
+  #namedLogs(): readonly string[] {
+    const nowMs = systemClock.monotonicMs();
+    if (this.#logs === null || nowMs - this.#logs.atMs > NAMES_AGE_MS)
+      this.#logs = { names: namedLogs(this.#settings.config), atMs: nowMs };
+    return this.#logs.names;
+  }
+
+  // One mail at a time: a listener cannot fill the host with mailers.
+  #mail(mail: string): Promise<unknown> {
+    const { via } = this.#settings.config.report;
+    if (via !== "auto" && via !== "sendmail") throw new Refused(`report.via = "${via}"`);
+    const { uid, gid } = this.#options.account;
+    const sent = this.#mailing.then(() => {
+      const order = { settings: this.#settings, mail, uid, gid };
+      return startJob<Omit<Ended, "stdout">>("mail", order, () => {}).result;
+    });
+    this.#mailing = sent.catch(() => {}); // The listener hears of it; the next mail has its own turn.
+    return sent;
+  }
+
+  async #rotationLines(): Promise<readonly string[]> {
+    this.#rotation ??= RotationKeeper.start(this.#settings, {
+      event: (event) => this.#post(event),
+      emit: (body) => this.#emit(body),
+      uncovered: (found) => this.#found("uncovered", found),
+    });
+    this.#rotationRow ??= setInterval(() => void this.#tellRotation(), ROTATION_ROW_MS).unref();
+    return (await this.#rotation).describe();
+  }
+
+  async #tellRotation(): Promise<void> {
+    const keeper = await this.#rotation?.catch(() => null); // It could not be started: the listener knows why.
+    if (keeper != null) this.#found("rotation", keeper.describe());
+  }
+
+  #found(what: string, value: unknown): void {
+    this.#supervisor.conversation?.tell({ tell: "found", what, value });
+  }
+
+  #emit(body: EventBody): void {
+    this.#post(this.#bus.stamp(body));
+  }
+
+  #post(event: Event): void {
+    this.#outbox.put(event);
+    this.#pump();
+  }
+
+  #pump(): void {
+    const { conversation } = this.#supervisor;
+    if (conversation?.stage !== "running") return;
+    const lost = this.#outbox.takeLost();
+    if (lost > 0) {
+      this.#outbox.put(
+        this.#bus.stamp({
+          type: "part.failed",
+          part: "listener",
+          why: `${lost} events of the warden were lost while no listener took them`,
+          mend: "see what ended the listener",
+          stillRuns: "everything else",
+        }),
+      );
+    }
+    for (const { n, event } of this.#outbox.due()) conversation.tell({ tell: "event", n, event });
+  }
+
+  #ended(why: string, nextInMs: number): void {
+    for (const n of [...this.#questions.keys()]) this.#answered(n, null);
+    void this.#desk.release();
+    const next = `it is started again in ${nextInMs / 1_000} s`;
+    process.stderr.write(`telltale guard: the listener is gone: ${why}; ${next}\n`);
+    this.#emit({
+      type: "part.failed",
+      part: "listener",
+      why,
+      mend: `none is needed: ${next}; if it comes back often, please report it`,
+      stillRuns: "blocks stay in force and logs are rotated; packets and log lines wait",
+    });
+  }
+
+  #back(): void {
+    this.#emit({
+      type: "part.recovered",
+      part: "listener",
+      how: `started again as process ${this.#supervisor.pid}`,
+    });
+  }
+
+  #refused(what: Request["ask"] | "a block", why: string): void {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - this.#refusedAtMs < REFUSALS_MS) return;
+    this.#refusedAtMs = nowMs;
+    this.#emit({
+      type: "part.failed",
+      part: "listener",
+      why: `it asked for ${what} that it may not have: ${why}`,
+      mend: "after a change of the configuration: telltale reload; otherwise look whether somebody has taken it over",
+      stillRuns: "everything; it was refused",
+    });
+  }
+
+  #answered(n: number, value: unknown): void {
+    this.#questions.get(n)?.(value);
+    this.#questions.delete(n);
+  }
+}
