@@ -15,7 +15,6 @@ import {
 } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import { dumpSockets } from "../sys/sock-diag.ts";
 import { wholeAddress } from "./guardrails.ts";
 import {
   ESTABLISHED,
@@ -31,7 +30,8 @@ import {
   parseTimeServers,
   type SocketRow,
 } from "./parse.ts";
-import { readSshSockets, SshSessions, sshAncestry } from "./ssh.ts";
+import { askKernel, type KeepPorts } from "./sockets.ts";
+import { readSshSockets, readSshSocketsBehind, SshSessions, type SshSockets, sshAncestry } from "./ssh.ts";
 import type { Guard, HostFacts } from "./types.ts";
 
 export type FactsOptions = {
@@ -47,9 +47,12 @@ export type FactsOptions = {
 // Routes and resolvers change with a lease or a command, not with a packet.
 const SURROUNDINGS_MAX_AGE_MS = 5_000;
 const SURROUNDINGS_LAST_MS = 15_000;
-// An administrator who logged in this long ago may still be missing; the responder asks again every second and
-// then lifts what it did to them.
+// An administrator who logged in this long ago may still be missing; the responder looks again right after each block
+// and every second, and then lifts what it did to them.
 const SESSIONS_MAX_AGE_MS = 200;
+const SESSIONS_LAST_MS = 1_500;
+// SSH servers start and stop rarely, and looking for them means looking at every process.
+const SERVERS_MAX_AGE_MS = 30_000;
 // A table longer than this is cut: 4 MB is about 27,000 connections or 30,000 routes, read in some 30 ms.
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_GUARDS = 4_096;
@@ -79,6 +82,9 @@ export class HostFactsReader {
   #wtmp: { size: number; networks: Guard[] } = { size: -1, networks: [] };
   #renewal: NodeJS.Immediate | undefined;
   #sessions: { facts: HostFacts; atMs: number } | undefined;
+  #sessionsRenewal: NodeJS.Immediate | undefined;
+  #servers: { sockets: SshSockets; atMs: number } | undefined;
+  #serversRenewal: Promise<void> | undefined;
 
   constructor(options: FactsOptions = {}) {
     this.#root = options.root ?? "/";
@@ -89,8 +95,8 @@ export class HostFactsReader {
   }
 
   /**
-   * The facts: SSH peers at most 0.2 s old, the rest as read within the last 5 s, or, while it is being read again
-   * behind this call, 15 s. Reading everything takes some milliseconds, which a verdict should not wait for.
+   * The facts: SSH peers as read within the last 0.2 s, the rest within the last 5 s; or, while they are being read again
+   * behind this call, 1.5 s and 15 s. Reading takes some milliseconds, which a verdict should not wait for.
    */
   current(): HostFacts {
     const nowMs = this.#clock.monotonicMs();
@@ -98,10 +104,24 @@ export class HostFactsReader {
     if (surroundings === undefined || nowMs - surroundings.atMs >= SURROUNDINGS_LAST_MS) {
       surroundings = this.#renew();
     } else if (nowMs - surroundings.atMs >= SURROUNDINGS_MAX_AGE_MS) {
-      this.#renewal ??= setImmediate(() => this.#renew());
+      this.#renewal ??= setImmediate(() => {
+        this.#renew();
+        this.#readSessions();
+      });
     }
-    if (this.#sessions !== undefined && nowMs - this.#sessions.atMs < SESSIONS_MAX_AGE_MS)
-      return this.#sessions.facts;
+    const ageMs = this.#sessions === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#sessions.atMs;
+    if (ageMs < SESSIONS_LAST_MS) {
+      if (ageMs >= SESSIONS_MAX_AGE_MS) this.#sessionsRenewal ??= setImmediate(() => this.#readSessions());
+      return this.#sessions!.facts;
+    }
+    return this.#readSessions();
+  }
+
+  #readSessions(): HostFacts {
+    clearImmediate(this.#sessionsRenewal);
+    this.#sessionsRenewal = undefined;
+    const nowMs = this.#clock.monotonicMs();
+    const surroundings = this.#surroundings ?? this.#renew();
     const unread = [...surroundings.unread];
     // People first: should the cap cut anything off, then lines of a long ignore file.
     const guards = [...this.#sshPeers(surroundings.sshPorts, nowMs, unread), ...surroundings.guards];
@@ -118,6 +138,7 @@ export class HostFactsReader {
   forget(): void {
     this.#surroundings = undefined;
     this.#sessions = undefined;
+    this.#servers = undefined;
   }
 
   #renew(): Surroundings & { atMs: number } {
@@ -232,7 +253,7 @@ export class HostFactsReader {
     for (const path of ["/etc/ssh/sshd_config", ...this.#files("/etc/ssh/sshd_config.d")]) {
       for (const port of parseSshPorts(this.#read(path, "may", unread))) ports.add(port);
     }
-    const inodes = readSshSockets(this.#root).all;
+    const inodes = this.#sshServers().all;
     if (inodes.size === 0) return ports;
     for (const { inode, localPort } of this.#sockets("tcp", LISTEN, () => true, unread)) {
       if (inodes.has(inode)) ports.add(localPort);
@@ -240,12 +261,28 @@ export class HostFactsReader {
     return ports;
   }
 
+  #sshServers(): SshSockets {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#servers === undefined) {
+      this.#servers = { sockets: readSshSockets(this.#root), atMs: nowMs };
+    } else if (nowMs - this.#servers.atMs >= SERVERS_MAX_AGE_MS) {
+      this.#serversRenewal ??= readSshSocketsBehind(this.#root)
+        .then((sockets) => {
+          this.#servers = { sockets, atMs: nowMs };
+        })
+        .finally(() => {
+          this.#serversRenewal = undefined;
+        });
+    }
+    return this.#servers.sockets;
+  }
+
   // The sockets of one state, IPv4 and IPv6. Asked of the kernel by netlink; of its tables as text where there is a
   // root other than "/", or a kernel without sock_diag.
   #sockets(protocol: "tcp" | "udp", state: string, keep: KeepPorts, unread: Unread[]): SocketRow[] {
     const rows: SocketRow[] = [];
     for (const wide of [false, true]) {
-      if (this.#root === "/" && askKernel(protocol, wide, state, keep, rows)) continue;
+      if (this.#root === "/" && askKernel(protocol, wide, state, keep, rows, MAX_GUARDS)) continue;
       const path = `/proc/net/${protocol}${wide ? "6" : ""}`;
       const text = this.#read(path, protocol === "tcp" && !wide ? "must" : "may", unread);
       const wanted = (found: string, local: number, remote: number) => found === state && keep(local, remote);
@@ -287,50 +324,6 @@ export class HostFactsReader {
       return "";
     }
   }
-}
-
-type KeepPorts = (localPort: number, remotePort: number) => boolean;
-
-function askKernel(
-  protocol: "tcp" | "udp",
-  wide: boolean,
-  state: string,
-  keep: KeepPorts,
-  into: SocketRow[],
-): boolean {
-  const found: SocketRow[] = [];
-  try {
-    dumpSockets({ protocol, wide, states: 1 << Number.parseInt(state, 16) }, (socket) => {
-      if (found.length >= MAX_GUARDS) return false;
-      if (keep(socket.localPort, socket.remotePort)) {
-        found.push({
-          local: addressFromWords(socket.family, socket.local0, socket.local1, socket.local2, socket.local3),
-          localPort: socket.localPort,
-          remote: addressFromWords(
-            socket.family,
-            socket.remote0,
-            socket.remote1,
-            socket.remote2,
-            socket.remote3,
-          ),
-          remotePort: socket.remotePort,
-          state,
-          inode: String(socket.inode),
-        });
-      }
-      return true;
-    });
-  } catch {
-    return false; // No sock_diag for this protocol: the tables as text tell the same.
-  }
-  into.push(...found);
-  return true;
-}
-
-function addressFromWords(family: 4 | 6, ...words: readonly number[]): Address {
-  const bytes = new DataView(new ArrayBuffer(16));
-  for (const [index, word] of words.entries()) bytes.setUint32(4 * index, word);
-  return addressFromBytes(new Uint8Array(bytes.buffer), 0, family);
 }
 
 const UDP_ROLES: Record<number, string> = {

@@ -101,6 +101,19 @@ test("a protected source is never blocked, and a block is lifted once its target
   );
 });
 
+test("who became protected while the verdict was reached is let in again at once", async () => {
+  const peer = [{ prefix: parsePrefix("198.51.100.7")!, because: "live SSH session on port 22" }];
+  let asked = 0;
+  await using it = scene({ facts: () => ({ guards: asked++ === 0 ? [] : peer, unread: [] }) });
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.deepEqual(await it.held(), []);
+  assert.deepEqual(
+    it.events.map((event) => event.type),
+    ["verdict.reached", "block.applied", "block.lifted"],
+  );
+  assert.equal(it.of("block.lifted")[0]!.cause, "guardrail");
+});
+
 test("the allow list protects, also when it comes later", async () => {
   await using it = scene({ allow: new PrefixSet([parsePrefix("198.51.100.0/25")!]) });
   await it.responder.onFinding(scanEvent("198.51.100.7"));

@@ -193,7 +193,17 @@ export class Responder {
     const blocked = acts ? this.#block(rowOf(verdict, scan.grade, this.#clock.now())) : null;
     this.#emit({ type: "verdict.reached", verdict });
     if (blocked === null || (await blocked) !== null) return;
+    await this.#lookAgain(parsePrefix(verdict.target)!);
     if (isAggregate(verdict)) await this.#liftWithin(parsePrefix(verdict.target)!);
+  }
+
+  // The facts of the verdict may have been a second old, and are being read anew since: somebody who logged in meanwhile
+  // is let in again before a packet of theirs is sent twice.
+  async #lookAgain(target: Prefix): Promise<void> {
+    await nextTurn();
+    const block = this.#ledger.standing.get(target);
+    if (block !== null && this.#guardrail(target, this.#facts()) !== null)
+      await this.#lift([block], "guardrail");
   }
 
   // A network that is blocked whole needs no places for its addresses.

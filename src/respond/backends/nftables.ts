@@ -277,7 +277,8 @@ export class NftablesBackend implements Backend {
 
   async #applyScript(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
-      await this.#haveSetsFor(changes);
+      // No waiting where there is nothing to wait for: a single block reaches the kernel within this very call.
+      if (!changes.every((change) => this.#hasSetFor(change))) await this.#makeSetsFor(changes);
       const known = changes.filter((change) => this.#hasSetFor(change));
       const lifted = known.filter((change) => change.do === "lift");
       const counts = lifted.length > 0 ? await this.#packetsStopped(lifted) : new Map<string, number>();
@@ -292,7 +293,7 @@ export class NftablesBackend implements Backend {
 
   // A block may need a set for a new prefix length. A lift never makes anything: a process that only lifts must not put
   // its own idea of the table over the guard's. What has no set is not blocked.
-  async #haveSetsFor(changes: readonly FirewallChange[]): Promise<void> {
+  async #makeSetsFor(changes: readonly FirewallChange[]): Promise<void> {
     const missing = changes.filter((change) => !this.#hasSetFor(change));
     if (missing.length === 0) return;
     for (const key of parseSetKeys(await this.#listing())) this.#know(key);
