@@ -1,6 +1,7 @@
 // Cuts a stanza of very many logs into batches, so that memory holds the plans of one batch and not of all. Only where
 // no log's rotation can touch another's: then planning them one after the other gives what planning them at once gives.
 import { realpathSync } from "node:fs";
+import { bytesOf, textOf } from "./names/bytes.ts";
 import { directoryOf, joinPath, nameScheme } from "./names/match.ts";
 import type { LogStanza } from "./types.ts";
 
@@ -40,7 +41,7 @@ function areIndependent({ settings }: LogStanza, logs: readonly string[]): boole
 function areDistinctPlaces(directories: ReadonlySet<string>): boolean {
   const places = [...directories].map((directory) => {
     try {
-      return realpathSync(directory);
+      return textOf(realpathSync(bytesOf(directory), { encoding: "buffer" }));
     } catch {
       return directory; // Not there: nothing in it can be the same.
     }

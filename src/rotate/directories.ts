@@ -6,11 +6,13 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  type PathLike,
   readlinkSync,
   type Stats,
   statfsSync,
 } from "node:fs";
 import { SystemCallError } from "../core/errors.ts";
+import { bytesOf, textOf } from "./names/bytes.ts";
 import { baseOf, directoryOf } from "./names/match.ts";
 
 // O_PATH (open(2)): a handle to walk through, for which reading rights are not needed. Node names it not.
@@ -41,8 +43,8 @@ export class Directories {
    * The path of a file for use in the very next call, resolved through its directory's descriptor.
    * Throws SystemCallError ELOOP for a link that somebody else could have placed, and what open(2) throws.
    */
-  at(path: string): string {
-    return this.#place(directoryOf(path)).prefix + baseOf(path);
+  at(path: string): PathLike {
+    return bytesOf(this.#place(directoryOf(path)).prefix + baseOf(path));
   }
 
   /** Whether a file there can be made durable at all. */
@@ -91,7 +93,7 @@ function walk(path: string): Place {
         continue;
       }
       if (++links > MAX_LINKS) throw new SystemCallError("open", 40, "ELOOP", path);
-      if (!trusted(lstatSync(child), holder)) {
+      if (!trusted(lstatSync(bytesOf(child)), holder)) {
         const why = `${path}: ${name} is a symbolic link that others than root could have placed`;
         throw new SystemCallError("open", 40, "ELOOP", why);
       }
@@ -126,13 +128,13 @@ function settled(holder: Stats, directory: Stats): boolean {
 // A descriptor of the directory, or what the link there says.
 function step(child: string): number | string {
   try {
-    return openSync(child, WALK);
+    return openSync(bytesOf(child), WALK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== "ELOOP" && code !== "ENOTDIR") throw error;
-    const stat = lstatSync(child);
+    const stat = lstatSync(bytesOf(child));
     if (!stat.isSymbolicLink()) throw error;
-    return readlinkSync(child);
+    return textOf(readlinkSync(bytesOf(child), { encoding: "buffer" }));
   }
 }
 

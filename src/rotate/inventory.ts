@@ -1,6 +1,7 @@
 // Looks at the logs of one stanza and at the files their generations could be, so that planning needs nothing else.
 import { lstatSync, type Stats } from "node:fs";
 import type { Listings } from "./glob/expand.ts";
+import { bytesOf } from "./names/bytes.ts";
 import {
   baseOf,
   dateFormatOf,
@@ -80,10 +81,10 @@ function firstWithPrefix(names: readonly string[], prefix: string): number {
 
 function look(path: string, follow: boolean): { fact: FileFact | null; trouble: string | null } {
   try {
-    const stat = lstatSync(path);
+    const stat = lstatSync(bytesOf(path));
     // olddir may be a link to a directory elsewhere; what it leads to counts.
     return {
-      fact: factOf(path, follow && stat.isSymbolicLink() ? lstatSync(`${path}/.`) : stat),
+      fact: factOf(path, follow && stat.isSymbolicLink() ? lstatSync(bytesOf(`${path}/.`)) : stat),
       trouble: null,
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 // Reads logrotate's configuration as it lies on a machine: files, directories and includes in order, globals before
 // stanzas, patterns expanded to logs. One bad stanza costs that stanza; nothing here throws for what a file says.
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ConfigFault } from "../core/errors.ts";
@@ -9,6 +9,7 @@ import { DEFAULTS, DIRECTIVES, type Names, nearestDirective } from "./directives
 import { expandPattern, Listings } from "./glob/expand.ts";
 import { escapePattern } from "./glob/match.ts";
 import { filesAt, TABOO_EXTENSIONS } from "./include.ts";
+import { textOf } from "./names/bytes.ts";
 import { type DirectiveEntry, parseSyntax, type ScriptEntry, type StanzaEntry } from "./syntax/parse.ts";
 import type { LoadNote, LogStanza, Place, Rotation, Script, ScriptName, Settings } from "./types.ts";
 
@@ -159,7 +160,7 @@ class Loader {
       }
       if (stat.size > MAX_CONFIG_BYTES)
         return refuse(`is ${stat.size} bytes, at most ${MAX_CONFIG_BYTES} are read`, "split it");
-      return readFileSync(fd, "utf8");
+      return textOf(readFileSync(fd));
     } finally {
       closeSync(fd);
     }
@@ -331,11 +332,6 @@ class Loader {
       }
       for (const path of expansion.paths) {
         const log = isAbsolute(path) ? path.replace(/\/{2,}/g, "/") : resolve(path);
-        // Bytes that are no UTF-8 arrive as U+FFFD, and lead nowhere.
-        if (log.includes("\ufffd") && statSync(log, { throwIfNoEntry: false }) === undefined) {
-          this.#fault(place, "", `${log}: its name is not UTF-8`, "rename the log", "log not rotated");
-          continue;
-        }
         const owner = this.#owners.get(log);
         if (owner === undefined && logs.length < MAX_LOGS) {
           this.#owners.set(log, { place, settings });

@@ -8,6 +8,7 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  type PathLike,
   renameSync,
   type Stats,
   unlinkSync,
@@ -79,13 +80,14 @@ export function createPart(part: string, like: Likeness, source: number, directo
 export function finishPart(part: string, path: string, stamp: string, directories: Directories): void {
   const at = directories.at(path);
   if (exists(at)) {
-    const backup = `${at}-${stamp}.backup`;
-    renameSync(at, exists(backup) ? `${backup}.${process.pid}` : backup);
+    const backup = `${path}-${stamp}.backup`;
+    const taken = exists(directories.at(backup));
+    renameSync(at, directories.at(taken ? `${backup}.${process.pid}` : backup));
   }
   renameSync(directories.at(part), at);
 }
 
-export function removeIfThere(at: string): void {
+export function removeIfThere(at: PathLike): void {
   try {
     unlinkSync(at);
   } catch (error) {
@@ -94,6 +96,6 @@ export function removeIfThere(at: string): void {
 }
 
 /** Whether anything has this name, a dangling link included. */
-export function exists(at: string): boolean {
+export function exists(at: PathLike): boolean {
   return lstatSync(at, { throwIfNoEntry: false }) !== undefined;
 }

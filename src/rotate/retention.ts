@@ -6,6 +6,7 @@ import type { Emit } from "../core/events.ts";
 import { Directories } from "./directories.ts";
 import { expandPattern, Listings } from "./glob/expand.ts";
 import { factOf } from "./inventory.ts";
+import { bytesOf } from "./names/bytes.ts";
 import {
   planRetention,
   type RetentionLimits,
@@ -74,7 +75,7 @@ export async function runGroups(
 function filesOf(group: RetentionGroup, listings: Listings): FileFact[] {
   const paths = new Set(group.paths.flatMap((pattern) => expandPattern(pattern, listings).paths));
   return [...paths].flatMap((path) => {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = lstatSync(bytesOf(path), { throwIfNoEntry: false });
     return stat === undefined ? [] : [factOf(path, stat)];
   });
 }

@@ -3,11 +3,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
-  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -16,9 +14,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import type { Event, EventBody } from "../core/events.ts";
+import { Coverage } from "./coverage.ts";
 import { renderPlans } from "./render.ts";
-import { coveredBy, loadRotation, planRotations, runRotations, uncoveredLogs } from "./run.ts";
+import { coveredBy, loadRotation, planRotations, runRotations } from "./run.ts";
 import type { RotateOptions } from "./types.ts";
 
 function scratch(t: TestContext): string {
@@ -159,40 +159,23 @@ test("errors mails what failed to its address, once", async (t) => {
   assert.match(mailed, /d\/a\.log\n {4}error running non-shared prerotate script for/);
 });
 
-test("logs that no stanza covers are found with their writer, generations of covered ones are not", async (t) => {
+test("knows which stanza covers a path, and whose generation a name is", async (t) => {
   const root = scratch(t);
-  for (const name of [
-    "app.log",
-    "app.log.1",
-    "app.log-20240101.gz",
-    "own.log",
-    "own.log.3.gz",
-    "big.journal",
-    "empty.log",
-  ]) {
-    writeFileSync(join(root, "d", name), name === "empty.log" ? "" : name);
+  writeFileSync(join(root, "d/app.log"), "x");
+  const { rotation } = await rotate(
+    root,
+    "ROOT/d/app.log {\n weekly\n rotate 3\n}\nROOT/d/sub/*.log {\n missingok\n}\nROOT/d/*.log {\n missingok\n}\n",
+  );
+  assert.equal(coveredBy(rotation, join(root, "d/sub/new.log"))?.id, 2);
+  assert.equal(coveredBy(rotation, join(root, "d/own.txt")), null);
+  const coverage = new Coverage(rotation);
+  const of = (name: string) => coverage.generation(join(root, "d", name));
+  assert.deepEqual([of("app.log.1")?.compressed, of("app.log.2.gz")?.compressed], [false, true]);
+  assert.equal(of("app.log-20240101.gz")?.log, join(root, "d/app.log"));
+  for (const name of ["app.log", "app.log.x", "app.logs.1", "other.log.1", "app.log.1.bz2"]) {
+    assert.equal(of(name), null, name);
   }
-  const fd = openSync(join(root, "d/own.log"), "a");
-  try {
-    const { rotation } = await rotate(
-      root,
-      "ROOT/d/app.log {\n weekly\n rotate 3\n}\nROOT/d/sub/*.log {\n missingok\n}\n",
-    );
-    // Of what this machine itself writes, nothing is to be said here.
-    const found = (await uncoveredLogs(rotation, [join(root, "d")])).filter((log) =>
-      log.path.startsWith(root),
-    );
-    assert.deepEqual(
-      found.map((log) => log.path),
-      [join(root, "d/own.log")],
-    );
-    assert.match(found[0]!.writer, new RegExp(`\\(pid ${process.pid}\\)$`));
-    assert.equal(found[0]!.sizeBytes, 7);
-    assert.equal(coveredBy(rotation, join(root, "d/sub/new.log"))?.id, 2);
-    assert.equal(coveredBy(rotation, join(root, "d/own.log")), null);
-  } finally {
-    closeSync(fd);
-  }
+  assert.equal(coverage.stanzasFor(join(root, "d/app.log")).length, 2);
 });
 
 test("a full disk in the middle of compression leaves the uncompressed file and says so", {
@@ -271,13 +254,25 @@ test("a writer that was faster than create keeps what it wrote", async (t) => {
   assert.equal(readFileSync(`${log}.1`, "utf8"), "old\n");
 });
 
-test("a log whose name is not UTF-8 is named, not passed over in silence", async (t) => {
+test("a log whose name is not UTF-8 is rotated, and scripts and the state have every byte of it", async (t) => {
   const root = scratch(t);
-  writeFileSync(
-    Buffer.concat([Buffer.from(`${root}/d/`), Buffer.from([0x61, 0xff]), Buffer.from(".log")]),
-    "x",
-  );
-  const { rotation, summary } = await rotate(root, "ROOT/d/*.log {\n size 1\n missingok\n rotate 1\n}\n");
-  assert.match(rotation.faults[0]?.message ?? "", /not UTF-8/);
-  assert.equal(summary.exitStatus, 1);
+  const bytes = (path: string): Buffer => Buffer.from(path, "latin1");
+  const log = (ending = ""): Buffer => bytes(`${root}/d/a\xff\xe9\n.log${ending}`);
+  const text =
+    'ROOT/d/*.log {\n size 1\n rotate 2\n compress\n create\n missingok\n postrotate\n printf \'%s|%s\\0\' "$1" "$2" >> ROOT/seen\n endscript\n}\n';
+  for (const content of ["first", "second", "third"]) {
+    writeFileSync(log(), content);
+    const { summary, events } = await rotate(root, text);
+    assert.deepEqual([summary.exitStatus, summary.rotated], [0, 1], JSON.stringify(events));
+  }
+  const names = readdirSync(bytes(`${root}/d`), { encoding: "latin1" }).sort();
+  assert.deepEqual(names, ["a\xff\xe9\n.log", "a\xff\xe9\n.log.1.gz", "a\xff\xe9\n.log.2.gz"]);
+  assert.equal(gunzipSync(readFileSync(log(".1.gz"))).toString(), "third");
+  assert.equal(gunzipSync(readFileSync(log(".2.gz"))).toString(), "second");
+  const seen = readFileSync(join(root, "seen"), "latin1").split("\0");
+  assert.deepEqual(seen, [
+    ...Array(3).fill(`${log().toString("latin1")}|${log(".1").toString("latin1")}`),
+    "",
+  ]);
+  assert.match(readFileSync(join(root, "state"), "latin1"), /d\/a\xff\xe9\\n\.log" 20/);
 });

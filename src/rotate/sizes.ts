@@ -2,6 +2,7 @@
 // (inotify(7)), and a log that has just spoken is not listened to until it could have grown by what it lacks. Where the kernel
 // says nothing, sizes are asked for in turn.
 import { type FSWatcher, statfsSync, statSync, watch } from "node:fs";
+import { bytesOf } from "./names/bytes.ts";
 import { directoryOf } from "./names/match.ts";
 
 /** A log that is to be rotated whatever the time once it is this large. */
@@ -118,7 +119,7 @@ export class SizeWatch {
     if (this.#watchers >= MAX_WATCHES || this.#isSilent(watched.log)) return;
     let watcher: FSWatcher;
     try {
-      watcher = watch(watched.log, { persistent: false });
+      watcher = watch(bytesOf(watched.log), { persistent: false });
     } catch {
       return; // Not there yet, or no watch left: it is looked at in turn.
     }
@@ -189,7 +190,7 @@ export class SizeWatch {
 
 function sizeOf(path: string): number {
   try {
-    return statSync(path).size;
+    return statSync(bytesOf(path)).size;
   } catch {
     return 0; // It went away or was never there: nothing to rotate for its size.
   }
@@ -197,7 +198,7 @@ function sizeOf(path: string): number {
 
 function hasEvents(directory: string): boolean {
   try {
-    return !SILENT.has(Number(BigInt.asUintN(32, BigInt(statfsSync(directory).type))));
+    return !SILENT.has(Number(BigInt.asUintN(32, BigInt(statfsSync(bytesOf(directory)).type))));
   } catch {
     return false; // Not there: it is looked for in turn.
   }

@@ -19,6 +19,7 @@ import {
 import { dirname } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { carryAccess } from "../sys/files.ts";
+import { bytesOf, textOf } from "./names/bytes.ts";
 
 export type RotationState = {
   /** Path of the log → when it was last rotated, milliseconds since the epoch. */
@@ -123,7 +124,7 @@ export function formatState(stamps: ReadonlyMap<string, number>): string {
 export function loadState(path: string): RotationState {
   if (path === "/dev/null") return { stamps: new Map(), faults: [] };
   try {
-    return parseState(readFileSync(path, "utf8"), path);
+    return parseState(textOf(readFileSync(path)), path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return { stamps: new Map(), faults: [] };
     const fault: ConfigFault = {
@@ -169,7 +170,7 @@ export function saveState(path: string, stamps: ReadonlyMap<string, number>): vo
     0o600,
   );
   try {
-    writeFileSync(fd, text);
+    writeFileSync(fd, bytesOf(text));
     if (before !== null) {
       fchownSync(fd, before.uid, before.gid);
       carryAccessFrom(path, fd);
@@ -195,7 +196,7 @@ function keptMode(before: Stats): number {
 // Most runs rotate nothing: then nothing need be written, and no disk waited for.
 function isText(path: string, text: string): boolean {
   try {
-    return readFileSync(path, "utf8") === text;
+    return textOf(readFileSync(path)) === text;
   } catch {
     return false; // Whatever is wrong with it, it is replaced.
   }

@@ -9,6 +9,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  type PathLike,
   renameSync,
   unlinkSync,
 } from "node:fs";
@@ -18,6 +19,7 @@ import { copyLog, truncateLog } from "./copy.ts";
 import type { Directories } from "./directories.ts";
 import { withIdentity } from "./identity.ts";
 import { mailFile } from "./mail.ts";
+import { bytesOf } from "./names/bytes.ts";
 import { createLike, exists, removeIfThere } from "./newfile.ts";
 import type { RotationProgress } from "./progress.ts";
 import type { SqueezeThreads } from "./squeeze/threads.ts";
@@ -60,13 +62,31 @@ export class ScriptError extends Error {
 /** How the remark about a compressor's own messages begins. */
 export const COMPRESSOR_SAID = "Compressing program wrote following message to stderr when compressing log";
 
+// Puts words together again that came as octal escapes, and goes on as `sh -c SCRIPT logrotate_script WORDS`. The full stop keeps
+// newlines at a word's end, which `$(…)` would cut off.
+const UNESCAPE = `n=$#
+while [ $n -gt 0 ]; do word=$(printf '%b.' "$1"); shift; set -- "$@" "\${word%.}"; n=$((n - 1)); done
+script=$1; shift; exec /bin/sh -c "$script" logrotate_script "$@"`;
+
+// Node gives programs arguments in UTF-8 only; where a name is not, the shell makes it from what is.
+function shellCall(script: string, args: readonly string[]): [string, ...string[]] {
+  const words = [script, ...args];
+  if (words.every((word) => word.isWellFormed())) {
+    return ["/bin/sh", "-c", script, "logrotate_script", ...args];
+  }
+  const escaped = words.map((word) =>
+    [...Buffer.from(bytesOf(word))].map((byte) => `\\0${byte.toString(8).padStart(3, "0")}`).join(""),
+  );
+  return ["/bin/sh", "-c", UNESCAPE, "sh", ...escaped];
+}
+
 /** Runs `/bin/sh -c` on a script, its arguments passed as arguments. Throws when it fails. */
 export async function runScript(
   step: ScriptStep,
   context: Pick<StepContext, "inherit" | "scriptLog" | "signal">,
 ): Promise<void> {
   const { inherit, scriptLog, signal } = context;
-  const result = await runCommand(["/bin/sh", "-c", step.script.text, "logrotate_script", ...step.args], {
+  const result = await runCommand(shellCall(step.script.text, step.args), {
     inherit,
     extra: scriptLog,
     signal,
@@ -172,7 +192,7 @@ function create(step: Extract<RotationStep, { do: "create" }>, directories: Dire
   }
 }
 
-function openQuietly(at: string): number | null {
+function openQuietly(at: PathLike): number | null {
   try {
     return openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {

@@ -1,6 +1,7 @@
 // Finds the paths that a pattern matches, in the order glob(3) gives them. Directories are read once per call through a
 // cache that the caller may share, and one directory may not fill the memory.
 import { readdirSync } from "node:fs";
+import { bytesOf, textOf } from "../names/bytes.ts";
 import { expandBraces, hasMagic, matchName, unescapePattern } from "./match.ts";
 
 /** More names than this in one directory are not looked at; the listing says so. */
@@ -30,12 +31,20 @@ export class Listings {
 
 function read(directory: string): Listing {
   try {
-    const names = readdirSync(directory);
+    const names = namesIn(directory);
     if (names.length > MAX_NAMES) return { names: [], trouble: `E2BIG: over ${MAX_NAMES} names` };
     return { names: names.sort(), trouble: null };
   } catch (error) {
     return { names: [], trouble: (error as NodeJS.ErrnoException).code ?? "EIO" };
   }
+}
+
+// Names that are not UTF-8 are rare, and asking for bytes is slow: it is done where text has lost some.
+function namesIn(directory: string): string[] {
+  const path = bytesOf(directory);
+  const names = readdirSync(path);
+  if (!names.some((name) => name.includes("\ufffd"))) return names;
+  return readdirSync(path, { encoding: "buffer" }).map(textOf);
 }
 
 export type Expansion = {
