@@ -24,7 +24,10 @@ export function paint(
 /** Rows as aligned columns, two blanks apart; hostile text is made showable. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows].map((row) => row.map(showable));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  // Not spread into one call: a hundred thousand blocks are more arguments than the stack takes.
+  const widths = head.map((_, column) =>
+    all.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0),
+  );
   return all
     .map(
       (row) =>

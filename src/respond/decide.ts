@@ -1,6 +1,7 @@
 // Turns a scan into a verdict. Pure: the same scan, history, guardrails, load, time and chance always give the same
 // answer, so the rules can be read, and tested, as a table.
 import { type Address, familyOf, formatPrefix, type Prefix, prefixOf } from "../core/address.ts";
+import { formatDuration } from "../core/duration.ts";
 import type { EvidenceGrade, Mode, Scan, Verdict } from "../core/events.ts";
 import type { BlockLimits } from "./types.ts";
 
@@ -97,7 +98,9 @@ export function decide(input: DecideInput): Verdict {
   const provisional = input.provisional(target);
   // The dead man's switch: whoever is not cut off can block for longer by hand, whoever is waits this long.
   const forMs = provisional === null ? grownMs : Math.min(grownMs, limits.provisionalMs);
-  const unless = provisional === null ? "" : `; provisional, because ${provisional}`;
+  const lasting = `telltale block ${formatPrefix(target)} --for ${formatDuration(grownMs).replaceAll(" ", "")}`;
+  const unless =
+    provisional === null ? "" : `; provisional, because ${provisional}; to make it last: ${lasting}`;
   const warned = throttledNow ? ", although slowed down" : "";
   const again =
     before <= 0 ? warned : `${warned}, blocked ${before} ${before === 1 ? "time" : "times"} before`;

@@ -4,11 +4,13 @@ import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Emit, LiftCause } from "../core/events.ts";
-import type { WantedBlock } from "./plan.ts";
+import type { HeldBlock, WantedBlock } from "./plan.ts";
 import { type StandingBlock, StandingBlocks } from "./standing.ts";
 import type { BlockHistory, BlockRow } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
+// Long lists are worked off in turns of a few milliseconds.
+const ROWS_PER_TURN = 200;
 const MEND = "see what the store itself reports, and `telltale doctor`";
 
 export class BlockLedger {
@@ -39,6 +41,17 @@ export class BlockLedger {
   adopt(row: BlockRow, target: Prefix, forMs: number): void {
     this.believe(row, target, forMs);
     this.#write(row);
+  }
+
+  /** Writes down how many packets each block has stopped so far, so that a reboot does not lose the count. */
+  async keepCounts(held: Iterable<HeldBlock>): Promise<void> {
+    let written = 0;
+    for (const { target, packetsStopped } of held) {
+      const block = this.standing.get(target);
+      if (block === null || packetsStopped <= block.row.packetsStopped) continue;
+      this.#write({ ...block.row, packetsStopped });
+      if (++written % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** Takes back a belief that the firewall did not confirm. */

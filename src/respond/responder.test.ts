@@ -114,6 +114,19 @@ test("who became protected while the verdict was reached is let in again at once
   assert.equal(it.of("block.lifted")[0]!.cause, "guardrail");
 });
 
+test("a clean end writes down what the blocks have stopped, and the next start goes on counting", async () => {
+  class Counting extends RecordBackend {
+    override held = async () => (await super.held()).map((block) => ({ ...block, packetsStopped: 42 }));
+  }
+  const it = scene({ backend: new Counting() });
+  await it.responder.restore();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.equal(it.history.rows[0]!.packetsStopped, 0);
+  await it.responder.close();
+  assert.equal(it.history.rows.length, 1);
+  assert.equal(it.history.rows[0]!.packetsStopped, 42);
+});
+
 test("the allow list protects, also when it comes later", async () => {
   await using it = scene({ allow: new PrefixSet([parsePrefix("198.51.100.0/25")!]) });
   await it.responder.onFinding(scanEvent("198.51.100.7"));

@@ -305,6 +305,7 @@ export class Responder {
     await this.#healing.close();
     await this.#ticking;
     await this.#queue.idle();
+    if (this.#entered && this.#mode === "block") await this.#ledger.keepCounts(await this.#heldOrNothing());
     await this.#backend.close();
   }
 

@@ -1,5 +1,6 @@
 // Who is locked out, why and until when; from the history, with packet counts from the firewall when we may ask it.
 import { formatDuration } from "../../core/duration.ts";
+import { DEFAULT_LIMITS } from "../../respond/limits.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { withPacketCounts } from "../firewall.ts";
 import { openHistory } from "../history.ts";
@@ -10,7 +11,12 @@ export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   using store = openHistory(settings);
   const now = new Date();
-  const blocks = await withPacketCounts(settings, store?.blocks.inForce(now) ?? []);
+  const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
+  const blocks = (await withPacketCounts(settings, store?.blocks.inForce(now) ?? [])).map((block) => ({
+    ...block,
+    // The one in force is one of them.
+    timesBefore: Math.max(0, (store?.blocks.times(block.target, since) ?? 0) - 1),
+  }));
   if (values["json"] === true) {
     for (const block of blocks) process.stdout.write(`${JSON.stringify(block)}\n`);
     return 0;
@@ -26,9 +32,12 @@ export async function run({ values }: CommandCall): Promise<number> {
     formatDuration(Date.parse(block.until) - now.getTime()),
     block.packetsStopped.toLocaleString("en"),
     block.grade,
-    block.because,
+    String(block.timesBefore),
+    block.throttled === true ? `slowed down: ${block.because}` : block.because,
   ]);
-  process.stdout.write(table(["ADDRESS", "SINCE", "UNTIL", "LEFT", "STOPPED", "EVIDENCE", "WHY"], rows));
+  process.stdout.write(
+    table(["ADDRESS", "SINCE", "UNTIL", "LEFT", "STOPPED", "EVIDENCE", "BEFORE", "WHY"], rows),
+  );
   return 0;
 }
 
