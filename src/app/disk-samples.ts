@@ -1,38 +1,72 @@
-// How full the file systems of the logs were, over the last days, so that a report can say when they will be full.
-import type { Clock } from "../core/clock.ts";
-import { diskOutlooks } from "../report/disks/decide.ts";
-import { sampleDisks } from "../report/disks.ts";
-import type { DiskOutlook, DiskSample } from "../report/types.ts";
+// The past that outlooks are made of: how full file systems and how large logs were, taken now and then as an event, so that it
+// lies in the store like everything else that happened.
+import type { EventBody } from "../core/events.ts";
+import { decideOutlooks, diskWorry, isPressing } from "../disk/forecast/decide.ts";
+import { growthOf } from "../disk/growth/decide.ts";
+import { lookAtRooms } from "../disk/mounts.ts";
+import type { LogSample, Outlook, Sample } from "../disk/types.ts";
+import { lookQuietly } from "../disk/walk.ts";
+import type { DiskOutlook, GrowingLog } from "../report/types.ts";
 import type { Store } from "../store/store.ts";
-import { keepMark } from "./marks.ts";
 import type { Settings } from "./settings.ts";
 
-const MARK = "disk.samples";
 /** How often a sample is taken. */
 export const SAMPLE_MS = 1_800_000;
-// A week of samples of some file systems: 336 of each, about 50 kB.
+// A week holds a weekend; 336 samples of it are some hundred kilobytes.
 const KEEP_MS = 7 * 86_400_000;
-const MAX_SAMPLES = 2_000;
+const MAX_SAMPLES = 400;
+// In a sample, the largest; a host with more logs has its growth in few of them.
+const MAX_LOGS = 60;
 
-/** Takes one sample of each file system that logs or the store lie on. */
-export function recordDisks(settings: Settings, store: Store, clock: Clock): void {
-  const now = clock.now();
+/** The logs at this moment, those that are files. */
+export function measureLogs(paths: readonly string[]): LogSample[] {
+  return paths.flatMap((path) => {
+    const stat = lookQuietly(path);
+    return stat?.isFile() ? [{ path, sizeBytes: stat.size, ino: stat.ino }] : [];
+  });
+}
+
+/** One sample of each file system that logs or the store lie on, and of the largest of these logs. */
+export async function takeSample(settings: Settings, logs: readonly LogSample[]): Promise<EventBody> {
   const paths = ["/", ...settings.config.rotate.roots, settings.storeDirectory];
-  const edge = new Date(now.getTime() - KEEP_MS).toISOString();
-  const kept = samplesOf(store).filter((sample) => sample.at >= edge);
-  const samples = [...kept, ...sampleDisks(paths, now)].slice(-MAX_SAMPLES);
-  keepMark(store, MARK, JSON.stringify(samples));
+  const rooms = await lookAtRooms(paths);
+  const largest = [...logs].sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, MAX_LOGS);
+  return { type: "disk.sampled", disks: rooms.map(({ dev: _, ...room }) => room), logs: largest };
 }
 
-/** What is to be said of each of them. */
-export function outlooksOf(store: Store): DiskOutlook[] {
-  return diskOutlooks(samplesOf(store));
+/** The samples of the last week, oldest first. */
+export function samplesOf(store: Store): Sample[] {
+  const newest = store.eventsSince(0, { types: ["disk.sampled"] }).slice(-MAX_SAMPLES);
+  const last = newest.at(-1)?.event.at;
+  if (last === undefined) return [];
+  const edge = new Date(Date.parse(last) - KEEP_MS).toISOString();
+  return newest.flatMap(({ event }) =>
+    event.type === "disk.sampled" && event.at >= edge
+      ? [{ at: event.at, disks: event.disks, logs: event.logs }]
+      : [],
+  );
 }
 
-function samplesOf(store: Store): DiskSample[] {
-  try {
-    return JSON.parse(store.marks.get(MARK) ?? "[]") as DiskSample[];
-  } catch {
-    return []; // A damaged mark: the history of sizes begins anew.
-  }
+/** What is expected of each file system by these samples. */
+export function outlooksOf(samples: readonly Sample[]): Outlook[] {
+  return decideOutlooks(samples.flatMap(({ at, disks }) => disks.map((disk) => ({ at, ...disk }))));
+}
+
+/** The same for the digest, with what of it needs a person. */
+export function disksForReport(samples: readonly Sample[]): DiskOutlook[] {
+  return outlooksOf(samples).map((outlook) => ({
+    ...outlook,
+    worry: diskWorry(outlook),
+    pressing: isPressing(outlook),
+  }));
+}
+
+/** The logs that grow most, for the digest. */
+export function growingLogs(samples: readonly Sample[], most: number): GrowingLog[] {
+  const sizes = new Map(samples.at(-1)?.logs.map(({ path, sizeBytes }) => [path, sizeBytes]));
+  return [...growthOf(samples)]
+    .filter(([path, bytesPerDay]) => sizes.has(path) && bytesPerDay > 0)
+    .map(([path, bytesPerDay]) => ({ path, bytesPerDay, sizeBytes: sizes.get(path)! }))
+    .sort((a, b) => b.bytesPerDay - a.bytesPerDay)
+    .slice(0, most);
 }

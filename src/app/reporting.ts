@@ -6,13 +6,15 @@ import type { Clock } from "../core/clock.ts";
 import type { Event, Mode } from "../core/events.ts";
 import type { DigestInput, Route } from "../report/types.ts";
 import type { Store } from "../store/store.ts";
-import { outlooksOf } from "./disk-samples.ts";
+import { disksForReport, growingLogs, samplesOf } from "./disk-samples.ts";
 import { withPacketCounts } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
 
 const PAGE = 10_000;
 // What one report reads at the most; a day under attack stays below, and memory with it.
 const MAX_EVENTS = 200_000;
+// Logs that a report names for their growth.
+const GROWING_LOGS = 10;
 const MARK_SEQ = "reported.seq";
 const MARK_AT = "reported.at";
 const MARK_MODE = "guard.mode";
@@ -151,6 +153,7 @@ async function inputOf(
   to: Date,
 ): Promise<DigestInput> {
   const blocksInForce = await withPacketCounts(settings, store.blocks.inForce(to));
+  const samples = samplesOf(store);
   // How the guard ran, which its command line may have decided; a command of its own only knows the files.
   const mode = (store.marks.get(MARK_MODE) as Mode | null) ?? settings.mode;
   return {
@@ -160,7 +163,8 @@ async function inputOf(
     mode,
     events,
     blocksInForce,
-    disks: outlooksOf(store),
+    disks: disksForReport(samples),
+    growing: growingLogs(samples, GROWING_LOGS),
     pid: process.pid,
   };
 }

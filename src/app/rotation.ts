@@ -4,10 +4,12 @@ import { statSync } from "node:fs";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
-import type { UncoveredLog } from "../rotate/run.ts";
+import { glance } from "../disk/glance.ts";
+import type { CoverageReport } from "../disk/types.ts";
 import type { RotateResult } from "./jobs/rotate.ts";
 import { type RunningJob, startJob } from "./jobs.ts";
-import { type Repetition, repeat } from "./schedule.ts";
+import type { Outlook } from "./part.ts";
+import { type Repetition, repeat, runsInFile, shortTime } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 
 // A log with a size limit is looked at this often: at 100 MB/s, a disk is not full within it. One look is one stat a
@@ -16,21 +18,24 @@ const SIZE_LOOK_MS = 1_000;
 const SIZE_LOOK_SHARE = 100;
 // A log that is still too large after its rotation (minage, a failing script) is left alone this long.
 const SIZE_RETRY_MS = 600_000;
-// A look is a process of some 0.2 s of CPU time: a five-hundredth of a core at this pace.
-const UNCOVERED_LOOK_MS = 120_000;
+// A thorough look is a process of its own: the next one waits until it has cost less than a three-hundredth of a core, and
+// is made when a cheap look sees other files being written, or after this long.
+const COVERAGE_LOOK_SHARE = 300;
+const COVERAGE_LOOK_MS = 900_000;
 
 /** Who hears of it. */
 export type RotationEars = {
   /** What a job said, stamped when it happened. */
   event(event: Event): void;
   emit(body: EventBody): void;
-  /** All logs that are written and not covered, each time they were looked for. */
-  uncovered(found: readonly UncoveredLog[]): void;
+  /** What was found of logs that nobody keeps in bounds, each time it was looked for. */
+  uncovered(found: CoverageReport): void;
 };
 
 export type RunningRotation = {
   /** For the status block. */
   describe(): readonly string[];
+  outlook(): Outlook;
   stop(): Promise<void>;
 };
 
@@ -43,6 +48,9 @@ export class RotationKeeper implements RunningRotation {
   #last: RotateResult | null = null;
   #faultsTold = "[]";
   #nextSizeLookMs = 0;
+  #nextCoverageLookMs = 0;
+  #lastCoverageLookMs = Number.NEGATIVE_INFINITY;
+  #glanced = "";
   #job: RunningJob<unknown> | null = null;
   // One job at a time, whoever asked for it.
   #busy: Promise<void>;
@@ -69,12 +77,18 @@ export class RotationKeeper implements RunningRotation {
     this.#ears = ears;
     this.#clock = clock;
     this.#busy = Promise.resolve();
+    // A rhythm without a calendar begins with a look at once; a time of day is kept, or made up for.
+    const { every } = settings.config.rotate;
+    const atOnce = "everyMs" in every;
     this.#looks = [
-      repeat(settings.config.rotate.every, clock, () => this.#rotate()),
+      repeat(every, clock, () => this.#rotate(), {
+        ...(!atOnce && { memory: runsInFile(`${settings.rotateState}.last-look`) }),
+        jitterMs: settings.jitterMs,
+      }),
       repeat(SIZE_LOOK_MS, clock, () => this.#lookAtSizes()),
-      repeat(UNCOVERED_LOOK_MS, clock, () => this.#lookForUncovered()),
+      repeat(settings.config.disk.every, clock, () => this.#lookForUncovered()),
     ];
-    void this.#rotate();
+    if (atOnce) void this.#rotate();
     void this.#lookForUncovered();
   }
 
@@ -82,8 +96,12 @@ export class RotationKeeper implements RunningRotation {
     const { rotateConfigs: configs, rotateState } = this.#settings;
     const count = this.#last?.stanzas;
     const stanzas = count === undefined ? "" : `: ${count} ${count === 1 ? "stanza" : "stanzas"}`;
-    const next = this.#looks[0]!.nextAt().toTimeString().slice(0, 8);
+    const next = shortTime(this.#looks[0]!.nextAt(), this.#clock.now());
     return [`${configs.join(", ")}${stanzas}; next look ${next}`, `state ${rotateState}`];
+  }
+
+  outlook(): Outlook {
+    return { next: [{ what: "rotate", at: this.#looks[0]!.nextAt() }] };
   }
 
   async stop(): Promise<void> {
@@ -106,11 +124,19 @@ export class RotationKeeper implements RunningRotation {
   }
 
   #lookForUncovered(): Promise<void> {
+    const began = this.#clock.monotonicMs();
+    if (!this.#settings.config.disk.enabled || began < this.#nextCoverageLookMs) return Promise.resolve();
     return this.#inTurn(async () => {
+      const seen = await glance();
+      if (seen === this.#glanced && began < this.#lastCoverageLookMs + COVERAGE_LOOK_MS) return;
+      this.#glanced = seen;
+      this.#lastCoverageLookMs = began;
       const order = { settings: this.#settings };
-      const job = startJob<readonly UncoveredLog[]>("uncovered", order, this.#ears.event);
+      const job = startJob<CoverageReport>("uncovered", order, this.#ears.event);
       this.#job = job;
-      this.#ears.uncovered(await job.result);
+      const report = await job.result;
+      this.#nextCoverageLookMs = began + report.looked.cpuMs * COVERAGE_LOOK_SHARE;
+      this.#ears.uncovered(report);
     });
   }
 

@@ -37,6 +37,8 @@ const LEAST_AGE_MS = 60_000;
 const DAY_MS = 86_400_000;
 // Two stanzas are compared for so many logs; a stanza of ten thousand has one pattern as a rule.
 const MAX_COMPARED = 2_000;
+// So many logs are measured at each look.
+const MAX_FOLLOWED = 2_000;
 // The first bytes of a file tell text from a database.
 const HEAD_BYTES = 512;
 
@@ -56,7 +58,13 @@ export async function lookAtCoverage(covering: Covering, options: CoverageOption
     uncovered: unnamed,
     mishandled: mishandled(covering, open.files, writers, isLog),
     journals: journalUses(walked.files),
-    looked: { processes: open.processes, descriptors: open.descriptors, files: walked.files.length },
+    logs: followed(covering, unnamed),
+    looked: {
+      processes: open.processes,
+      descriptors: open.descriptors,
+      files: walked.files.length,
+      cpuMs: cpuMs(),
+    },
     cut: open.cut || walked.cut,
   };
 }
@@ -91,6 +99,12 @@ async function uncovered(
   const told: UncoveredLog[] = [];
   for (const each of largest) told.push(await describe(each, options, accounts));
   return told;
+}
+
+// Covered logs first: an uncovered one is told of in any case.
+function followed(covering: Covering, unnamed: readonly UncoveredLog[]): string[] {
+  const logs = [...covering.stanzas.flatMap((stanza) => stanza.logs), ...unnamed.map(({ path }) => path)];
+  return [...new Set(logs)].filter((path) => lookQuietly(path)?.isFile()).slice(0, MAX_FOLLOWED);
 }
 
 type Accounts = { readonly users: ReadonlyMap<number, string>; readonly groups: ReadonlyMap<number, string> };
@@ -178,6 +192,11 @@ function mishandled(
       })),
     ),
   ];
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 function programOf(pid: number): string {

@@ -49,6 +49,8 @@ export type Mishandled = {
   readonly writer: string;
   readonly why: string;
   readonly mend: string;
+  /** The usual case of a fresh install: worth a line for who asks, not a report. */
+  readonly usual?: true;
 };
 
 /** The journal's place in it all. */
@@ -64,7 +66,14 @@ export type CoverageReport = {
   readonly uncovered: readonly UncoveredLog[];
   readonly mishandled: readonly Mishandled[];
   readonly journals: readonly JournalUse[];
-  readonly looked: { readonly processes: number; readonly descriptors: number; readonly files: number };
+  /** Every log that is there, covered or not, whose growth is worth following. */
+  readonly logs: readonly string[];
+  readonly looked: {
+    readonly processes: number;
+    readonly descriptors: number;
+    readonly files: number /** CPU time of the whole process so far. */;
+    readonly cpuMs: number;
+  };
   /** There was more than is looked at: what is not named here may exist all the same. */
   readonly cut: boolean;
 };

@@ -232,7 +232,8 @@ test("tells with the next news that rotation works, what it removed, and what it
   ] as const;
   const result = made(events.map((each) => stamped(each)));
   assert.ok(empty(result));
-  const [rotated, pruned] = result.sections[0]!.entries;
+  const [rotated] = result.sections[0]!.entries;
+  const [pruned] = result.sections[1]!.entries;
   assert.deepEqual(rotated!.notes, [
     "copytruncate: up to 512 bytes may have been lost",
     "warning: no O_APPEND",

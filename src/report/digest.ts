@@ -1,13 +1,13 @@
 // Decides what a report says. Pure: the period, the events and the blocks arrive as arguments, and what leaves is
 // plain data in which every stranger's text is already fit to be shown, so that no later step can forget it.
-import { formatDuration } from "../core/duration.ts";
 import type { Event, Layer } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
 import { attackAlerts, logLine } from "./attackalert.ts";
 import { attackEntries } from "./attacks.ts";
 import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
-import { diskWorry, isPressing } from "./disks/decide.ts";
-import { bytes, counted, cut, span, syslogStamp } from "./figures/render.ts";
+import { diskEntries, isDiskNews, mishandledEntries, uncoveredEntries } from "./disks.ts";
+import { mend, oneEntry, shown } from "./entry.ts";
+import { bytes, counted, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
 import { seriesOf, totalsOf } from "./tally.ts";
 import type { Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from "./types.ts";
@@ -15,20 +15,15 @@ import type { Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from ".
 // Seven sections of a hundred lines are the most that somebody reads; the rest is counted and attached.
 const DEFAULT_MAX_LINES = 100;
 
-// One text of ours with a stranger's part in it: long enough for a path and an error, short enough for a screen.
-const MAX_TEXT = 500;
-
 // Of a pattern of many sources, so many ports as an example.
 const SPREAD_PORTS = 12;
-
-// Room for a logrotate stanza.
-const MAX_MEND_LINES = 16;
 
 const TITLES: Record<SectionKey, string> = {
   attacks: "Active System Attack Alerts",
   violations: "Security Violations",
   system: "Unusual System Events",
   rotations: "Rotations",
+  disk: "Disk outlook",
   blocks: "Blocks in force",
   uncovered: "Logs that no rotation covers",
   blind: "Blind spots",
@@ -44,9 +39,10 @@ export function digest(input: DigestInput): Digest {
     attacks: attacksContent(input, max),
     violations: foldLines(linesOf(events, "violations"), max),
     system: foldLines(linesOf(events, "system"), max),
-    rotations: capped([...diskEntries(input), ...rotationEntries(events)], max),
+    rotations: capped(rotationEntries(events), max),
+    disk: capped(diskEntries(input), max),
     blocks: blocksContent(input, max),
-    uncovered: capped(uncoveredEntries(events), max),
+    uncovered: capped([...uncoveredEntries(events), ...mishandledEntries(events)], max),
     blind: capped(blindEntries(events), max),
   };
   const sections: Section[] = [];
@@ -73,9 +69,10 @@ export function empty(made: Digest): boolean {
 }
 
 function hasNews({ events, disks = [] }: DigestInput, sections: readonly Section[]): boolean {
-  if (disks.some(isPressing)) return true;
+  if (disks.some(({ pressing }) => pressing)) return true;
   return sections.some(({ key }) => {
     if (key === "blocks") return false;
+    if (key === "disk") return events.some(isDiskNews);
     // That rotation works is told with the next news; that it does not is news.
     return key !== "rotations" || events.some(({ type }) => type === "rotation.failed");
   });
@@ -121,23 +118,6 @@ function linesOf(events: readonly Event[], layer: Layer): FoundLine[] {
   return lines;
 }
 
-function diskEntries({ disks = [], to }: DigestInput): Entry[] {
-  const at = to.toISOString();
-  return disks.flatMap((disk) => {
-    const worry = diskWorry(disk);
-    if (worry === null) return [];
-    const share = (part: number, whole: number) => `${whole === 0 ? 0 : Math.floor((100 * part) / whole)} %`;
-    const room = `${bytes(disk.freeBytes)} of ${bytes(disk.sizeBytes)} free (${share(disk.freeBytes, disk.sizeBytes)})`;
-    const text = `DISK ${disk.mount}: ${room}`;
-    const notes: string[] = [];
-    if (worry === "files") notes.push(`only ${share(disk.freeFiles, disk.sizeFiles)} of its inodes are free`);
-    if (disk.fullInMs !== null) {
-      notes.push(`if it goes on growing like this, it is full in ${formatDuration(disk.fullInMs)}`);
-    }
-    return [oneEntry(at, text, notes)];
-  });
-}
-
 function rotationEntries(events: readonly Event[]): Entry[] {
   const failed: Entry[] = [];
   const done: Entry[] = [];
@@ -152,9 +132,6 @@ function rotationEntries(events: readonly Event[]): Entry[] {
           ? `copytruncate: up to ${bytes(event.bytesAtRisk!)} may have been lost`
           : "";
       done.push(oneEntry(event.at, text, [risk, warning]));
-    } else if (event.type === "log.pruned") {
-      const text = `REMOVED ${event.path} (${bytes(event.sizeBytes)}): ${event.because}`;
-      done.push(oneEntry(event.at, text, []));
     }
   }
   return [...same(failed), ...done];
@@ -187,31 +164,6 @@ function endedBlocks(events: readonly Event[]): Entry[] {
   return [{ lines: [text], notes: [], count: ended.length, firstAt: first.at, lastAt: last.at }];
 }
 
-function uncoveredEntries(events: readonly Event[]): Entry[] {
-  const latest = new Map<string, { event: Extract<Event, { type: "log.uncovered" }>; count: number }>();
-  for (const event of events) {
-    if (event.type !== "log.uncovered") continue;
-    latest.set(event.path, { event, count: (latest.get(event.path)?.count ?? 0) + 1 });
-  }
-  return [...latest.values()]
-    .sort((a, b) => b.event.sizeBytes - a.event.sizeBytes)
-    .map(({ event, count }) => {
-      const writer = event.writer === "" ? "" : `, written by ${event.writer}`;
-      const lines = [shown(`${event.path} (${bytes(event.sizeBytes)})${writer}`)];
-      return { lines, notes: mendNotes(event), count, firstAt: event.at, lastAt: event.at };
-    });
-}
-
-// A ready stanza may take several lines. A path with a line break in it gets none: it would write notes of its own.
-function mendNotes(event: Extract<Event, { type: "log.uncovered" }>): string[] {
-  if (event.mend === "") return [];
-  const split = showable(event.path) === event.path && showable(event.writer) === event.writer;
-  const lines = split ? event.mend.split("\n") : [event.mend];
-  const notes = lines.slice(0, MAX_MEND_LINES).map((line, index) => shown(index === 0 ? mend(line) : line));
-  const rest = lines.length - notes.length;
-  return rest === 0 ? notes : [...notes, `(${counted(rest, "more line")})`];
-}
-
 function blindEntries(events: readonly Event[]): Entry[] {
   const byKey = new Map<string, { spot: BlindSpot; count: number; amount: number; lastAt: string }>();
   const add = (spot: BlindSpot) => {
@@ -239,16 +191,6 @@ function blindEntries(events: readonly Event[]): Entry[] {
       if (count > 1) notes.push(`${counted(count, "time")}, ${span(spot.at, lastAt)}`);
       return { ...oneEntry(spot.at, text, notes), count, lastAt };
     });
-}
-
-function oneEntry(at: string, text: string, notes: readonly string[]): Entry {
-  return {
-    lines: [`${syslogStamp(at)} ${shown(text)}`],
-    notes: notes.filter((note) => note !== "").map(shown),
-    count: 1,
-    firstAt: at,
-    lastAt: at,
-  };
 }
 
 // The same failure at every run of a schedule is one thing to mend.
@@ -280,12 +222,4 @@ function capped(entries: readonly Entry[], max: number): Content {
     leftOut: { entries: rest.length, events },
     abridged: rest.length > 0,
   };
-}
-
-function mend(text: string): string {
-  return text === "" ? "" : `mend: ${text}`;
-}
-
-function shown(text: string): string {
-  return cut(showable(text.slice(0, MAX_TEXT * 4)), MAX_TEXT);
 }

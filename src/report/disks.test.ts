@@ -1,99 +1,103 @@
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
 import test from "node:test";
-import fc from "fast-check";
+import type { Event, EventBody } from "../core/events.ts";
 import { digest, empty } from "./digest.ts";
-import { diskOutlooks, diskWorry } from "./disks/decide.ts";
-import { sampleDisks } from "./disks.ts";
-import type { DiskSample } from "./types.ts";
+import { renderText } from "./render.ts";
+import type { DiskOutlook } from "./types.ts";
 
+const AT = "2026-11-22T00:00:00.000Z";
 const GB = 1_000_000_000;
-const START = Date.parse("2026-11-22T00:00:00Z");
+const DAY_MS = 86_400_000;
 
-const sample = (hours: number, freeBytes: number, more: Partial<DiskSample> = {}): DiskSample => ({
-  at: new Date(START + hours * 3_600_000).toISOString(),
+const base = {
+  host: "web1",
+  from: new Date(AT),
+  to: new Date(AT),
+  mode: "block",
+  events: [] as Event[],
+  blocksInForce: [],
+} as const;
+
+const calm: DiskOutlook = {
   mount: "/var",
   sizeBytes: 100 * GB,
-  freeBytes,
+  freeBytes: 50 * GB,
   sizeFiles: 1_000,
   freeFiles: 900,
-  ...more,
+  bytesPerDay: 0,
+  fullInMs: null,
+  fullEarliestMs: null,
+  fullLatestMs: null,
+  history: [1, 2, 3],
+  worry: null,
+  pressing: false,
+};
+
+const stamped = (body: EventBody): Event => ({ ...body, v: 1, id: "1", host: "web1", at: AT });
+
+test("a calm disk is no news, and stands in the report all the same", () => {
+  const made = digest({ ...base, disks: [calm] });
+  assert.ok(empty(made));
+  assert.match(made.sections[0]!.entries[0]!.lines[0]!, / \/var: 50 GB of 100 GB free \(50 %\)$/);
 });
 
-test("foresees when steady growth fills a disk", () => {
-  const [outlook] = diskOutlooks([sample(0, 50 * GB), sample(1, 49 * GB), sample(2, 48 * GB)]);
-  assert.equal(Math.round(outlook!.fullInMs! / 3_600_000), 48);
-  assert.equal(diskWorry(outlook!), "soon");
-});
-
-test("sees the growth behind the saw teeth of rotation", () => {
-  const teeth = Array.from({ length: 48 }, (_, hour) => sample(hour, (60 - hour * 0.5 - (hour % 6)) * GB));
-  const [outlook] = diskOutlooks(teeth);
-  const hours = outlook!.fullInMs! / 3_600_000;
-  assert.ok(hours > 40 && hours < 90, `${hours} hours`);
-});
-
-test("foresees nothing from samples minutes apart, from a shrinking use, or across a resize", () => {
-  assert.equal(diskOutlooks([sample(0, 50 * GB), sample(0.1, 40 * GB)])[0]!.fullInMs, null);
-  assert.equal(diskOutlooks([sample(0, 50 * GB), sample(2, 60 * GB)])[0]!.fullInMs, null);
-  assert.equal(
-    diskOutlooks([sample(0, 50 * GB), sample(2, 10 * GB, { sizeBytes: 60 * GB })])[0]!.fullInMs,
-    null,
-  );
-});
-
-test("worries about little room and about inodes, not about a calm disk", () => {
-  assert.equal(diskWorry(diskOutlooks([sample(0, 5 * GB)])[0]!), "little");
-  assert.equal(diskWorry(diskOutlooks([sample(0, 50 * GB, { freeFiles: 10 })])[0]!), "files");
-  assert.equal(diskWorry(diskOutlooks([sample(0, 50 * GB, { sizeFiles: 0, freeFiles: 0 })])[0]!), null);
-  assert.equal(diskWorry(diskOutlooks([sample(0, 50 * GB)])[0]!), null);
-});
-
-test("the digest speaks of a disk only when it is a worry, and alone only when it will not last the day", () => {
-  const base = {
-    host: "web1",
-    from: new Date(START),
-    to: new Date(START),
-    mode: "block",
-    events: [],
-    blocksInForce: [],
-  } as const;
-  assert.ok(empty(digest({ ...base, disks: diskOutlooks([sample(0, 50 * GB)]) })));
-  assert.ok(empty(digest({ ...base, disks: diskOutlooks([sample(0, 5 * GB)]) })), "little, but no news");
-  const worried = digest({ ...base, disks: diskOutlooks([sample(0, 5 * GB), sample(1, 4 * GB)]) });
-  assert.ok(!empty(worried));
-  const [section] = worried.sections;
-  assert.equal(section!.title, "Rotations");
+test("a disk that will not last the day is news of its own, with the range of the day it is full", () => {
+  const disk: DiskOutlook = {
+    ...calm,
+    freeBytes: 4 * GB,
+    bytesPerDay: 24 * GB,
+    fullInMs: DAY_MS / 6,
+    fullEarliestMs: DAY_MS / 8,
+    fullLatestMs: null,
+    worry: "little",
+    pressing: true,
+  };
+  const made = digest({ ...base, disks: [calm, disk] });
+  assert.ok(!empty(made));
+  const [section] = made.sections;
+  assert.equal(section!.title, "Disk outlook");
   assert.match(section!.entries[0]!.lines[0]!, /DISK \/var: 4\.0 GB of 100 GB free \(4 %\)$/);
-  assert.deepEqual(section!.entries[0]!.notes, ["if it goes on growing like this, it is full in 4h"]);
+  assert.deepEqual(section!.entries[0]!.notes, [
+    "grows by 24 GB a day; if it goes on growing like this, it is full in 4h (between 3h and never)",
+    "used over the last days ▁▅█",
+  ]);
 });
 
-test("looks at a real file system once, whatever paths lie on it", () => {
-  const found = sampleDisks([tmpdir(), tmpdir(), "/no/such/path"], new Date());
-  assert.equal(found.length, 1);
-  assert.ok(
-    found[0]!.sizeBytes > 0 && found[0]!.freeBytes >= 0 && found[0]!.freeBytes <= found[0]!.sizeBytes,
-  );
-});
-
-test("has an answer to any samples", () => {
-  const any = fc.record({
-    at: fc.constantFrom(
-      "never",
-      ...[0, 1, 2, 3].map((hour) => new Date(START + hour * 3_600_000).toISOString()),
-    ),
-    mount: fc.constantFrom("/", "/var"),
-    sizeBytes: fc.nat(),
-    freeBytes: fc.nat(),
-    sizeFiles: fc.nat(),
-    freeFiles: fc.nat(),
-  });
-  fc.assert(
-    fc.property(fc.array(any), (samples) => {
-      for (const outlook of diskOutlooks(samples)) {
-        diskWorry(outlook);
-        assert.ok(outlook.fullInMs === null || outlook.fullInMs >= 0);
-      }
+test("every file that was removed and every surge is in the report", () => {
+  const events = [
+    stamped({ type: "log.pruned", path: "/var/log/a.4.gz", sizeBytes: 5, because: "disk.min_free of /var" }),
+    stamped({
+      type: "log.surged",
+      path: "/var/log/app.log",
+      sizeBytes: 9,
+      bytesPerDay: 50 * GB,
+      usualBytesPerDay: GB,
+      templates: [{ text: "error <n> \x1b[31m", count: 7 }],
     }),
-  );
+    stamped({
+      type: "log.mishandled",
+      how: "deleted-open",
+      path: "/var/log/gone.log",
+      sizeBytes: 3 * GB,
+      writer: "java (pid 7)",
+      why: "deleted, and java (pid 7) still has it open",
+      mend: "restart it",
+    }),
+  ];
+  const made = digest({
+    ...base,
+    events,
+    disks: [calm],
+    growing: [{ path: "/var/log/app.log", bytesPerDay: GB, sizeBytes: 9 }],
+  });
+  assert.ok(!empty(made));
+  const text = renderText(made, { width: 200 });
+  for (const line of [
+    /SURGE \/var\/log\/app\.log grows by 50 GB a day, 50 times its habit\n {4}7 lines like: error <n> \\x1b\[31m/,
+    /REMOVED \/var\/log\/a\.4\.gz \(5 bytes\): disk\.min_free of \/var/,
+    /Logs that grow most:\n +1\.0 GB a day {2}\/var\/log\/app\.log/,
+    /\/var\/log\/gone\.log \(3\.0 GB\): deleted, and java \(pid 7\) still has it open\n {4}mend: restart it/,
+  ]) {
+    assert.match(text, line);
+  }
 });

@@ -13,18 +13,29 @@ export type BlockInForce = {
   readonly packetsStopped: number;
 };
 
-/** The room on a file system at one moment. Sizes in bytes; `files` counts inodes, 0 where there is no limit. */
-export type DiskSample = {
-  readonly at: string;
+/** A file system, and what is expected of it. Sizes in bytes; `files` counts inodes, 0 where there is no limit. */
+export type DiskOutlook = {
   readonly mount: string;
   readonly sizeBytes: number;
   readonly freeBytes: number;
   readonly sizeFiles: number;
   readonly freeFiles: number;
+  /** null when too little is known. */
+  readonly bytesPerDay: number | null;
+  /** When it will be full if it goes on growing as it did, with the range; null if it will not. */
+  readonly fullInMs: number | null;
+  readonly fullEarliestMs: number | null;
+  readonly fullLatestMs: number | null;
+  /** Used bytes, evenly spaced, oldest first. */
+  readonly history: readonly number[];
+  /** Why it needs a person: little is left, it is full soon, its inodes run out. */
+  readonly worry: "little" | "soon" | "files" | null;
+  /** Reason enough for a report of its own. */
+  readonly pressing: boolean;
 };
 
-/** The last sample of a file system, and when it will be full if it goes on growing as it did; null if it does not. */
-export type DiskOutlook = Omit<DiskSample, "at"> & { readonly fullInMs: number | null };
+/** A log that grows more than others. */
+export type GrowingLog = { readonly path: string; readonly bytesPerDay: number; readonly sizeBytes: number };
 
 /** Everything a digest is made from. */
 export type DigestInput = {
@@ -40,11 +51,20 @@ export type DigestInput = {
   readonly pid?: number;
   /** A sentence under the summary. */
   readonly preface?: string;
-  /** Those that need a person stand under Rotations. */
   readonly disks?: readonly DiskOutlook[];
+  /** Those that grow most, the fastest first. */
+  readonly growing?: readonly GrowingLog[];
 };
 
-export type SectionKey = "attacks" | "violations" | "system" | "rotations" | "blocks" | "uncovered" | "blind";
+export type SectionKey =
+  | "attacks"
+  | "violations"
+  | "system"
+  | "rotations"
+  | "disk"
+  | "blocks"
+  | "uncovered"
+  | "blind";
 
 /** One thing that happened, or many alike. Every text is fit to be shown: hostile characters are written out. */
 export type Entry = {

@@ -4,8 +4,12 @@ import { systemClock } from "../../core/clock.ts";
 import { describeError, formatFault } from "../../core/errors.ts";
 import type { EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
+import { lookAtCoverage } from "../../disk/coverage.ts";
+import { growthOf } from "../../disk/growth/decide.ts";
 import { differences, readPlans } from "../../rotate/apply.ts";
 import { settingsInForce } from "../../rotate/explain.ts";
+import { keepYoungHeapSmall } from "../../rotate/heap.ts";
+import { RotationProgress } from "../../rotate/progress.ts";
 import { renderPlans } from "../../rotate/render.ts";
 import { type GroupPlan, planGroups, runGroups } from "../../rotate/retention.ts";
 import {
@@ -15,14 +19,19 @@ import {
   type RotateOptions,
   type Rotation,
   runRotations,
-  uncoveredLogs,
 } from "../../rotate/run.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { gatherSettings } from "../settings.ts";
+import { coverageLines, renderCoverage } from "../coverage-text.ts";
+import { coveringOf } from "../covering.ts";
+import { samplesOf } from "../disk-samples.ts";
+import { openHistory } from "../history.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
 import { formatBytes, table, widthOf } from "../terminal.ts";
+import { ProgressLine } from "./rotate-progress.ts";
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
+  keepYoungHeapSmall();
   const settings = gatherSettings(values["config"] as string | undefined);
   const json = values["json"] === true;
   const complain = (text: string) => process.stderr.write(`${showable(text).replaceAll("\\x0a", "\n")}\n`);
@@ -44,19 +53,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   for (const fault of faults) complain(formatFault(fault));
 
   if (values["explain"] === true) return explain(rotation, operands, json);
-  if (values["uncovered"] === true) {
-    const found = await uncoveredLogs(rotation, settings.config.rotate.roots, options);
-    if (json) for (const log of found) process.stdout.write(`${JSON.stringify(log)}\n`);
-    else if (found.length === 0) process.stdout.write("Every log is covered by some rotation.\n");
-    else
-      process.stdout.write(
-        table(
-          ["LOG", "SIZE", "WRITTEN BY"],
-          found.map((log) => [log.path, formatBytes(log.sizeBytes), log.writer]),
-        ),
-      );
-    return 0;
-  }
+  if (values["uncovered"] === true) return await uncovered(settings, rotation, json);
   if (values["plan"] === true) {
     const plans = await planRotations(rotation, options);
     const groups = operands.length > 0 ? [] : planGroups(settings.config.retention, rotation, options.now);
@@ -75,8 +72,11 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     Object.assign(options, { force: true, only: logs });
   }
   const bus = new Bus(settings.host, systemClock);
+  const progress = new RotationProgress();
+  using line = new ProgressLine(process.stderr, progress);
   const emit = (body: EventBody) => {
     const event = bus.stamp(body);
+    line.hide();
     if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
     else if (event.type === "log.rotated")
       process.stdout.write(
@@ -94,10 +94,24 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     operands.length > 0 || planFile !== undefined
       ? null
       : await runGroups(settings.config.retention, rotation, options.now, emit);
-  const summary = await runRotations(rotation, options, emit);
+  const summary = await runRotations(rotation, { ...options, progress }, emit);
+  line.hide();
   if (!json && summary.rotated === 0 && summary.failed === 0 && !pruned?.removed)
     process.stdout.write("Nothing was due.\n");
   return summary.exitStatus || (faults.length > 0 || pruned?.failed ? 1 : 0);
+}
+
+async function uncovered(settings: Settings, rotation: Rotation, json: boolean): Promise<number> {
+  const covering = coveringOf(rotation, settings.rotateState);
+  using store = openHistory(settings);
+  const growth = store === null ? new Map<string, number>() : growthOf(samplesOf(store));
+  const report = await lookAtCoverage(covering, {
+    roots: settings.config.rotate.roots,
+    now: systemClock.now(),
+    bytesPerDay: (path) => growth.get(path) ?? null,
+  });
+  process.stdout.write(json ? coverageLines(report) : renderCoverage(report));
+  return 0;
 }
 
 function renderGroup({ group, steps, files, sizeBytes, bytesFreed, spared }: GroupPlan): string {

@@ -1,8 +1,13 @@
-// Looks for logs that are written and that no rotation covers: who has what open is for root to see.
-import { loadRotation, type UncoveredLog, uncoveredLogs } from "../../rotate/run.ts";
+// Looks for logs that are written and that no rotation keeps in bounds: who has what open is for root to see.
+import { systemClock } from "../../core/clock.ts";
+import { lookAtCoverage } from "../../disk/coverage.ts";
+import type { CoverageReport } from "../../disk/types.ts";
+import { loadRotation } from "../../rotate/run.ts";
+import { coveringOf } from "../covering.ts";
 import type { Settings } from "../settings.ts";
 
-export async function run({ settings }: { readonly settings: Settings }): Promise<readonly UncoveredLog[]> {
-  const options = { configs: settings.rotateConfigs, statePath: settings.rotateState };
-  return await uncoveredLogs(await loadRotation(options), settings.config.rotate.roots, options);
+export async function run({ settings }: { readonly settings: Settings }): Promise<CoverageReport> {
+  const rotation = await loadRotation({ configs: settings.rotateConfigs, statePath: settings.rotateState });
+  const covering = coveringOf(rotation, settings.rotateState);
+  return await lookAtCoverage(covering, { roots: settings.config.rotate.roots, now: systemClock.now() });
 }

@@ -9,7 +9,6 @@ import { type MetricsServer, serveMetrics } from "../../report/metrics/serve.ts"
 import { type Gauges, Metrics } from "../../report/metrics.ts";
 import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
-import { recordDisks, SAMPLE_MS } from "../disk-samples.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { markReported, sinceLastReport, spoolDirectory } from "../reporting.ts";
 import { repeat, runsOf, shortTime } from "../schedule.ts";
@@ -61,8 +60,6 @@ export const reportPart: PartDefinition = {
         });
       }
     };
-    recordDisks(settings, store, clock);
-    const sampling = repeat(SAMPLE_MS, clock, async () => recordDisks(settings, store, clock));
     const schedule = repeat(report.every, clock, send, {
       memory: runsOf("report", store),
       jitterMs: settings.jitterMs,
@@ -76,12 +73,16 @@ export const reportPart: PartDefinition = {
           `${routes.map(inWords).join(", ")}, ${describeSchedule(report.every)} if there is news${report.alerts ? ", attacks at once" : ""}; next ${next}${waiting}`,
         ];
       },
+      outlook: () => ({
+        next: [{ what: "report", at: schedule.nextAt() }],
+        reportsWaiting: spool.waiting().reports,
+      }),
       stop: async () => {
         unsubscribe();
         unsubscribeMetrics();
         alerts.close();
         await metrics?.server.close();
-        await Promise.all([schedule.stop(), sampling.stop()]);
+        await schedule.stop();
         spool.close();
       },
     };

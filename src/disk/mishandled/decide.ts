@@ -38,6 +38,7 @@ export function matchesNothing(
       mend: everRotated
         ? "see where its writer writes now (telltale rotate --uncovered), and name that"
         : "nothing to do if its program is not in use",
+      ...(!everRotated && { usual: true as const }),
     }));
 }
 

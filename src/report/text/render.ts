@@ -1,6 +1,7 @@
 // The report as an administrator reads it in a terminal or a plain mail program: logcheck's headings, whole log
 // lines that can be searched for, telltale's own words indented below them.
 import { counted, grouped, period } from "../figures/render.ts";
+import { bar } from "../sparkline/render.ts";
 import type { Digest, Section, Slice, Totals } from "../types.ts";
 
 // Narrower than this, wrapping shreds every word.
@@ -89,14 +90,10 @@ function wrapped(text: string, width: number, indent: string): string[] {
   return lines;
 }
 
-const BARS = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-
 // Logarithmic: beside one scan of 65,535 ports, ten scans of four must still be seen.
 function sparkline(series: readonly Slice[]): string | null {
   const top = Math.max(0, ...series.map((slice) => slice.probes));
   if (top === 0) return null;
-  const bars = series.map(({ probes }) =>
-    probes === 0 ? "." : BARS[Math.min(7, Math.floor((8 * Math.log1p(probes)) / Math.log1p(top)))]!,
-  );
+  const bars = series.map(({ probes }) => (probes === 0 ? "." : bar(Math.log1p(probes) / Math.log1p(top))));
   return `probes ${bars.join("")} (peak ${grouped(top)})`;
 }

@@ -1,0 +1,53 @@
+// Looks at the file systems that logs lie on. A network file system whose server is gone would hold whoever asks, so each
+// answer is waited for only so long.
+import { stat, statfs } from "node:fs/promises";
+import type { DiskSample } from "./types.ts";
+
+const PATIENCE_MS = 2_000;
+
+/** One file system: `mount` is the first path that was found on it. */
+export type Room = Omit<DiskSample, "at"> & { readonly dev: number };
+
+/**
+ * The room on each file system that one of the paths lies on. A path that is not there, or a file system that does not answer, is
+ * left out: its log has its own event.
+ */
+export async function lookAtRooms(paths: readonly string[]): Promise<Room[]> {
+  const byDevice = new Map<number, Room>();
+  for (const path of paths) {
+    const room = await withPatience(lookAtRoom(path));
+    if (room !== null && !byDevice.has(room.dev)) byDevice.set(room.dev, room);
+  }
+  return [...byDevice.values()];
+}
+
+/** The room on the file system of one path; null when it is not there. */
+export async function lookAtRoom(path: string): Promise<Room | null> {
+  try {
+    const { dev } = await stat(path);
+    const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);
+    return {
+      dev,
+      mount: path,
+      // What only root may still use counts as used: daemons write as somebody else (statfs(2), f_bavail).
+      sizeBytes: bsize * (blocks - bfree + bavail),
+      freeBytes: bsize * bavail,
+      sizeFiles: files,
+      freeFiles: ffree,
+    };
+  } catch {
+    return null; // Not there, or it refuses: nothing can be said of it.
+  }
+}
+
+async function withPatience<T>(work: Promise<T | null>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const tired = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([work, tired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
