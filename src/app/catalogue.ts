@@ -63,6 +63,50 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/guard.ts"),
   },
   {
+    name: "status",
+    summary: "say what the running guard does: its parts, today's figures, what comes next",
+    usage: "[--watch] [--json | --metrics] [--config FILE]",
+    description:
+      "Asks the guard over its control socket: what each part watches, what happened since midnight, how many blocks are in force, " +
+      "what runs next, and what it costs. Members of the group that guard.control_group names may ask too.",
+    options: [
+      { name: "watch", short: "w", summary: "go on, once a second" },
+      { name: "metrics", summary: "print the counters as Prometheus reads them" },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale status", "is it at work, and what did it see today?"],
+      ["telltale status --watch", "the same, again and again"],
+      [
+        "curl --unix-socket /run/telltale/control.sock http://localhost/metrics",
+        "what a Prometheus would get",
+      ],
+    ],
+    run: () => import("./commands/status.ts"),
+  },
+  {
+    name: "reload",
+    summary: "make the running guard read its configuration again",
+    usage: "[--json] [--config FILE]",
+    description:
+      "Prints each setting that changed. A configuration with new faults is refused: every fault is printed, the guard goes on as " +
+      "before, and the exit status is 1.",
+    options: [CONFIG, JSON_OUT],
+    examples: [["telltale reload", "after editing telltale.toml"]],
+    run: () => import("./commands/reload.ts"),
+  },
+  {
+    name: "stop",
+    summary: "stop the running guard, and wait until it is down",
+    usage: "[--config FILE]",
+    description:
+      "Blocks stay in force and end by themselves. Under systemd, systemctl stop telltale does the same and keeps it from being started again.",
+    options: [CONFIG],
+    examples: [["telltale stop", "end the guard"]],
+    run: () => import("./commands/stop.ts"),
+  },
+  {
     name: "rotate",
     summary: "rotate the logs that are due, as logrotate would",
     usage: "[--plan | --apply PLAN | --explain | --uncovered] [--force] [--config FILE] [LOG...]",

@@ -5,7 +5,8 @@ import type { Part } from "../core/events.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
 import { changesBetween } from "./changes.ts";
-import type { PartContext, PartDefinition, RunningPart } from "./part.ts";
+import type { ReloadOutcome } from "./control/types.ts";
+import type { Outlook, PartContext, PartDefinition, RunningPart } from "./part.ts";
 import type { Powers } from "./powers.ts";
 import { type Repetition, repeat } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
@@ -91,13 +92,13 @@ export class Guard {
   /**
    * Takes up a configuration that was read again. One with new faults is refused whole: the old one stays.
    */
-  reload(next: Settings): Promise<void> {
+  reload(next: Settings): Promise<ReloadOutcome> {
     return this.#oneAtATime(async () => {
       const before = new Set(this.#settings.faults.map(formatFault));
       const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
       if (fresh.length > 0) {
         this.bus.emit({ type: "config.rejected", faults: fresh });
-        return;
+        return { faults: fresh };
       }
       const changes = changesBetween(this.#settings, next);
       const sentryChanged = changes.some((change) => /^(sentry|tripwire)/.test(change));
@@ -109,6 +110,7 @@ export class Guard {
         await this.#startPart(part);
       }
       this.bus.emit({ type: "config.reloaded", changes });
+      return { changes };
     });
   }
 
@@ -140,6 +142,20 @@ export class Guard {
       this.#failed(part, error);
     });
     return true;
+  }
+
+  /** What it runs by. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  /** What the running parts do next, and what waits. */
+  outlooks(): Outlook[] {
+    return this.#parts.flatMap(({ running }) => running?.outlook?.() ?? []);
   }
 
   /** One row a part, for the status block. */
@@ -239,7 +255,7 @@ export class Guard {
     }
   }
 
-  #oneAtATime(work: () => Promise<void>): Promise<void> {
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
     const next = this.#busy.then(work);
     this.#busy = next.catch(() => undefined); // the caller of this very work hears of its failure
     return next;

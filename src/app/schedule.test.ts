@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import fc from "fast-check";
 import type { Clock } from "../core/clock.ts";
 import { parseSchedule, type Schedule } from "../core/schedule.ts";
-import { jitterOf, type RunMemory, repeat, shortTime } from "./schedule.ts";
+import { jitterOf, type RunMemory, repeat, runsInFile, shortTime } from "./schedule.ts";
 
 const MINUTE = 60_000;
 
@@ -168,4 +171,20 @@ test("a time of another day shows its date", () => {
   const now = new Date(2025, 5, 1, 12, 0, 0);
   assert.equal(shortTime(new Date(2025, 5, 1, 14, 5, 0), now), "14:05:00");
   assert.equal(shortTime(new Date(2025, 5, 2, 6, 25, 0), now), "2025-06-02 06:25");
+});
+
+test("runs are remembered in a file, which may not be a link to another", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-schedule-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, "last-look");
+  const at = new Date("2025-06-01T06:25:00Z");
+  assert.equal(runsInFile(path).last, null);
+  runsInFile(path).remember(at);
+  assert.deepEqual(runsInFile(path).last, at);
+  writeFileSync(join(dir, "other"), "precious");
+  symlinkSync(join(dir, "other"), join(dir, "link"));
+  runsInFile(join(dir, "link")).remember(at);
+  assert.equal(readFileSync(join(dir, "other"), "utf8"), "precious");
+  assert.notDeepEqual(runsInFile(join(dir, "other")).last, at);
+  runsInFile(join(dir, "no/such/folder")).remember(at);
 });

@@ -1,6 +1,7 @@
 // Repeats a piece of work on its schedule, never two at once. Wall time decides, since schedules are the calendar's; so a
 // clock that is set and a host that slept are noticed within a minute, and what was missed is made up for once.
 import { createHash } from "node:crypto";
+import { closeSync, constants, futimesSync, openSync, statSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import { nextRun, type Schedule } from "../core/schedule.ts";
 import type { Store } from "../store/store.ts";
@@ -104,6 +105,29 @@ export function runsOf(work: string, store: Store): RunMemory {
   return {
     last: Number.isNaN(at) ? null : new Date(at),
     remember: (when) => keepMark(store, name, when.toISOString()),
+  };
+}
+
+/** The runs of one piece of work, remembered in a file of its own, for a process without a store. */
+export function runsInFile(path: string): RunMemory {
+  const { O_CREAT, O_NOFOLLOW, O_WRONLY, O_NONBLOCK } = constants;
+  let last: Date | null = null;
+  try {
+    last = statSync(path).mtime;
+  } catch {
+    // Nothing ran yet, or nobody may look: the schedule begins now.
+  }
+  return {
+    last,
+    remember: (at) => {
+      try {
+        const fd = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
+        futimesSync(fd, at, at);
+        closeSync(fd);
+      } catch {
+        // A place that cannot be written costs only this memory: a run missed by a stop is not made up for.
+      }
+    },
   };
 }
 

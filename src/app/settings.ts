@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, lstatSync, readFileSync } from "node
 import { homedir, hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { readConfig } from "../config/read.ts";
-import type { Config, ReadConfig } from "../config/types.ts";
+import type { Config } from "../config/types.ts";
 import { type Prefix, parsePrefix } from "../core/address.ts";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
@@ -22,8 +22,8 @@ export type Settings = {
   readonly host: string;
   readonly configFile: string;
   readonly config: Config;
-  /** The files that were read, and where each key was written. */
-  readonly sources: Pick<ReadConfig, "files" | "places">;
+  /** The files that were read: telltale.toml and its drop-ins. */
+  readonly configFiles: readonly string[];
   /** This host's delay behind hourly, daily, weekly and monthly work. */
   readonly jitterMs: number;
   /** Where the guard of this configuration listens for status, reload and stop. */
@@ -76,7 +76,7 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     host,
     configFile: file,
     config,
-    sources: { files: read.files, places: read.places },
+    configFiles: read.files,
     jitterMs: jitterOf(host, config.guard.jitter),
     controlSocket:
       config.guard.control_socket ||

@@ -19,7 +19,8 @@ export type Part =
   | "store"
   | "config"
   | "disk"
-  | "listener";
+  | "listener"
+  | "control";
 
 /** logcheck's three layers, most serious first. */
 export type Layer = "cracking" | "violations" | "system";

@@ -36,6 +36,7 @@ const PARTS: readonly Part[] = [
   "store",
   "config",
   "listener",
+  "control",
 ];
 
 export class Metrics {

@@ -4,6 +4,7 @@ import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { claimState, openControl } from "../control/open.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 import { type Account, findAccount, programFiles, type Whole, whyNot } from "../split/account.ts";
 
@@ -20,6 +21,8 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const gather = () => gatherSettings(configFile, values["block"] === true);
   const call = { gather, json: values["json"] === true };
   const settings = gather();
+  using claim = await claimState(settings);
+  if (claim === null) return 1;
   const account = await prepare(settings);
   return "because" in account ? await runWhole(settings, account, call) : await runSplit(account, call);
 }
@@ -56,15 +59,18 @@ async function runSplit(account: Account, { gather, json }: Call): Promise<numbe
 }
 
 async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call): Promise<number> {
-  const [{ Guard }, { ownPowers }, { Screen }] = await Promise.all([
+  const [{ Guard }, { controlled }, { ownPowers }, { Screen }] = await Promise.all([
     import("../lifecycle.ts"),
+    import("../control/overview.ts"),
     import("../powers.ts"),
     import("../screen.ts"),
   ]);
   const guard = new Guard(settings, systemClock, ownPowers(whole));
   const screen = new Screen(json);
   guard.bus.subscribe(screen.show);
-  const ended = signalled();
+  let stopAs: (because: string) => void = () => {};
+  const ended = Promise.race([signalled(), new Promise<string>((resolve) => void (stopAs = resolve))]);
+  const hands = controlled(guard, systemClock, { gather, stop: stopAs });
   process.on("SIGHUP", () => void guard.reload(gather()));
   const uncaught = (error: unknown): void => {
     process.stderr.write(`telltale guard: ${error instanceof Error ? error.stack : String(error)}\n`);
@@ -75,8 +81,11 @@ async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call
   process.on("unhandledRejection", uncaught);
 
   await guard.start();
+  const control = await openControl(settings, hands, guard.bus.emit);
   screen.ready(settings, guard.status());
-  await guard.stop(await ended);
+  const because = await ended;
+  await control?.close();
+  await guard.stop(because);
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);
 }
