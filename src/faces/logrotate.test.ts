@@ -130,6 +130,40 @@ test("-l writes everything to a file, which scripts have as descriptor 3", async
   assert.match(readFileSync(join(root, "log"), "utf8"), /rotating log .*\n[\s\S]*from the script/);
 });
 
+test("-l syslog hands everything to logger, line by line; without logger the logs are rotated all the same", async (t) => {
+  const root = scratch(t);
+  build(root);
+  const before = process.env["PATH"];
+  t.after(() => {
+    process.env["PATH"] = before;
+  });
+  mkdirSync(join(root, "bin"));
+  writeFileSync(
+    join(root, "bin/logger"),
+    `#!/bin/sh\necho "$@" > ${root}/called\nexec cat > ${root}/logged\n`,
+    {
+      mode: 0o755,
+    },
+  );
+  process.env["PATH"] = `${root}/bin:${before}`;
+  const { err, status } = await face(root, ["-f", "-l", "syslog", "-s", "ROOT/state", "ROOT/conf"]);
+  assert.deepEqual([status, err], [0, ""]);
+  assert.equal(readFileSync(join(root, "called"), "utf8"), "-t logrotate -p user.info\n");
+  assert.match(readFileSync(join(root, "logged"), "utf8"), /^renaming .*a\.log to .*a\.log\.1$/m);
+  process.env["PATH"] = join(root, "empty");
+  const silent = await face(root, [
+    "-f",
+    "--skip-state-lock",
+    "-l",
+    "syslog",
+    "-s",
+    "ROOT/state",
+    "ROOT/conf",
+  ]);
+  assert.match(silent.err, /logger cannot be run.*\n.*mend: apt install bsdutils/);
+  assert.deepEqual([silent.status, readdirSync(join(root, "d")).includes("a.log.2")], [0, true]);
+});
+
 test("a locked state is status 3; with --wait-for-state-lock the run waits", {
   timeout: 30_000,
 }, async (t) => {

@@ -3,6 +3,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -18,6 +19,7 @@ import { baseOf, directoryOf } from "./names/match.ts";
 // O_PATH (open(2)): a handle to walk through, for which reading rights are not needed. Node names it not.
 const O_PATH = 0o10000000;
 const WALK = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const DESCRIPTORS = "/proc/self/fd";
 const MAX_LINKS = 40;
 // statfs(2).
 const TMPFS_MAGIC = 0x0102_1994;
@@ -106,7 +108,10 @@ function walk(path: string): Place {
     }
   } catch (error) {
     closeSync(fd);
-    throw error;
+    if (existsSync(DESCRIPTORS)) throw error;
+    throw new Error(
+      `${DESCRIPTORS} is not there, through which directories are walked: mount -t proc proc /proc`,
+    );
   }
   const volatile = statfsSync(`/proc/self/fd/${fd}/.`).type === TMPFS_MAGIC;
   if (!fixed) return { prefix: `/proc/self/fd/${fd}/`, fd, volatile };

@@ -283,6 +283,21 @@ test("access control lists go with create, copies and compression, and not where
   assert.doesNotMatch(list(log), /user:daemon/);
 });
 
+test("without /proc nothing is rotated, and the error says so", async (t) => {
+  if (root !== null) return t.skip(root);
+  const dir = scratch(t);
+  writeFileSync(join(dir, "d/a.log"), "line\n");
+  writeFileSync(join(dir, "conf"), `${dir}/d/a.log {\n rotate 1\n}\n`, { mode: 0o644 });
+  const telltale = join(import.meta.dirname, "../../bin/telltale");
+  const bare = 'umount -l /proc && exec "$@"';
+  const argv = ["-m", "sh", "-c", bare, "sh", telltale, "logrotate", "-f", "-s", join(dir, "state")];
+  const { error, status, stderr } = spawnSync("unshare", [...argv, join(dir, "conf")], { encoding: "utf8" });
+  if (error !== undefined) return t.skip("needs unshare: apt install util-linux");
+  assert.equal(status, 1);
+  assert.match(stderr, /\/proc\/self\/fd is not there.*mount -t proc proc \/proc/);
+  assert.deepEqual(readdirSync(join(dir, "d")), ["a.log"]);
+});
+
 test("a directory that others can write is refused without su", async (t) => {
   if (root !== null) return t.skip(root);
   const dir = scratch(t);
