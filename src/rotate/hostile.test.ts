@@ -145,7 +145,8 @@ test("a directory that a user can exchange for a link leads nowhere else", { tim
   const log = join(home, "logs/a.log");
   // `su root root` is what an administrator writes to be rid of the warning, and what made "logrotten" work.
   const text = `${log} {\n su root root\n rotate 3\n create 0644 daemon daemon\n compress\n missingok\n}\n`;
-  // The user exchanges the directory for a link to the victim and back, as fast as the machine allows.
+  // The user exchanges the directory for a link to the victim and back, as fast as the machine allows, and rests now and then:
+  // some rotations take place.
   const swap = `const fs = require("node:fs");
     const [home, victim] = process.argv.slice(1);
     process.on("SIGTERM", () => process.exit(0));
@@ -155,7 +156,7 @@ test("a directory that a user can exchange for a link leads nowhere else", { tim
         try { fs.renameSync(home + "/logs", home + "/real"); fs.symlinkSync(victim, home + "/logs"); } catch {}
         try { fs.unlinkSync(home + "/logs"); fs.renameSync(home + "/real", home + "/logs"); } catch {}
       }
-      setImmediate(go);
+      setTimeout(go, Math.random() * 8);
     };
     go();`;
   const racer = spawn(process.execPath, ["-e", swap, home, victim], {
@@ -186,6 +187,77 @@ test("a directory that a user can exchange for a link leads nowhere else", { tim
   racer.kill("SIGTERM");
   await new Promise((resolve) => racer.once("close", resolve));
   t.diagnostic(`${rotated} of 60 rotations took place, none in the victim`);
+});
+
+test("a log that a user can exchange for a link leads to nobody else's file", {
+  timeout: 60_000,
+}, async (t) => {
+  if (root !== null) return t.skip(root);
+  const dir = scratch(t);
+  const [home, victim] = [join(dir, "home"), join(dir, "victim")];
+  mkdirSync(home);
+  chownSync(home, DAEMON, DAEMON);
+  writeFileSync(victim, "precious\n", { mode: 0o600 });
+  const log = join(home, "a.log");
+  // The log is by turns a file of the user's, a symbolic link to the victim, a hard link to it, and gone. It is root
+  // who plays the user here, for kernels where users may link to files that are not theirs (fs.protected_hardlinks = 0).
+  const swap = `const fs = require("node:fs");
+    const [log, victim] = process.argv.slice(1);
+    process.on("SIGTERM", () => process.exit(0));
+    const put = [
+      () => fs.writeFileSync(log + ".new", "line\\n"),
+      () => fs.symlinkSync(victim, log + ".new"),
+      () => fs.writeFileSync(log + ".new", "line\\n"),
+      () => fs.linkSync(victim, log + ".new"),
+    ];
+    console.log("ready");
+    const go = () => {
+      for (let i = 0; i < 40; i++) {
+        try { put[i % put.length](); fs.renameSync(log + ".new", log); } catch { try { fs.unlinkSync(log + ".new"); } catch {} }
+        if (i % 7 === 0) try { fs.unlinkSync(log); } catch {}
+      }
+      setTimeout(go, Math.random() * 4);
+    };
+    go();`;
+  const racer = spawn(process.execPath, ["-e", swap, log, victim], { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => racer.kill("SIGKILL"));
+  await new Promise((resolve) => racer.stdout.once("data", resolve));
+  let rotated = 0;
+  for (let round = 0; round < 90; round++) {
+    const manner = [
+      "copytruncate",
+      "create 0644 daemon daemon",
+      "create\n shred\n shredcycles 1",
+      "renamecopy\n create",
+    ][round % 4];
+    const text = `${log} {\n su root root\n rotate 2\n ${manner}\n compress\n missingok\n}\n`;
+    rotated += (await rotate(dir, text)).summary.rotated;
+    const { mode, uid } = statSync(victim);
+    assert.deepEqual(
+      [readFileSync(victim, "utf8"), mode & 0o777, uid],
+      ["precious\n", 0o600, 0],
+      `round ${round}, ${manner}`,
+    );
+  }
+  racer.kill("SIGTERM");
+  await new Promise((resolve) => racer.once("close", resolve));
+  t.diagnostic(`${rotated} of 90 rotations took place, none in the victim`);
+});
+
+test("shred overwrites no file that has another name, which a user may have given it", async (t) => {
+  const dir = scratch(t);
+  const log = join(dir, "d/a.log");
+  const precious = join(dir, "precious");
+  for (const compress of ["", "compress\n"]) {
+    writeFileSync(log, "line\n");
+    writeFileSync(precious, "precious\n");
+    linkSync(precious, `${log}.1`);
+    const { events } = await rotate(dir, `${log} {\n rotate 1\n ${compress} shred\n create\n}\n`);
+    assert.deepEqual(failures(events), []);
+    assert.equal(readFileSync(precious, "utf8"), "precious\n");
+    assert.equal(statSync(precious).nlink, 1);
+    for (const name of readdirSync(join(dir, "d"))) rmSync(join(dir, "d", name));
+  }
 });
 
 test("a link in the way of a rotation is followed where root put it, and refused where a user could have", async (t) => {

@@ -234,10 +234,13 @@ async function shred(path: string, cycles: number, context: StepContext): Promis
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-    // shred overwrites its standard output for `-`, so it needs no name that somebody could exchange.
-    const times = cycles > 0 ? ["-n", String(cycles)] : [];
-    const result = await runCommand(["shred", ...times, "-"], { stdout: fd, identity, signal });
-    if (!result.ok) throw new Error(`shred ${path}: ${result.why} ${result.output.trim()}`.trimEnd());
+    // A file with another name is somebody else's, too, and need not be a log at all: only this name of it goes.
+    if (stat.nlink === 1) {
+      // shred overwrites its standard output for `-`, so it needs no name that somebody could exchange.
+      const times = cycles > 0 ? ["-n", String(cycles)] : [];
+      const result = await runCommand(["shred", ...times, "-"], { stdout: fd, identity, signal });
+      if (!result.ok) throw new Error(`shred ${path}: ${result.why} ${result.output.trim()}`.trimEnd());
+    }
     withIdentity(identity, () => unlinkSync(directories.at(path)));
   } finally {
     closeSync(fd);
