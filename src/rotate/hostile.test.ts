@@ -211,12 +211,13 @@ test("a log that a user can exchange for a link leads to nobody else's file", {
       () => fs.linkSync(victim, log + ".new"),
     ];
     console.log("ready");
+    let i = 0;
     const go = () => {
-      for (let i = 0; i < 40; i++) {
+      for (let n = 0; n < 9; n++, i++) {
         try { put[i % put.length](); fs.renameSync(log + ".new", log); } catch { try { fs.unlinkSync(log + ".new"); } catch {} }
-        if (i % 7 === 0) try { fs.unlinkSync(log); } catch {}
+        if (i % 8 === 5) try { fs.unlinkSync(log); } catch {}
       }
-      setTimeout(go, Math.random() * 4);
+      setTimeout(go, Math.random() * 12);
     };
     go();`;
   const racer = spawn(process.execPath, ["-e", swap, log, victim], { stdio: ["ignore", "pipe", "ignore"] });
