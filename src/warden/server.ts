@@ -46,7 +46,6 @@ export class Conversation {
   #stage: Stage = "init";
   #unanswered = 0;
   #over = false;
-  #unheard = 0;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -63,18 +62,14 @@ export class Conversation {
     return this.#stage;
   }
 
-  /** News that were dropped because the other side did not read. */
-  get unheard(): number {
-    return this.#unheard;
+  /** Whether the other side reads what it is told. */
+  get hasRoom(): boolean {
+    return !this.#over && this.#options.channel.writableLength <= MAX_UNREAD_BYTES;
   }
 
   /** Says something unasked; false when the other side has too much unread already. */
   tell(news: News): boolean {
-    if (this.#over) return false;
-    if (this.#options.channel.writableLength > MAX_UNREAD_BYTES) {
-      this.#unheard++;
-      return false;
-    }
+    if (!this.hasRoom) return false;
     this.#options.channel.write(`${JSON.stringify(news)}\n`);
     return true;
   }

@@ -15,6 +15,12 @@ import { RemoteBackend } from "./remote-backend.ts";
 // Who is logged in changes with a login, and the warden reads it anew before each block.
 const FACTS_MS = 1_000;
 
+/** What rotation says of itself, as it comes from the warden. */
+export type RotationSays = {
+  readonly lines: readonly string[];
+  readonly next: readonly { readonly what: string; readonly at: string | Date }[];
+};
+
 const NOTHING_KNOWN: HostFacts = { guards: [], unread: [] };
 
 export class ListenerPowers implements Powers {
@@ -25,7 +31,7 @@ export class ListenerPowers implements Powers {
   #asking: NodeJS.Timeout | undefined;
   #backend: RemoteBackend | null = null;
   #ears: RotationEars | null = null;
-  #rotation: readonly string[] = [];
+  #rotation: RotationSays = { lines: [], next: [] };
 
   constructor(client: Client, briefing: Briefing) {
     this.#client = client;
@@ -61,7 +67,7 @@ export class ListenerPowers implements Powers {
   /** A look of the warden's has found something. */
   heardFound(what: string, value: unknown): void {
     if (what === "uncovered") this.#ears?.uncovered(value as CoverageReport);
-    if (what === "rotation") this.#rotation = value as readonly string[];
+    if (what === "rotation") this.#rotation = value as RotationSays;
   }
 
   readonly backend: Powers["backend"] = (settings) => {
@@ -82,9 +88,15 @@ export class ListenerPowers implements Powers {
     routesOf(settings).map((route) => this.#throughWarden(route));
 
   readonly rotation: Powers["rotation"] = async (_settings, ears) => {
-    this.#rotation = (await this.#client.ask({ ask: "rotation" })) as readonly string[];
+    this.#rotation = (await this.#client.ask({ ask: "rotation" })) as RotationSays;
     this.#ears = ears;
-    return { describe: () => this.#rotation, stop: async () => void (this.#ears = null) };
+    return {
+      describe: () => this.#rotation.lines,
+      outlook: () => ({ next: this.#rotation.next.map(({ what, at }) => ({ what, at: new Date(at) })) }),
+      stop: async () => {
+        this.#ears = null;
+      },
+    };
   };
 
   #throughWarden(route: Route): Route {

@@ -8,7 +8,7 @@ import { CHANNEL_FD, DESCRIPTORS_FD } from "../../warden/supervisor.ts";
 import type { News } from "../../warden/types.ts";
 import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
-import { type Briefing, unpackBriefing } from "./briefing.ts";
+import type { Briefing } from "./briefing.ts";
 import { ListenerPowers } from "./listener-powers.ts";
 
 const STORE_RETRY_MS = 1_000;
@@ -36,7 +36,7 @@ export async function runListener(): Promise<number> {
   for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
   process.on("SIGTERM", () => end("SIGTERM"));
 
-  const briefing = unpackBriefing(await client.ask({ ask: "hello" }));
+  const briefing = (await client.ask({ ask: "hello" })) as Briefing;
   const powers = new ListenerPowers(client, briefing);
   await powers.start();
   const guard = new Guard(briefing.settings, systemClock, powers);
@@ -69,7 +69,7 @@ export async function runListener(): Promise<number> {
     }
   };
   const reload = async (value: unknown): Promise<void> => {
-    const next: Briefing = unpackBriefing(value);
+    const next = value as Briefing;
     powers.briefAgain(next);
     await guard.reload(next.settings);
   };

@@ -19,8 +19,9 @@ import { smtpPasswordOf } from "../reporting.ts";
 import { RotationKeeper } from "../rotation.ts";
 import type { Settings } from "../settings.ts";
 import { type Account, dropTo, LISTENER_USER } from "./account.ts";
-import { packBriefing } from "./briefing.ts";
+import type { Briefing } from "./briefing.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
+import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
 
 export type WardenOptions = {
@@ -47,7 +48,6 @@ export class Warden {
   readonly #questions = new Map<number, (value: unknown) => void>();
   #settings: Settings;
   #factsSaid = "";
-  #first = true;
   #ready: () => void = () => {};
   #rotation: Promise<RotationKeeper> | null = null;
   #rotationRow: NodeJS.Timeout | undefined;
@@ -139,7 +139,6 @@ export class Warden {
         return this.#briefing();
       },
       ready: () => {
-        this.#first = false;
         this.#ready();
         this.#supervisor.ready();
         this.#pump();
@@ -163,7 +162,7 @@ export class Warden {
         return facts;
       },
       firewall: ({ call, args }) => this.#desk.call(call, args),
-      rotation: () => this.#rotationLines(),
+      rotation: () => this.#rotationSays(),
       stored: ({ upTo }) => {
         this.#outbox.stored(upTo);
         this.#pump();
@@ -174,14 +173,13 @@ export class Warden {
     };
   }
 
-  #briefing(): unknown {
-    return packBriefing({
+  #briefing(): Briefing {
+    return {
       settings: this.#settings,
       json: this.#options.json,
-      first: this.#first,
       wardenPid: process.pid,
       smtpPassword: smtpPasswordOf(this.#settings),
-    });
+    };
   }
 
   #command(): { argv: string[]; env: NodeJS.ProcessEnv } {
@@ -230,19 +228,19 @@ export class Warden {
     return sent;
   }
 
-  async #rotationLines(): Promise<readonly string[]> {
+  async #rotationSays(): Promise<RotationSays> {
     this.#rotation ??= RotationKeeper.start(this.#settings, {
       event: (event) => this.#post(event),
       emit: (body) => this.#emit(body),
       uncovered: (found) => this.#found("uncovered", found),
     });
     this.#rotationRow ??= setInterval(() => void this.#tellRotation(), ROTATION_ROW_MS).unref();
-    return (await this.#rotation).describe();
+    return saysOf(await this.#rotation);
   }
 
   async #tellRotation(): Promise<void> {
     const keeper = await this.#rotation?.catch(() => null); // It could not be started: the listener knows why.
-    if (keeper != null) this.#found("rotation", keeper.describe());
+    if (keeper != null) this.#found("rotation", saysOf(keeper));
   }
 
   #found(what: string, value: unknown): void {
@@ -260,7 +258,7 @@ export class Warden {
 
   #pump(): void {
     const { conversation } = this.#supervisor;
-    if (conversation?.stage !== "running") return;
+    if (conversation?.stage !== "running" || !conversation.hasRoom) return;
     const lost = this.#outbox.takeLost();
     if (lost > 0) {
       this.#outbox.put(
@@ -315,4 +313,8 @@ export class Warden {
     this.#questions.get(n)?.(value);
     this.#questions.delete(n);
   }
+}
+
+function saysOf(keeper: RotationKeeper): RotationSays {
+  return { lines: keeper.describe(), next: keeper.outlook().next ?? [] };
 }
