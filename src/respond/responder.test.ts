@@ -127,6 +127,25 @@ test("a clean end writes down what the blocks have stopped, and the next start g
   assert.equal(it.history.rows[0]!.packetsStopped, 42);
 });
 
+test("a block that another process made or renewed is kept to its own end", async () => {
+  await using it = scene();
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  const applied = {
+    ...it.of("block.applied")[0]!,
+    until: "2026-11-22T21:00:00.000Z",
+    because: "blocked by hand",
+  };
+  it.responder.believeBlocked(applied);
+  it.responder.believeBlocked({ ...applied, target: "203.0.113.0/24" });
+  it.responder.believeBlocked({ ...applied, target: "203.0.113.1", until: "2026-11-22T19:00:00.000Z" });
+  it.clock.pass(11 * 60_000);
+  await it.responder.tick();
+  assert.equal(it.responder.inForce, 2);
+  it.clock.pass(50 * 60_000);
+  await it.responder.tick();
+  assert.equal(it.responder.inForce, 0);
+});
+
 test("the allow list protects, also when it comes later", async () => {
   await using it = scene({ allow: new PrefixSet([parsePrefix("198.51.100.0/25")!]) });
   await it.responder.onFinding(scanEvent("198.51.100.7"));

@@ -3,7 +3,7 @@
 import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
-import type { Emit, Event, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
+import type { Emit, Event, EventBody, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
 import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
@@ -264,6 +264,31 @@ export class Responder {
       ...believed.map((each) => liftOf({ target: parsePrefix(each)! })),
     ]);
     return this.#end(results, "administrator") > 0;
+  }
+
+  /** Somebody else has made or renewed this block, in the firewall and in the history: it is believed in force. */
+  believeBlocked(applied: Extract<EventBody, { type: "block.applied" }>): void {
+    const target = parsePrefix(applied.target);
+    const now = this.#clock.now();
+    const forMs = Date.parse(applied.until) - now.getTime();
+    if (target === null || !(forMs > 0)) return;
+    const { until, because, findingId, throttled = false } = applied;
+    const before = this.#ledger.standing.get(target)?.row;
+    this.#ledger.believe(
+      {
+        target: formatPrefix(target),
+        since: before?.since ?? now.toISOString(),
+        until,
+        because,
+        // By hand: the administrator's word needs no handshake.
+        grade: "proven",
+        findingId,
+        packetsStopped: before?.packetsStopped ?? 0,
+        ...(throttled && { throttled }),
+      },
+      target,
+      forMs,
+    );
   }
 
   /** Somebody else has lifted this block, in the firewall and in the history: it is no longer believed in force. */

@@ -25,7 +25,9 @@ export async function run({ values }: CommandCall): Promise<number> {
       `telltale panic: ${panicFile(storeDirectory)} cannot be written: ${describeError(error)}\n    mend: stop the guard, or it will block again\n`,
     );
   }
-  status ||= await unblockEverybody(settings);
+  const unwritten = await unblockEverybody(settings);
+  // With the brake on, a history that could not be told blocks nobody.
+  if (!isPanicked(storeDirectory)) status ||= unwritten;
   if (isPanicked(storeDirectory)) process.stdout.write("Nobody is blocked until: telltale panic --end\n");
   return status;
 }

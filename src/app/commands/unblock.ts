@@ -1,13 +1,16 @@
 // Lets an address, or everybody, in again. It must work when nothing else does: with the guard down, the store
 // damaged or the configuration broken.
+import { existsSync } from "node:fs";
 import { parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
-import { openStore } from "../../store/store.ts";
+import { prefixesOverlap } from "../../respond/guardrails.ts";
+import { liftOf } from "../../respond/plan.ts";
+import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { liftEverything } from "../firewall.ts";
+import { liftEverything, makeBackend } from "../firewall.ts";
 import { manualResponder } from "../manual-responder.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 
@@ -21,7 +24,12 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   }
   const settings = gatherSettings(values["config"] as string | undefined);
   if (all) return await unblockEverybody(settings);
-  const store = openStore(settings.storeFile);
+  let store: Store;
+  try {
+    store = openStore(settings.storeFile);
+  } catch (error) {
+    return await unblockWithoutHistory(settings, operands, error);
+  }
   const { responder } = await manualResponder(settings, store);
   let status = 0;
   try {
@@ -42,9 +50,41 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   return status;
 }
 
+// What is in the firewall can be lifted whatever has become of the history.
+async function unblockWithoutHistory(
+  settings: Settings,
+  operands: readonly string[],
+  cause: unknown,
+): Promise<number> {
+  process.stderr.write(
+    `telltale unblock: the history cannot be told: ${describeError(cause)}\n    mend: a guard that restarts may block again; see telltale doctor\n`,
+  );
+  const backend = makeBackend(settings);
+  try {
+    const held = await backend.held();
+    for (const operand of operands) {
+      const wanted = parsePrefix(operand);
+      const covering = held.filter(
+        ({ target }) => wanted !== null && target.bits <= wanted.bits && prefixesOverlap(target, wanted),
+      );
+      const refused = (await backend.apply(covering.map(liftOf))).find(({ why }) => why !== null);
+      if (refused !== undefined) process.stderr.write(`telltale unblock: ${operand}: ${refused.why}\n`);
+      else if (covering.length > 0) process.stdout.write(`${showable(operand)} is let in again.\n`);
+      else process.stdout.write(`${showable(operand)} was not blocked.\n`);
+    }
+  } finally {
+    await backend.close();
+  }
+  return 1;
+}
+
 /** Lifts every block: the firewall first, by itself; the history afterwards, if it can be opened at all. Returns the exit status. */
 export async function unblockEverybody(settings: Settings): Promise<number> {
   await liftEverything(settings);
+  if (!existsSync(settings.storeFile)) {
+    process.stdout.write("Everybody is let in again: telltale's blocks are out of the firewall.\n");
+    return 0;
+  }
   try {
     using store = openStore(settings.storeFile);
     const now = systemClock.now();

@@ -9,8 +9,10 @@ import type { PartContext, PartDefinition } from "../part.ts";
 import { allowList } from "../protected.ts";
 import { markMode } from "../reporting.ts";
 
-// How soon a lift by another process is known here.
+// How soon a block or lift by another process is known here.
 const FOLLOW_MS = 500;
+// Our own blocks are among them: some milliseconds of reading, also when there are thousands.
+const TAKEN_UP_AT_ONCE = 500;
 
 export const respondPart: PartDefinition = {
   name: "respond",
@@ -45,7 +47,7 @@ export const respondPart: PartDefinition = {
       await responder.close();
       throw error;
     }
-    // `telltale unblock` runs beside the guard: what it lifted and wrote down is taken up here.
+    // `telltale block` and `unblock` run beside the guard: what they did and wrote down is taken up here.
     const own = new Set<string>();
     let seq = store.lastSeq();
     let braked = false;
@@ -73,21 +75,24 @@ export const respondPart: PartDefinition = {
         stillRuns: "scans are detected and reported",
       });
     };
-    const takeUpLifts = (): void => {
-      for (const { seq: at, event } of store.eventsSince(seq, { types: ["block.lifted"] })) {
+    const takeUp = (): void => {
+      const types = ["block.lifted", "block.applied"];
+      for (const { seq: at, event } of store.eventsSince(seq, { types, limit: TAKEN_UP_AT_ONCE })) {
         seq = at;
-        if (event.type !== "block.lifted" || own.delete(event.id)) continue;
-        responder.believeLifted(event.target);
+        if (own.delete(event.id)) continue;
+        if (event.type === "block.lifted") responder.believeLifted(event.target);
+        else if (event.type === "block.applied") responder.believeBlocked(event);
         bus.publish([event]);
+        own.delete(event.id);
       }
     };
     const follow = setInterval(() => {
-      takeUpLifts();
+      takeUp();
       void followBrake();
     }, FOLLOW_MS);
     const unsubscribe = bus.subscribe((event: Event) => {
       if (event.type === "scan.detected") void responder.onFinding(event);
-      if (event.type === "block.lifted") own.add(event.id);
+      if (event.type === "block.lifted" || event.type === "block.applied") own.add(event.id);
     });
     markMode(store, settings.mode);
     return {
