@@ -271,6 +271,22 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/report.ts"),
   },
   {
+    name: "config",
+    summary: "check the configuration, explain one key, or show what holds",
+    usage: "check | explain KEY... | show [--all]   [--config FILE] [--json]",
+    description:
+      "check reads everything that the guard reads (telltale.toml, telltale.d/*.toml, logrotate's, logcheck's and PortSentry's files) and " +
+      "prints every fault with its mend; the exit status is 1 when there is one. explain says what holds for a key or a section, which file " +
+      "and line it comes from, what it overrides, its default, bounds and reason. show prints what was set, as one file.",
+    options: [{ name: "all", summary: "with show: the defaults too" }, CONFIG, JSON_OUT],
+    examples: [
+      ["telltale config check", "before telltale reload"],
+      ["telltale config explain respond.block_for", "why is it ten minutes?"],
+      ["telltale config show", "what differs from the defaults, and where it was written"],
+    ],
+    run: () => import("./commands/config.ts"),
+  },
+  {
     name: "doctor",
     summary: "say what works on this machine, what is missing and how to get it",
     usage: "[--config FILE] [--json]",

@@ -41,7 +41,7 @@ export function parseConfigs(files: readonly ConfigText[]): ReadConfig {
   };
 }
 
-type Group = { readonly values: Map<string, unknown>; clean: boolean; at: KeyPlace };
+type Group = { readonly values: Map<string, unknown>; clean: boolean; at: Omit<KeyPlace, "written"> };
 
 class Layers {
   readonly faults: ConfigFault[] = [];
@@ -141,7 +141,11 @@ class Layers {
       values.set(name, checked.value);
       this.places.set(name, [
         ...places,
-        { file: this.#file, line: this.#lines.get(name) ?? this.#lines.get(section) ?? 0 },
+        {
+          file: this.#file,
+          line: this.#lines.get(name) ?? this.#lines.get(section) ?? 0,
+          written: value,
+        },
       ]);
     }
     return this.faults.length === before;

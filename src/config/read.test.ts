@@ -38,9 +38,9 @@ test("drop-ins are read in the order of their names, and the last word on a key 
   const folder = dropInFolder(file);
   assert.deepEqual(files, [file, join(folder, "10-a.toml"), join(folder, "20-b.toml")]);
   assert.deepEqual(places.get("respond.allow"), [
-    { file, line: 3 },
-    { file: join(folder, "10-a.toml"), line: 2 },
-    { file: join(folder, "20-b.toml"), line: 2 },
+    { file, line: 3, written: ["192.0.2.1"] },
+    { file: join(folder, "10-a.toml"), line: 2, written: ["192.0.2.10"] },
+    { file: join(folder, "20-b.toml"), line: 2, written: ["192.0.2.20"] },
   ]);
 });
 

@@ -1,5 +1,6 @@
 // Writes the commented example of telltale.toml from the table of keys.
-import { KEYS, type KeyDefinition, RETENTION_KEYS } from "./keys.ts";
+import { formatDuration } from "../core/duration.ts";
+import { KEYS, type KeyDefinition, type KeyKind, RETENTION_KEYS } from "./keys.ts";
 
 /** The whole example file: every key with what it does, why its default is what it is, and that default. */
 export function renderExample(): string {
@@ -30,8 +31,39 @@ export function renderExample(): string {
   return `${out.join("\n")}\n`;
 }
 
-function tomlValue(value: KeyDefinition["fallback"]): string {
-  return Array.isArray(value)
-    ? `[${value.map((item) => JSON.stringify(item)).join(", ")}]`
-    : JSON.stringify(value);
+/** A value as somebody would write it in the file. */
+export function tomlValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
+  // JSON's escapes are TOML's, but DEL may stand unescaped in JSON only.
+  return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+}
+
+/** What a key takes, with its bounds: `a whole number from 1 to 1000000`. */
+export function kindInWords(kind: KeyKind): string {
+  switch (kind.is) {
+    case "text":
+      return "text";
+    case "choice":
+      return `one of ${kind.of.join(", ")}`;
+    case "switch":
+      return "true or false";
+    case "count":
+      return `a whole number from ${kind.min} to ${kind.max}`;
+    case "duration":
+      return `a duration from ${formatDuration(kind.minMs)} to ${formatDuration(kind.maxMs)}`;
+    case "schedule":
+      return `a schedule: a duration from ${formatDuration(kind.minMs)} to ${formatDuration(kind.maxMs)}, words such as daily at 06:25, or a cron expression`;
+    case "size":
+      return "a size: 500M, 2G (powers of 1024)";
+    case "room":
+      return "a size (500M, 2G) or a share of the file system (10%)";
+    case "texts":
+      return "a list of texts";
+    case "ports":
+      return "a list of ports from 1 to 65535";
+    case "prefixes":
+      return "a list of addresses and networks";
+    case "hosts":
+      return "a list of addresses, networks and host names";
+  }
 }

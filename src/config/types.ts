@@ -41,8 +41,8 @@ export type Config = { readonly retention: readonly RetentionGroup[] } & {
   };
 };
 
-/** Where a key was written; the line is 1-based, 0 when it was not found. */
-export type KeyPlace = { readonly file: string; readonly line: number };
+/** Where a key was written and what; the line is 1-based, 0 when it was not found. */
+export type KeyPlace = { readonly file: string; readonly line: number; readonly written: unknown };
 
 /** What reading gave: always a usable configuration, and every fault. */
 export type ReadConfig = {

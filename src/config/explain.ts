@@ -1,0 +1,80 @@
+// Answers what a key is and why it has the value it has. Pure.
+import { KEYS, type KeyDefinition, type KeyKind, RETENTION_KEYS } from "./keys.ts";
+import { nearest } from "./nearest.ts";
+import type { KeyPlace, ReadConfig } from "./types.ts";
+
+const DEFINITIONS: readonly KeyDefinition[] = KEYS;
+
+export type KeyAnswer = {
+  readonly key: string;
+  /** What holds, as somebody would write it. */
+  readonly value: unknown;
+  /** Where it was written; null when the default holds. */
+  readonly from: { readonly file: string; readonly line: number } | null;
+  /** What earlier files said of it, and does not hold. */
+  readonly overridden: readonly KeyPlace[];
+  readonly fallback: KeyDefinition["fallback"];
+  readonly kind: KeyKind;
+  readonly summary: string;
+  readonly reason: string;
+};
+
+/**
+ * What holds for a key, or for every key of a section.
+ * @param name `respond.block_for`, `respond`, `retention.web.max_age`
+ * @returns the answers, or the name that was probably meant
+ */
+export function explainKeys(
+  name: string,
+  { places }: Pick<ReadConfig, "places">,
+): readonly KeyAnswer[] | { readonly nearest: string } {
+  const found = definitionsOf(name);
+  if (found.length === 0) {
+    const names = DEFINITIONS.map((definition) => definition.name);
+    // Somebody who writes no section means a section, or a key of any.
+    const bare = new Map(names.map((full) => [full.split(".")[1]!, full]));
+    const sections = names.map((full) => full.split(".")[0]!);
+    const close = nearest(name, name.includes(".") ? names : [...sections, ...bare.keys()]);
+    return { nearest: name.includes(".") ? close : (bare.get(close) ?? close) };
+  }
+  return found.map(([key, { fallback, kind, summary, reason }]) => {
+    const written = places.get(key) ?? [];
+    const last = written.at(-1);
+    return {
+      key,
+      value: last === undefined ? fallback : last.written,
+      from: last === undefined ? null : { file: last.file, line: last.line },
+      overridden: written.slice(0, -1),
+      fallback,
+      kind,
+      summary,
+      reason,
+    };
+  });
+}
+
+/** Every key, those of the retention groups that were written included. */
+export function everyKey({ places }: Pick<ReadConfig, "places">): readonly KeyAnswer[] {
+  const groups = new Set(
+    [...places.keys()].filter((key) => key.startsWith("retention.")).map((key) => key.split(".")[1]!),
+  );
+  const names = [...DEFINITIONS.map(({ name }) => name), ...[...groups].map((group) => `retention.${group}`)];
+  return names.flatMap((name) => {
+    const answer = explainKeys(name, { places });
+    return "nearest" in answer ? [] : answer;
+  });
+}
+
+function definitionsOf(name: string): (readonly [key: string, definition: KeyDefinition])[] {
+  const group = /^retention\.([^.]+)(?:\.(.+))?$/.exec(name);
+  if (group !== null) {
+    return RETENTION_KEYS.flatMap((definition) => {
+      const key = definition.name.split(".")[2]!;
+      const wanted = group[2] === undefined || group[2] === key;
+      return wanted ? [[`retention.${group[1]}.${key}`, definition] as const] : [];
+    });
+  }
+  return DEFINITIONS.filter((known) => known.name === name || known.name.startsWith(`${name}.`)).map(
+    (definition) => [definition.name, definition] as const,
+  );
+}
