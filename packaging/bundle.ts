@@ -18,7 +18,11 @@ const program = join(lib, "program");
 await build({
   absWorkingDir: root,
   // A thread's program is a file of its own, beside those that start it.
-  entryPoints: { main: "src/app/main.ts", "squeeze-thread": "src/rotate/squeeze/thread.ts" },
+  entryPoints: {
+    main: "src/app/main.ts",
+    "squeeze-thread": "src/rotate/squeeze/thread.ts",
+    "judge-thread": "src/check/team/thread.ts",
+  },
   bundle: true,
   splitting: true,
   format: "esm",

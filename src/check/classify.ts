@@ -2,7 +2,7 @@
 // says about a line depends on that line alone, but for one thing (see `Judgement.crackingMatched`). So the rules
 // of all layers are one automaton, and nearly every line is settled by one pass over its bytes.
 import type { ConfigFault } from "../core/errors.ts";
-import { compilePatternSet, type PatternSet } from "../pattern/set.ts";
+import { compilePatternSet, type PatternSet, patternSetKey } from "../pattern/set.ts";
 import { trimmedEnd } from "./blanks/match.ts";
 import type { CompileSet } from "./compiled.ts";
 import { OTHER_SPELLING_GROWTH_BYTES, writeOtherSpelling } from "./stamp/parse.ts";
@@ -19,6 +19,12 @@ export type ClassifierOptions = {
 // How a matcher's rules become an automaton.
 type Compiling = { readonly locale: Locale; readonly compile: CompileSet };
 
+/** What most lines need to be asked: nothing to report, a system event, or raised by a rule: then `judge` knows more. */
+export type Verdict = typeof IGNORED | typeof SYSTEM_EVENT | typeof RAISED;
+export const IGNORED = 0;
+export const SYSTEM_EVENT = 1;
+export const RAISED = 2;
+
 const NOTHING: Judgement = { cracking: [], violations: [], crackingMatched: false, system: false };
 const SYSTEM: Judgement = { ...NOTHING, system: true };
 const NO_SECTIONS: readonly Classified[] = [];
@@ -33,6 +39,7 @@ export class Classifier {
   readonly #everything: Matcher;
   // Of #everything's rules, those before this index raise lines and the others ignore them.
   readonly #raising: number;
+  readonly #raise: Matcher;
   readonly #cracking: RaiseLayer;
   readonly #violations: RaiseLayer;
   readonly #line: LineBox;
@@ -43,6 +50,7 @@ export class Classifier {
     const compiling: Compiling = { locale: options.locale, compile: options.compile ?? compilePatternSet };
     const raise = [...layers.cracking, ...layers.violations];
     this.#everything = new Matcher([...raise, ...layers.ignore], compiling, WHOLE_CACHE_BYTES);
+    this.#raise = new Matcher(raise, compiling);
     this.#raising = distinct(raise.flatMap((file) => file.rules)).length;
     this.#cracking = new RaiseLayer("cracking", layers.cracking, layers.crackingIgnore, compiling);
     this.#violations = new RaiseLayer("violations", layers.violations, layers.violationsIgnore, compiling);
@@ -52,11 +60,10 @@ export class Classifier {
 
   /** Everything the rules say about the line in `bytes[start, end)`, newline excluded. Trailing blanks are cut first. */
   judge(bytes: Uint8Array, start = 0, end = bytes.length): Judgement {
+    const verdict = this.verdict(bytes, start, end);
+    if (verdict === IGNORED) return NOTHING;
+    if (verdict === SYSTEM_EVENT) return SYSTEM;
     const line = this.#line;
-    line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
-    const first = this.#everything.firstIndex(line, this.#raising);
-    if (first >= this.#raising) return NOTHING;
-    if (first < 0) return SYSTEM;
     const crackingMatched = this.#cracking.matches(line);
     const violationsMatched = this.#violations.matches(line);
     return {
@@ -66,6 +73,24 @@ export class Classifier {
       // Lines that a raising rule matches were reported above, or cancelled on purpose.
       system: false,
     };
+  }
+
+  /** The short answer: cheap, and all there is to say about nearly every line. */
+  verdict(bytes: Uint8Array, start: number, end: number): Verdict {
+    const line = this.#line;
+    line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+    let first = this.#everything.firstIndex(line);
+    if (first >= 0 && first < this.#raising) return RAISED;
+    if (!line.hasOther()) return first < 0 ? SYSTEM_EVENT : IGNORED;
+    // Ignored as it stands: the rules that raise can still want its other spelling, and they give up early.
+    if (first >= 0) return this.#raise.matchesOther(line) ? RAISED : IGNORED;
+    first = this.#everything.firstIndexOfOther(line);
+    return first < 0 ? SYSTEM_EVENT : first < this.#raising ? RAISED : IGNORED;
+  }
+
+  /** Names the rules that decide verdicts: two classifiers of one name agree on every line. */
+  name(): string {
+    return `${this.#raising} ${this.#line.either} ${this.#everything.name()}`;
   }
 
   /** logcheck's decision for one line as it arrives: its most serious section, null when it is ignored. */
@@ -140,17 +165,17 @@ class LineBox {
   /** The other spelling, once `hasOther` was asked. */
   other: Uint8Array = new Uint8Array(1024);
   otherEnd = UNASKED;
-  readonly #either: boolean;
+  readonly either: boolean;
 
   constructor(either: boolean) {
-    this.#either = either;
+    this.either = either;
   }
 
   hold(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
-    this.otherEnd = this.#either ? UNASKED : NONE;
+    this.otherEnd = this.either ? UNASKED : NONE;
   }
 
   hasOther(): boolean {
@@ -192,24 +217,33 @@ class Matcher {
     return line.hasOther() && set.matches(line.other, 0, line.otherEnd);
   }
 
+  matchesOther(line: LineBox): boolean {
+    return this.#rules.length > 0 && this.#automaton().set.matches(line.other, 0, line.otherEnd);
+  }
+
   /** The first rule, in the order of files and lines, that matches. */
   first(line: LineBox): Rule | null {
-    const index = this.firstIndex(line, this.#rules.length);
+    const own = this.firstIndex(line);
+    const other = line.hasOther() ? this.firstIndexOfOther(line) : -1;
+    const index = own < 0 || (other >= 0 && other < own) ? other : own;
     return index < 0 ? null : this.#automaton().rules[index]!;
   }
 
-  /**
-   * The index, among the distinct rules, of one that matches, or -1: the first, or with two spellings of the line
-   * one below `low` if there is any.
-   */
-  firstIndex(line: LineBox, low: number): number {
+  /** The index, among the distinct rules, of the first that matches the line as it stands, or -1. */
+  firstIndex(line: LineBox): number {
     if (this.#rules.length === 0) return -1;
-    const { set } = this.#automaton();
-    const index = set.first(line.bytes, line.start, line.end);
-    if (index >= 0 && index < low) return index;
-    if (!line.hasOther()) return index;
-    const otherIndex = set.first(line.other, 0, line.otherEnd);
-    return index < 0 || (otherIndex >= 0 && otherIndex < index) ? otherIndex : index;
+    return this.#automaton().set.first(line.bytes, line.start, line.end);
+  }
+
+  /** As firstIndex, for the line's other spelling, which it must have. */
+  firstIndexOfOther(line: LineBox): number {
+    if (this.#rules.length === 0) return -1;
+    return this.#automaton().set.first(line.other, 0, line.otherEnd);
+  }
+
+  name(): string {
+    const bytes = this.#automaton().rules.map((rule) => rule.bytes);
+    return patternSetKey(bytes, { locale: this.#compiling.locale });
   }
 
   /** Compiles now; the rules that are none. */

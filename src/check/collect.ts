@@ -13,6 +13,7 @@ import {
   readOffsetMark,
   readUnseen,
   shrinkWarning,
+  type UnseenPlan,
   writeOffsetMark,
 } from "./logtail.ts";
 
@@ -121,6 +122,7 @@ async function collectLog(
   const mark = readOffsetMark(offsetFile);
   const plan = planUnseen(log, mark);
   if (plan === null) return null;
+  gatherer.expect(unreadBytes(plan));
   const take = (chunk: Uint8Array) => gatherer.write(chunk);
   if (plan.lost) {
     const known = new Set(plan.parts.map(({ path }) => path));
@@ -129,6 +131,13 @@ async function collectLog(
   if (plan.shrank !== undefined) take(shrinkWarning(log));
   const next = readUnseen(plan, take);
   return () => writeOffsetMark(offsetFile, next, lookedAt);
+}
+
+function unreadBytes(plan: UnseenPlan): number {
+  return plan.parts.reduce((sum, { path, startBytes }) => {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return sum + Math.max(0, size - startBytes);
+  }, 0);
 }
 
 async function collectJournal(

@@ -32,8 +32,8 @@ type InUse = { readonly set: PatternSet; readonly knownStates: number };
 
 /** One file of compiled rules. */
 export class CompiledRules {
-  readonly #path: string;
-  readonly #uid: number;
+  readonly path: string;
+  readonly uid: number;
   readonly #kept: ReadonlyMap<string, Uint8Array>;
   readonly #inUse = new Map<string, InUse>();
 
@@ -42,8 +42,8 @@ export class CompiledRules {
    * @param uid who must own it and its directory
    */
   constructor(path: string, uid: number) {
-    this.#path = path;
-    this.#uid = uid;
+    this.path = path;
+    this.uid = uid;
     this.#kept = this.#read();
   }
 
@@ -70,12 +70,12 @@ export class CompiledRules {
   keep(): string | null {
     if (![...this.#inUse.values()].some(hasLearnt)) return null;
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      if (!this.#isOurs(lstatSync(dirname(this.#path)))) return "its directory is open to others";
-      const draft = `${this.#path}.${process.pid}`;
+      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+      if (!this.#isOurs(lstatSync(dirname(this.path)))) return "its directory is open to others";
+      const draft = `${this.path}.${process.pid}`;
       try {
         writeFileSync(draft, this.#content(), { mode: 0o600, flag: "wx" });
-        renameSync(draft, this.#path);
+        renameSync(draft, this.path);
       } catch (error) {
         rmSync(draft, { force: true });
         throw error;
@@ -111,8 +111,8 @@ export class CompiledRules {
     const none = new Map<string, Uint8Array>();
     let fd: number;
     try {
-      if (!this.#isOurs(lstatSync(dirname(this.#path)))) return none;
-      fd = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      if (!this.#isOurs(lstatSync(dirname(this.path)))) return none;
+      fd = openSync(this.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch {
       return none; // the first run, or a place that is not for us: the rules are compiled
     }
@@ -128,7 +128,7 @@ export class CompiledRules {
   }
 
   #isOurs(stats: { readonly uid: number; readonly mode: number }): boolean {
-    return stats.uid === this.#uid && (stats.mode & OTHERS_MAY_WRITE) === 0;
+    return stats.uid === this.uid && (stats.mode & OTHERS_MAY_WRITE) === 0;
   }
 }
 

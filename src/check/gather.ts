@@ -1,9 +1,11 @@
 // Turns logs into the sections of one report. logcheck sorts everything and then filters; filtering first and sorting
 // what is left gives the same report, and needs memory for what is reported instead of for the logs.
 import type { Layer } from "../core/events.ts";
+import { IGNORED, SYSTEM_EVENT, type Verdict } from "./classify.ts";
 import { LineSplitter } from "./lines.ts";
 import type { RuleBook } from "./rules.ts";
 import { SortedLines } from "./sortedlines.ts";
+import { type HelperRules, Team } from "./team/team.ts";
 
 /** One section of a report, in the report's order. `name` is the rule file's, empty in the system layer. */
 export type GatheredSection = { readonly layer: Layer; readonly name: string; readonly number: number };
@@ -15,7 +17,13 @@ export type GatherOptions = {
   readonly spillDir: () => string;
   /** Bytes of reported lines kept in memory. */
   readonly budgetBytes?: number;
+  /** Threads that may help with large logs. */
+  readonly helpers?: { readonly count: number; readonly compiled: HelperRules["compiled"] };
 };
+
+// A helper costs 150 ms of CPU before its first verdict. With one on 2 cores, 100 MB take 0.75 s instead of 0.97, and
+// 20 MB as long as without.
+const HELPERS_FROM_BYTES = 48 << 20;
 
 // A violation that a cracking rule matches too: left out when the report holds any attack.
 const ALWAYS = 0;
@@ -33,10 +41,14 @@ export class Gatherer {
   readonly #splitter = new LineSplitter((bytes, start, end) => this.#take(bytes, start, end));
   // Lines per section, by mark.
   readonly #counts: { always: number; unlessAttack: number }[];
+  readonly #helpers: GatherOptions["helpers"];
+  #expectedBytes = 0;
+  #team: Team | null = null;
   #attack = false;
 
   constructor(book: RuleBook, options: GatherOptions) {
     this.#book = book;
+    this.#helpers = options.helpers;
     this.#lines = new SortedLines({
       order: options.sortUniq ? "lines" : "fields",
       spillDir: options.spillDir,
@@ -54,14 +66,26 @@ export class Gatherer {
     this.#counts = this.#sections.map(() => ({ always: 0, unlessAttack: 0 }));
   }
 
+  /** So much is about to be written: threads are started when that pays. */
+  expect(bytes: number): void {
+    this.#expectedBytes += bytes;
+    const helpers = this.#helpers;
+    if (helpers === undefined || helpers.count < 1 || this.#team !== null) return;
+    if (this.#expectedBytes < HELPERS_FROM_BYTES || this.#splitter.isMidLine) return;
+    const { dir, options, verdict } = this.#book;
+    const rules: HelperRules = { dir, options, name: this.#book.name(), compiled: helpers.compiled };
+    this.#team = new Team(rules, helpers.count, verdict, this.#takeJudged, this.#splitter);
+  }
+
   /** More of the current log. The bytes are free to change once this returns. */
   write(chunk: Uint8Array): void {
-    this.#splitter.write(chunk);
+    (this.#team ?? this.#splitter).write(chunk);
   }
 
   /** The current log is at its end; an unfinished last line counts as a line. */
   endOfLog(): void {
-    this.#splitter.end();
+    if (this.#team === null) this.#splitter.end();
+    else this.#team.flush();
   }
 
   /** Whether any line is reported as an attack. Settled once all logs are read. */
@@ -85,13 +109,23 @@ export class Gatherer {
   }
 
   [Symbol.dispose](): void {
+    this.#team?.[Symbol.dispose]();
     this.#lines[Symbol.dispose]();
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
+    this.#takeJudged(bytes, start, end, this.#book.verdict(bytes, start, end));
+  }
+
+  readonly #takeJudged = (bytes: Uint8Array, start: number, end: number, verdict: Verdict): void => {
     this.lineCount++;
+    if (verdict === IGNORED) return;
+    if (verdict === SYSTEM_EVENT) this.#add(this.#systemNumber, bytes, start, end, ALWAYS);
+    else this.#raise(bytes, start, end);
+  };
+
+  #raise(bytes: Uint8Array, start: number, end: number): void {
     const judgement = this.#book.judge(bytes, start, end);
-    if (judgement.system) this.#add(this.#systemNumber, bytes, start, end, ALWAYS);
     for (const { section } of judgement.cracking) {
       this.#attack = true;
       this.#add(this.#numbers.get(`cracking/${section}`)!, bytes, start, end, ALWAYS);

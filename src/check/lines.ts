@@ -23,6 +23,11 @@ export class LineSplitter {
     this.#maxBytes = maxBytes;
   }
 
+  /** A line has begun and not ended. */
+  get isMidLine(): boolean {
+    return this.#carryBytes > 0;
+  }
+
   /** More of the stream. */
   write(chunk: Uint8Array): void {
     let start = 0;

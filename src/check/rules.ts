@@ -3,7 +3,7 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
-import { Classifier } from "./classify.ts";
+import { Classifier, type Verdict } from "./classify.ts";
 import type { CompiledRules } from "./compiled.ts";
 import { parseRuleFile } from "./parse.ts";
 import type { Classified, Judgement, Locale, ReportLevel, Rule, RuleFile, RuleLayers } from "./types.ts";
@@ -30,9 +30,15 @@ export type RuleBook = {
   /** Rules in force: every rule of every file, without the invalid ones. */
   readonly ruleCount: number;
   readonly layers: RuleLayers;
+  /** The directory that was read. */
+  readonly dir: string;
   readonly options: Required<Omit<RuleBookOptions, "compiled">>;
   /** Where one line is reported first, or null when it is ignored. The newline is not part of the line. */
   classify(line: Uint8Array): Classified | null;
+  /** The short answer; bound. */
+  readonly verdict: (bytes: Uint8Array, start: number, end: number) => Verdict;
+  /** Books of one name give the same verdict on every line. */
+  name(): string;
   /** Every section in which the line is reported. */
   judge(bytes: Uint8Array, start?: number, end?: number): Judgement;
 };
@@ -79,7 +85,10 @@ export function loadRuleBook(dir: string, { compiled, ...options }: RuleBookOpti
     missing: faults.filter(({ message }) => message === MISSING).map(({ file }) => file),
     ruleCount: total - classifier.faults.length,
     layers,
+    dir,
     options: full,
+    verdict: (bytes, start, end) => classifier.verdict(bytes, start, end),
+    name: () => classifier.name(),
     classify: (line) => classifier.classify(line),
     judge: (bytes, start, end) => classifier.judge(bytes, start, end),
   };

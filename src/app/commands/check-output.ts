@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { IGNORED } from "../../check/classify.ts";
 import { EchoFilter } from "../../check/echoes.ts";
 import type { RuleBook } from "../../check/rules.ts";
 import { SortedLines } from "../../check/sortedlines.ts";
@@ -49,6 +50,7 @@ export class CheckOutput {
   /** One line of a log, newline excluded; the bytes may change once it returns. */
   take(source: string, bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.#read++;
+    if (this.#rules.verdict(bytes, start, end) === IGNORED) return;
     const line = bytes.subarray(start, end);
     const found = this.#rules.classify(line);
     if (found === null || this.#echoes?.isEcho(line, source) === true) return;

@@ -13,6 +13,8 @@ const MONTH_BYTES = MONTHS.map((name) => encoder.encode(name));
 // Where `2026-11-22` has its digits.
 const DATE_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9];
 
+const COPY_BY_HAND_BYTES = 256;
+
 const SPACE = 0x20;
 const DASH = 0x2d;
 const ZERO = 0x30;
@@ -66,6 +68,8 @@ export function writeOtherSpelling(bytes: Uint8Array, start: number, end: number
     at = put(into, at, bytes, start + 7, start + 15);
     at = put(into, at, ASSUMED_ZONE);
   }
+  // A view costs more than it saves on a line of usual length.
+  if (end - stamp.end < COPY_BY_HAND_BYTES) return put(into, at, bytes, stamp.end, end);
   into.set(bytes.subarray(stamp.end, end), at);
   return at + end - stamp.end;
 }
