@@ -290,3 +290,9 @@ test("the state keeps its access list, loses the right of all to lock it, and it
   assert.match(list, /user:nobody:r--/);
   assert.ok(!existsSync(`${state}.tmp`));
 });
+
+test("createolddir without a mode makes a directory that all may list and only its owner may write", async (t) => {
+  const root = scratch(t);
+  const { status } = await rotate(root, "ROOT/d/web.log {\n rotate 1\n olddir old\n createolddir\n}\n");
+  assert.deepEqual([status, statSync(join(root, "d/old")).mode & 0o7777], [0, 0o755]);
+});

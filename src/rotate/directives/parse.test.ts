@@ -85,3 +85,22 @@ test("a misspelt directive is answered with its neighbour", () => {
   assert.equal(nearestDirective("Daily"), "daily");
   assert.equal(nearestDirective("frobnicate"), null);
 });
+
+test("a number after a colon is an id, though an account of that name is there", () => {
+  assert.deepEqual(apply("su", ":7 :4").settings.su, { uid: 7, gid: 4 });
+  assert.deepEqual(apply("create", "0640 :7 :4").settings.create, { mode: 0o640, uid: 7, gid: 4 });
+  assert.equal(apply("create", "0640 7 adm").settings.create?.uid, 77);
+});
+
+test("the no-forms of dateyesterday and datehourago take them back", () => {
+  for (const [key, setting] of [
+    ["dateyesterday", "dateYesterday"],
+    ["datehourago", "dateHourAgo"],
+  ] as const) {
+    const settings = { ...DEFAULTS };
+    DIRECTIVES.get(key)!.apply(settings, "", names);
+    assert.equal(settings[setting], true);
+    DIRECTIVES.get(`no${key}`)!.apply(settings, "", names);
+    assert.equal(settings[setting], false);
+  }
+});
