@@ -15,6 +15,7 @@ import {
 } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
+import { readGateways } from "./gateways.ts";
 import { wholeAddress } from "./guardrails.ts";
 import {
   ESTABLISHED,
@@ -23,8 +24,6 @@ import {
   parseLease,
   parseLogins,
   parseResolvers,
-  parseRoutes4,
-  parseRoutes6,
   parseSockets,
   parseSshPorts,
   parseTimeServers,
@@ -158,13 +157,11 @@ export class HostFactsReader {
       if (!guards.has(key)) guards.set(key, { prefix, because });
     };
     const text = (path: string, wanted: "must" | "may" = "may") => this.#read(path, wanted, unread);
-    const little = endianness() === "LE";
 
     for (const { address, because } of ownAddresses(this.#interfaces())) add(address, because);
-    for (const { address, interface: name, isDefault } of [
-      ...parseRoutes4(text("/proc/net/route", "must"), little),
-      ...parseRoutes6(text("/proc/net/ipv6_route")),
-    ]) {
+    const routes = readGateways(this.#root, text);
+    if (!routes.whole) unread.push({ what: "routing tables", why: "too many routes; the first ones count" });
+    for (const { address, interface: name, isDefault } of routes.gateways) {
       add(address, `${isDefault ? "default gateway" : "gateway"} of ${name}`);
     }
     for (const path of [
