@@ -10,6 +10,7 @@ export const FACES: Readonly<Partial<Record<string, () => Promise<Face>>>> = Obj
     logrotate: () => import("../faces/logrotate.ts"),
     logcheck: () => import("../faces/logcheck.ts"),
     "logcheck-test": () => import("../faces/logcheck-test.ts"),
+    logtail: () => import("../faces/logtail.ts"),
     logtail2: () => import("../faces/logtail2.ts"),
   },
 );

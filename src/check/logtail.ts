@@ -101,12 +101,13 @@ export function writeOffsetMark(path: string, mark: OffsetMark, lookedAt: Date):
 /**
  * What of the log is unseen, without reading it yet; null when nothing is.
  * Throws LogtailError 66 when there is no such regular file.
+ * @param followsRotation whether rotated generations are looked for; the first logtail knew none
  */
-export function planUnseen(log: string, mark: FoundMark): UnseenPlan | null {
+export function planUnseen(log: string, mark: FoundMark, followsRotation = true): UnseenPlan | null {
   const now = statLog(log);
   const size = Number(now.size);
   if (now.ino !== mark.inode || isReborn(now, mark)) {
-    const rotated = rotatedParts(log, mark);
+    const rotated = followsRotation ? rotatedParts(log, mark) : [];
     return {
       parts: [...rotated, { from: "log", path: log, startBytes: 0 }],
       lost: mark.inode !== 0n && rotated.length === 0,

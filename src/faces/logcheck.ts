@@ -84,7 +84,8 @@ export async function runLogcheck(
 ): Promise<number> {
   const request = readLogcheckOptions(args);
   if (typeof request === "string") {
-    output.err(`logcheck: ${request}\n${LOGCHECK_USAGE}`);
+    output.err(`logcheck: ${request}\n`);
+    output.out(Buffer.from(LOGCHECK_USAGE));
     return 1;
   }
   if (request.show !== null) {

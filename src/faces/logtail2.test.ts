@@ -17,10 +17,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import fc from "fast-check";
-import { runLogtail2 } from "./logtail2.ts";
+import { type LogtailName, runLogtail } from "./logtail2.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 15);
-const REAL = "/usr/sbin/logtail2";
+const NAMES: readonly LogtailName[] = ["logtail2", "logtail"];
+const isInstalled = (name: LogtailName) => existsSync(`/usr/sbin/${name}`);
 
 function scratch(t: test.TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), "telltale-logtail-"));
@@ -30,10 +31,10 @@ function scratch(t: test.TestContext): string {
 
 type Outcome = { status: number; out: string; err: string };
 
-function ours(args: readonly string[]): Outcome {
+function ours(args: readonly string[], name: LogtailName = "logtail2"): Outcome {
   const out: Buffer[] = [];
   let err = "";
-  const status = runLogtail2(args, {
+  const status = runLogtail(name, args, {
     out: (bytes) => out.push(Buffer.from(bytes)),
     err: (text) => {
       err += text;
@@ -42,8 +43,8 @@ function ours(args: readonly string[]): Outcome {
   return { status, out: Buffer.concat(out).toString("latin1"), err };
 }
 
-function real(args: readonly string[]): Outcome {
-  const ended = spawnSync(REAL, args, { encoding: "latin1" });
+function real(args: readonly string[], name: LogtailName): Outcome {
+  const ended = spawnSync(`/usr/sbin/${name}`, args, { encoding: "latin1" });
   return { status: ended.status ?? -1, out: ended.stdout, err: ended.stderr };
 }
 
@@ -67,86 +68,88 @@ const life = fc.record({
   events: fc.array(event, { maxLength: 8 }),
 });
 
-test("prints, answers and remembers what logtail2 does, event after event", (t) => {
-  if (!existsSync(REAL)) return t.skip("needs logtail2: apt install logtail");
-  const parent = scratch(t);
-  let count = 0;
-  fc.assert(
-    fc.property(life, ({ scheme, events }) => {
-      const dir = join(parent, String(count++));
-      mkdirSync(dir);
-      const log = join(dir, "log");
-      writeFileSync(log, "begin\n");
-      let day = 1;
-      for (const step of [...events, { do: "append", words: "end" } as const]) {
-        if (step.do === "append") appendFileSync(log, step.words, "latin1");
-        else if (step.do === "rotate") {
-          if (scheme === "savelog") {
-            writeFileSync(`${log}.1.gz`, "");
-            utimesSync(`${log}.1.gz`, 1, 1);
+for (const name of NAMES) {
+  test(`prints, answers and remembers what ${name} does, event after event`, (t) => {
+    if (!isInstalled(name)) return t.skip(`needs ${name}: apt install logtail`);
+    const parent = scratch(t);
+    let count = 0;
+    fc.assert(
+      fc.property(life, ({ scheme, events }) => {
+        const dir = join(parent, String(count++));
+        mkdirSync(dir);
+        const log = join(dir, "log");
+        writeFileSync(log, "begin\n");
+        let day = 1;
+        for (const step of [...events, { do: "append", words: "end" } as const]) {
+          if (step.do === "append") appendFileSync(log, step.words, "latin1");
+          else if (step.do === "rotate") {
+            if (scheme === "savelog") {
+              writeFileSync(`${log}.1.gz`, "");
+              utimesSync(`${log}.1.gz`, 1, 1);
+            }
+            const suffix = {
+              logrotate: ".1",
+              savelog: ".0",
+              dateext: `-202611${String(day++).padStart(2, "0")}`,
+            };
+            renameSync(log, log + suffix[scheme]);
+            writeFileSync(log, "new\n");
+          } else if (step.do === "truncate") truncateSync(log, 0);
+          else if (step.do === "shrink") truncateSync(log, Math.floor(readFileSync(log).length / 2));
+          else if (step.do === "scribble") {
+            for (const side of ["real", "ours"]) writeFileSync(join(dir, side), step.words);
           }
-          const suffix = {
-            logrotate: ".1",
-            savelog: ".0",
-            dateext: `-202611${String(day++).padStart(2, "0")}`,
-          };
-          renameSync(log, log + suffix[scheme]);
-          writeFileSync(log, "new\n");
-        } else if (step.do === "truncate") truncateSync(log, 0);
-        else if (step.do === "shrink") truncateSync(log, Math.floor(readFileSync(log).length / 2));
-        else if (step.do === "scribble") {
-          for (const name of ["real", "ours"]) writeFileSync(join(dir, name), step.words);
+          const args = (side: string) => [
+            ...(step.do === "test" ? ["-t"] : []),
+            "-f",
+            log,
+            "-o",
+            join(dir, side),
+          ];
+          const want = real(args("real"), name);
+          const got = ours(args("ours"), name);
+          assert.deepEqual({ status: got.status, out: got.out }, { status: want.status, out: want.out });
+          assert.equal(text(join(dir, "ours")), text(join(dir, "real")));
         }
-        const args = (name: string) => [
-          ...(step.do === "test" ? ["-t"] : []),
-          "-f",
-          log,
-          "-o",
-          join(dir, name),
-        ];
-        const want = real(args("real"));
-        const got = ours(args("ours"));
-        assert.deepEqual({ status: got.status, out: got.out }, { status: want.status, out: want.out });
-        assert.equal(text(join(dir, "ours")), text(join(dir, "real")));
-      }
-    }),
-    { numRuns: RUNS },
-  );
-});
+      }),
+      { numRuns: RUNS },
+    );
+  });
 
-test("takes its arguments as logtail2 does", (t) => {
-  if (!existsSync(REAL)) return t.skip("needs logtail2: apt install logtail");
-  const dir = scratch(t);
-  const log = join(dir, "log");
-  writeFileSync(log, "a line\n");
-  const offset = join(dir, "offset");
-  const cases: string[][] = [
-    [],
-    ["-t"],
-    ["-f", log],
-    [log],
-    [log, offset],
-    ["-o", offset, log],
-    [`-f${log}`, "-t"],
-    ["-tf", log, "-o", offset],
-    ["-t", "--", log],
-    ["-f", join(dir, "none")],
-    ["-f", dir],
-    ["-f", log, "-o", join(dir, "none", "offset")],
-  ];
-  for (const args of cases) {
-    const clear = () => {
-      rmSync(offset, { force: true });
-      rmSync(`${log}.offset`, { force: true });
-    };
-    clear();
-    const want = { ...real(args), offset: text(offset), beside: text(`${log}.offset`) };
-    clear();
-    const got = { ...ours(args), offset: text(offset), beside: text(`${log}.offset`) };
-    assert.deepEqual({ ...got, err: "" }, { ...want, err: "" }, args.join(" "));
-    assert.equal(got.err === "", want.err === "", `${args.join(" ")}: ${got.err}`);
-  }
-});
+  test(`takes its arguments as ${name} does`, (t) => {
+    if (!isInstalled(name)) return t.skip(`needs ${name}: apt install logtail`);
+    const dir = scratch(t);
+    const log = join(dir, "log");
+    writeFileSync(log, "a line\n");
+    const offset = join(dir, "offset");
+    const cases: string[][] = [
+      [],
+      ["-t"],
+      ["-f", log],
+      [log],
+      [log, offset],
+      ["-o", offset, log],
+      [`-f${log}`, "-t"],
+      ["-tf", log, "-o", offset],
+      ["-t", "--", log],
+      ["-f", join(dir, "none")],
+      ["-f", dir],
+      ["-f", log, "-o", join(dir, "none", "offset")],
+    ];
+    for (const args of cases) {
+      const clear = () => {
+        rmSync(offset, { force: true });
+        rmSync(`${log}.offset`, { force: true });
+      };
+      clear();
+      const want = { ...real(args, name), offset: text(offset), beside: text(`${log}.offset`) };
+      clear();
+      const got = { ...ours(args, name), offset: text(offset), beside: text(`${log}.offset`) };
+      assert.deepEqual({ ...got, err: "" }, { ...want, err: "" }, args.join(" "));
+      assert.equal(got.err === "", want.err === "", `${args.join(" ")}: ${got.err}`);
+    }
+  });
+}
 
 test("several rotations between two runs lose nothing", (t) => {
   const dir = scratch(t);

@@ -1,5 +1,5 @@
 // logtail2's command line: prints what of a log was not printed before. Scripts call it by name, so options, exit
-// statuses and the offset file are logtail2's own.
+// statuses and the offset file are logtail2's own. The first logtail differs in knowing no rotation, and in its words.
 import {
   LogtailError,
   planUnseen,
@@ -10,11 +10,18 @@ import {
 } from "../check/logtail.ts";
 import { type FaceOutput, standardOutput } from "./output.ts";
 
+/** Which of the two programs is asked for. */
+export type LogtailName = "logtail" | "logtail2";
+
 /**
  * Runs `logtail2 [-t] -f LOG [-o OFFSETFILE]`, or `logtail2 LOG [OFFSETFILE]`.
  * @returns the exit status: 0, 65 (no such inode or directory), 66 (no such log), 73 (offset file not written)
  */
-export function runLogtail2(args: readonly string[], output: FaceOutput = standardOutput): number {
+export function runLogtail(
+  name: LogtailName,
+  args: readonly string[],
+  output: FaceOutput = standardOutput,
+): number {
   const request = readArguments(args);
   if (request === null) {
     output.err("No logfile to read. Use -f [LOGFILE].\n");
@@ -23,7 +30,7 @@ export function runLogtail2(args: readonly string[], output: FaceOutput = standa
   try {
     const lookedAt = new Date();
     const mark = readOffsetMark(request.offsetFile);
-    const plan = planUnseen(request.log, mark);
+    const plan = planUnseen(request.log, mark, name === "logtail2");
     if (plan === null) return 0;
     if (plan.shrank !== undefined) output.out(shrinkWarning(request.log));
     const next = readUnseen(plan, output.out);
@@ -31,7 +38,8 @@ export function runLogtail2(args: readonly string[], output: FaceOutput = standa
     return 0;
   } catch (error) {
     if (!(error instanceof LogtailError)) throw error;
-    output.err(`${error.message}\n`);
+    // The first logtail does not say why.
+    output.err(name === "logtail" ? `${error.message.replace(/: [^:]*$/, ".")}\n` : `${error.message}\n`);
     return error.status;
   }
 }
@@ -65,5 +73,5 @@ function readArguments(args: readonly string[]): Request | null {
 
 /** The face's door. */
 export async function main(argv: readonly string[]): Promise<number> {
-  return runLogtail2(argv);
+  return runLogtail("logtail2", argv);
 }
