@@ -136,6 +136,34 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/rotate.ts"),
   },
   {
+    name: "disk",
+    summary: "say how full the disks of the logs are, when they will be full, and which logs grow",
+    usage: "[--plan | --relieve | --vacuum-journal SIZE|AGE] [--config FILE] [--json]",
+    description:
+      "Shows each file system that logs lie on with its growth and the day it will be full, the logs that matter, what the next rotation " +
+      "frees, and the journal's share. Growth is known once a guard has taken samples. Limits are set under [disk] in telltale.toml.",
+    options: [
+      {
+        name: "plan",
+        summary: "print what the limits under [disk] would have removed, and why; change nothing",
+      },
+      { name: "relieve", summary: "carry that out now, once" },
+      {
+        name: "vacuum-journal",
+        value: "SIZE|AGE",
+        summary: "have journalctl shrink the journal to a size (500M) or an age (2weeks)",
+      },
+      CONFIG,
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale disk", "how full, how fast, until when"],
+      ["telltale disk --plan", "what would give way now"],
+      ["telltale disk --vacuum-journal 500M", "keep half a gigabyte of the journal"],
+    ],
+    run: () => import("./commands/disk.ts"),
+  },
+  {
     name: "check",
     summary: "read logs through logcheck's rules and print what remains",
     usage:
@@ -285,6 +313,31 @@ export const COMMANDS: readonly CommandDefinition[] = [
       ["telltale config show", "what differs from the defaults, and where it was written"],
     ],
     run: () => import("./commands/config.ts"),
+  },
+  {
+    name: "import",
+    summary: "take over the settings of logrotate, logcheck, PortSentry and fail2ban",
+    usage: "[--from NAME,...] [--root DIR] [--write FILE] [--json]",
+    description:
+      "Reads /etc/logrotate.conf, /etc/logcheck, /etc/portsentry and /etc/fail2ban/jail.local with jail.d, and says of each directive " +
+      "whether it is honoured, changed or unsupported, and why. What has a key of telltale's goes into a telltale.toml, which names the line " +
+      "it came from. Nothing is changed without --write, and no file is overwritten.",
+    options: [
+      {
+        name: "from",
+        value: "NAME,...",
+        summary: "only from these: logrotate, logcheck, portsentry, fail2ban",
+      },
+      { name: "root", value: "DIR", summary: "read below this folder, for another host's files" },
+      { name: "write", value: "FILE", summary: "write the settings to a new file; - for standard output" },
+      JSON_OUT,
+    ],
+    examples: [
+      ["telltale import", "what would become of each line"],
+      ["telltale import --write /etc/telltale/telltale.toml", "take it over"],
+      ["telltale import --from fail2ban --root /mnt/old --write -", "another host's"],
+    ],
+    run: () => import("./commands/import.ts"),
   },
   {
     name: "doctor",

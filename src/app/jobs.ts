@@ -10,6 +10,7 @@ import type { Settings } from "./settings.ts";
 export const JOBS = {
   rotate: () => import("./jobs/rotate.ts"),
   uncovered: () => import("./jobs/uncovered.ts"),
+  relieve: () => import("./jobs/relieve.ts"),
   mail: () => import("./jobs/mail.ts"),
 } as const;
 export type JobName = keyof typeof JOBS;

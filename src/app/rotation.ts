@@ -1,11 +1,13 @@
 // Decides when to rotate and when to look for logs that nobody rotates: by the clock, and as soon as a log is too large.
 // The work itself is done by jobs.
 import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { glance } from "../disk/glance.ts";
 import type { CoverageReport } from "../disk/types.ts";
+import { DiskKeeper } from "./disk-keeper.ts";
 import type { RotateResult } from "./jobs/rotate.ts";
 import { type RunningJob, startJob } from "./jobs.ts";
 import type { Outlook } from "./part.ts";
@@ -44,6 +46,7 @@ export class RotationKeeper implements RunningRotation {
   readonly #ears: RotationEars;
   readonly #clock: Clock;
   readonly #looks: readonly Repetition[];
+  readonly #disk: DiskKeeper;
   readonly #triedAt = new Map<string, number>();
   #last: RotateResult | null = null;
   #faultsTold = "[]";
@@ -77,6 +80,7 @@ export class RotationKeeper implements RunningRotation {
     this.#ears = ears;
     this.#clock = clock;
     this.#busy = Promise.resolve();
+    this.#disk = new DiskKeeper(settings, ears, clock);
     // A rhythm without a calendar begins with a look at once; a time of day is kept, or made up for.
     const { every } = settings.config.rotate;
     const atOnce = "everyMs" in every;
@@ -107,7 +111,7 @@ export class RotationKeeper implements RunningRotation {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#job?.stop();
-    await Promise.all([this.#busy, ...this.#looks.map((look) => look.stop())]);
+    await Promise.all([this.#busy, this.#disk.stop(), ...this.#looks.map((look) => look.stop())]);
   }
 
   #rotate(only?: readonly string[]): Promise<void> {
@@ -136,6 +140,7 @@ export class RotationKeeper implements RunningRotation {
       this.#job = job;
       const report = await job.result;
       this.#nextCoverageLookMs = began + report.looked.cpuMs * COVERAGE_LOOK_SHARE;
+      this.#disk.follow(directoriesOf(report.logs));
       this.#ears.uncovered(report);
     });
   }
@@ -179,6 +184,13 @@ export class RotationKeeper implements RunningRotation {
     });
     return this.#busy;
   }
+}
+
+// Logs lie in few directories; past this many, the file systems of the others are those of these as a rule.
+const MAX_DIRECTORIES = 64;
+
+function directoriesOf(logs: readonly string[]): string[] {
+  return [...new Set(logs.map((log) => dirname(log)))].slice(0, MAX_DIRECTORIES);
 }
 
 function sizeOf(path: string): number {

@@ -7,6 +7,7 @@ import { journalUses } from "./journal.ts";
 import { coveredTwice, matchesNothing, neverReopened, stillOpen } from "./mishandled/decide.ts";
 import { packageOf } from "./packages.ts";
 import { decideReopening } from "./reopen/decide.ts";
+import { RESERVE_NAME } from "./reserve.ts";
 import { renderStanza } from "./stanza/render.ts";
 import type { CoverageReport, Covering, Mishandled, UncoveredLog } from "./types.ts";
 import { type FoundFile, filesUnder, lookQuietly } from "./walk.ts";
@@ -80,7 +81,13 @@ async function uncovered(
   const found = new Map<string, { path: string; stat: Stats; writer: OpenFile | null }>();
   for (const { path, stat } of under) {
     const writer = writers.get(path) ?? null;
-    if (stat.size < leastBytes || JOURNAL.test(path) || covering.has(path)) continue;
+    if (
+      stat.size < leastBytes ||
+      JOURNAL.test(path) ||
+      path.endsWith(`/${RESERVE_NAME}`) ||
+      covering.has(path)
+    )
+      continue;
     if (writer === null && (GENERATION.test(path) || COMPRESSED.test(path))) continue;
     found.set(path, { path, stat, writer });
   }

@@ -1,11 +1,12 @@
 // Looks at the file systems that logs lie on. A network file system whose server is gone would hold whoever asks, so each
 // answer is waited for only so long.
-import { stat, statfs } from "node:fs/promises";
+import { realpath, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { DiskSample } from "./types.ts";
 
 const PATIENCE_MS = 2_000;
 
-/** One file system: `mount` is the first path that was found on it. */
+/** One file system, by its mount point. */
 export type Room = Omit<DiskSample, "at"> & { readonly dev: number };
 
 /**
@@ -28,7 +29,7 @@ export async function lookAtRoom(path: string): Promise<Room | null> {
     const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);
     return {
       dev,
-      mount: path,
+      mount: await mountPointOf(path, dev),
       // What only root may still use counts as used: daemons write as somebody else (statfs(2), f_bavail).
       sizeBytes: bsize * (blocks - bfree + bavail),
       freeBytes: bsize * bavail,
@@ -38,6 +39,17 @@ export async function lookAtRoom(path: string): Promise<Room | null> {
   } catch {
     return null; // Not there, or it refuses: nothing can be said of it.
   }
+}
+
+// Up as long as it is the same file system.
+async function mountPointOf(path: string, dev: number): Promise<string> {
+  let at = await realpath(path);
+  while (at !== "/") {
+    const parent = dirname(at);
+    if ((await stat(parent)).dev !== dev) return at;
+    at = parent;
+  }
+  return at;
 }
 
 async function withPatience<T>(work: Promise<T | null>): Promise<T | null> {

@@ -112,7 +112,6 @@ export type Outlook = Omit<DiskSample, "at"> & {
 /** What is known of one log. */
 export type LogOutlook = {
   readonly path: string;
-  readonly mount: string;
   readonly sizeBytes: number;
   readonly generationBytes: number;
   readonly bytesPerDay: number | null;
