@@ -16,7 +16,9 @@ export function isPanicked(storeDirectory: string): boolean {
 /** Puts the brake on. Throws what the file system throws. */
 export function pullBrake(storeDirectory: string, now: Date): void {
   mkdirSync(storeDirectory, { recursive: true, mode: 0o700 });
-  writeFileSync(panicFile(storeDirectory), `${now.toISOString()}\n`, { mode: 0o600 });
+  // The folder may also be the unprivileged half's: nothing that it put there is written through.
+  rmSync(panicFile(storeDirectory), { force: true });
+  writeFileSync(panicFile(storeDirectory), `${now.toISOString()}\n`, { mode: 0o600, flag: "wx" });
 }
 
 /** Takes the brake off. Returns whether it was on. */

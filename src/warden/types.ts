@@ -5,15 +5,12 @@ import type { Event } from "../core/events.ts";
 /** How far the two have come; only ever forward. */
 export type Stage = "init" | "config" | "running" | "quit";
 
-/** One part of the guard for the status block. */
-export type PartRow = { readonly part: string; readonly lines: readonly string[]; readonly off: boolean };
-
 /** Everything that the listener may ask for. There is nothing else. */
 export type Request =
   /** The configuration. */
   | { readonly ask: "hello" }
   /** Everything runs that can run. */
-  | { readonly ask: "ready"; readonly rows: readonly PartRow[] }
+  | { readonly ask: "ready" }
   /** A packet socket, as a descriptor. */
   | { readonly ask: "capture" }
   /** A log that the listener may not open, as a descriptor. */

@@ -5,8 +5,11 @@ import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { claimState, openControl } from "../control/open.ts";
+import { openService } from "../service.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 import { type Account, findAccount, programFiles, type Whole, whyNot } from "../split/account.ts";
+
+const MODES = { observe: "observing: nobody is blocked", block: "blocking: scanners are locked out" };
 
 type Call = { readonly gather: () => Settings; readonly json: boolean };
 
@@ -51,10 +54,16 @@ async function runSplit(account: Account, { gather, json }: Call): Promise<numbe
   // Once more: the store's folder may have become another one for rotation's state.
   const warden = new Warden({ settings: gather(), gather, account, json });
   process.title = "telltale: warden";
-  const ended = signalled();
+  let stopAs: (because: string) => void = () => {};
+  const ended = Promise.race([signalled(), new Promise<string>((resolve) => void (stopAs = resolve))]);
   process.on("SIGHUP", () => void warden.reload());
-  void warden.start();
-  await warden.stop(await ended);
+  const service = await openService();
+  void warden.start().then(() => service.ready(MODES[warden.settings.mode]));
+  const control = await openControl(warden.settings, warden.control(stopAs), warden.emit);
+  const because = await ended;
+  service.stopping();
+  await control?.close();
+  await warden.stop(because);
   process.exit(0);
 }
 
@@ -80,10 +89,13 @@ async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call
   process.on("uncaughtException", uncaught);
   process.on("unhandledRejection", uncaught);
 
+  const service = await openService();
   await guard.start();
+  service.ready(MODES[settings.mode]);
   const control = await openControl(settings, hands, guard.bus.emit);
   screen.ready(settings, guard.status());
   const because = await ended;
+  service.stopping();
   await control?.close();
   await guard.stop(because);
   // Threads of the packet ring or of a foreign call may still wait for their timeout.

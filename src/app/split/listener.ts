@@ -6,6 +6,7 @@ import { systemClock } from "../../core/clock.ts";
 import { Client } from "../../warden/client.ts";
 import { CHANNEL_FD, DESCRIPTORS_FD } from "../../warden/supervisor.ts";
 import type { News } from "../../warden/types.ts";
+import { controlled } from "../control/overview.ts";
 import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
 import type { Briefing } from "./briefing.ts";
@@ -68,14 +69,16 @@ export async function runListener(): Promise<number> {
         return end(news.because);
     }
   };
-  const reload = async (value: unknown): Promise<void> => {
-    const next = value as Briefing;
+  let next = briefing;
+  const hands = controlled(guard, systemClock, { gather: () => next.settings, stop: end });
+  const reload = (value: unknown): Promise<unknown> => {
+    next = value as Briefing;
     powers.briefAgain(next);
-    await guard.reload(next.settings);
+    return hands.reload();
   };
   const answer = async (n: number, what: string, value: unknown): Promise<void> => {
-    const reply = what === "reload" ? await reload(value) : what === "status" ? guard.status() : null;
-    client.say({ ask: "reply", n, value: reply ?? null });
+    const reply = what === "reload" ? reload(value) : what === "metrics" ? hands.metrics() : hands.status();
+    client.say({ ask: "reply", n, value: await reply });
   };
   let unfollow = (): void => {};
   const follow = (on: boolean): void => {
@@ -86,7 +89,7 @@ export async function runListener(): Promise<number> {
 
   await guard.start();
   screen.ready(briefing.settings, guard.status());
-  client.say({ ask: "ready", rows: guard.status() });
+  client.say({ ask: "ready" });
   const because = await ended;
   letters.stop();
   await guard.stop(because);

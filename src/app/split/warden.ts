@@ -13,6 +13,7 @@ import { type Handlers, Handover, Refused } from "../../warden/server.ts";
 import { Supervisor } from "../../warden/supervisor.ts";
 import type { Request } from "../../warden/types.ts";
 import { Bus } from "../bus.ts";
+import type { Controlled, ReloadOutcome } from "../control/types.ts";
 import { startJob } from "../jobs.ts";
 import { namedLogs } from "../named-logs.ts";
 import { smtpPasswordOf } from "../reporting.ts";
@@ -23,6 +24,7 @@ import type { Briefing } from "./briefing.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
 import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
+import { statusOf } from "./overview.ts";
 
 export type WardenOptions = {
   readonly settings: Settings;
@@ -35,6 +37,8 @@ export type WardenOptions = {
 // A look at the logs' names costs a millisecond; a listener that asks for one after the other gets the last answer.
 const NAMES_AGE_MS = 5_000;
 const ROTATION_ROW_MS = 10_000;
+// A reload stops and starts every part; a listener that takes longer hangs, which the pings find.
+const ANSWER_MS = 15_000;
 // A listener that keeps asking for what it may not have is told of, but not once for each time.
 const REFUSALS_MS = 60_000;
 
@@ -45,6 +49,8 @@ export class Warden {
   readonly #facts = new HostFactsReader({ ignoreFiles: [] });
   readonly #desk: FirewallDesk;
   readonly #supervisor: Supervisor;
+  readonly #followers = new Set<(event: Event) => void>();
+  readonly #startedAt = systemClock.now();
   readonly #questions = new Map<number, (value: unknown) => void>();
   #settings: Settings;
   #factsSaid = "";
@@ -76,6 +82,11 @@ export class Warden {
     });
   }
 
+  /** What it runs by. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
   /** The listener's process, or null while there is none. */
   get listenerPid(): number | null {
     return this.#supervisor.pid;
@@ -90,13 +101,13 @@ export class Warden {
   }
 
   /** Takes up a configuration that was read again; one with new faults is refused whole. */
-  async reload(): Promise<void> {
+  async reload(): Promise<ReloadOutcome> {
     const next = this.#options.gather();
     const before = new Set(this.#settings.faults.map(formatFault));
     const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
     if (fresh.length > 0) {
-      this.#emit({ type: "config.rejected", faults: fresh });
-      return;
+      this.emit({ type: "config.rejected", faults: fresh });
+      return { faults: fresh };
     }
     this.#settings = next;
     this.#logs = null;
@@ -104,16 +115,47 @@ export class Warden {
     const keeper = this.#rotation;
     this.#rotation = null;
     await (await keeper?.catch(() => null))?.stop();
-    await this.ask("reload", this.#briefing());
+    const outcome = await this.#ask("reload", this.#briefing());
+    // Without a listener there is nobody to say what is different; the next one starts with it.
+    return (outcome as ReloadOutcome | null) ?? { changes: [] };
   }
 
-  /** Asks the listener; null when there is none, or it ended before it could answer. */
-  ask(what: string, value: unknown = null): Promise<unknown> {
+  /** The guard, as the control socket may ask for it. */
+  control(stop: (because: string) => void): Controlled {
+    return {
+      status: async () => statusOf(this.#settings, await this.#ask("status"), this.#startedAt),
+      metrics: async () => String((await this.#ask("metrics")) ?? ""),
+      reload: () => this.reload(),
+      stop,
+      subscribe: (follower) => {
+        this.#followers.add(follower);
+        this.#tellFollowing();
+        return () => {
+          this.#followers.delete(follower);
+          this.#tellFollowing();
+        };
+      },
+    };
+  }
+
+  /** Says something that happened in the warden. Bound, so that it can be handed on. */
+  readonly emit = (body: EventBody): Event => {
+    const event = this.#bus.stamp(body);
+    this.#post(event);
+    return event;
+  };
+
+  /** Asks the listener; null when there is none, or it ends before it answers, or does not answer in time. */
+  #ask(what: string, value: unknown = null): Promise<unknown> {
     const { conversation } = this.#supervisor;
     if (conversation === null) return Promise.resolve(null);
     const n = ++this.#asked;
     return new Promise((resolve) => {
-      this.#questions.set(n, resolve);
+      const late = setTimeout(() => this.#answered(n, null), ANSWER_MS);
+      this.#questions.set(n, (answer) => {
+        clearTimeout(late);
+        resolve(answer);
+      });
       if (!conversation.tell({ tell: "question", n, what, with: value })) this.#answered(n, null);
     });
   }
@@ -141,6 +183,7 @@ export class Warden {
       ready: () => {
         this.#ready();
         this.#supervisor.ready();
+        this.#tellFollowing();
         this.#pump();
       },
       capture: () => {
@@ -168,7 +211,9 @@ export class Warden {
         this.#pump();
       },
       reply: ({ n, value }) => this.#answered(n, value),
-      heard: () => {},
+      heard: ({ event }) => {
+        for (const follower of this.#followers) follower(event as Event);
+      },
       pong: () => this.#supervisor.alive(),
     };
   }
@@ -231,7 +276,7 @@ export class Warden {
   async #rotationSays(): Promise<RotationSays> {
     this.#rotation ??= RotationKeeper.start(this.#settings, {
       event: (event) => this.#post(event),
-      emit: (body) => this.#emit(body),
+      emit: (body) => this.emit(body),
       uncovered: (found) => this.#found("uncovered", found),
     });
     this.#rotationRow ??= setInterval(() => void this.#tellRotation(), ROTATION_ROW_MS).unref();
@@ -247,8 +292,8 @@ export class Warden {
     this.#supervisor.conversation?.tell({ tell: "found", what, value });
   }
 
-  #emit(body: EventBody): void {
-    this.#post(this.#bus.stamp(body));
+  #tellFollowing(): void {
+    this.#supervisor.conversation?.tell({ tell: "follow", on: this.#followers.size > 0 });
   }
 
   #post(event: Event): void {
@@ -279,7 +324,7 @@ export class Warden {
     void this.#desk.release();
     const next = `it is started again in ${nextInMs / 1_000} s`;
     process.stderr.write(`telltale guard: the listener is gone: ${why}; ${next}\n`);
-    this.#emit({
+    this.emit({
       type: "part.failed",
       part: "listener",
       why,
@@ -289,7 +334,7 @@ export class Warden {
   }
 
   #back(): void {
-    this.#emit({
+    this.emit({
       type: "part.recovered",
       part: "listener",
       how: `started again as process ${this.#supervisor.pid}`,
@@ -300,7 +345,7 @@ export class Warden {
     const nowMs = systemClock.monotonicMs();
     if (nowMs - this.#refusedAtMs < REFUSALS_MS) return;
     this.#refusedAtMs = nowMs;
-    this.#emit({
+    this.emit({
       type: "part.failed",
       part: "listener",
       why: `it asked for ${what} that it may not have: ${why}`,

@@ -1,6 +1,6 @@
 // Reads one line from the unprivileged half. It may have been taken over by whoever sent it a packet, so a line is
 // either exactly one of the known requests or the end of the conversation.
-import type { Ask, Numbered, PartRow, Request, Stage } from "../types.ts";
+import type { Ask, Numbered, Request, Stage } from "../types.ts";
 
 /** A line that no honest listener writes. */
 export class MalformedRequest extends Error {}
@@ -10,13 +10,10 @@ type Shapes = { readonly [A in Ask]: (fields: Fields) => Extract<Request, { ask:
 
 // Longer is no path: PATH_MAX of linux/limits.h.
 const MAX_PATH = 4_096;
-const MAX_ROWS = 64;
-const MAX_ROW_LINES = 64;
-const MAX_ROW_CHARS = 4_096;
 
 const SHAPES: Shapes = {
   hello: (fields) => plain(fields, "hello"),
-  ready: (fields) => ({ ask: "ready", rows: rowsOf(only(fields, "rows")) }),
+  ready: (fields) => plain(fields, "ready"),
   capture: (fields) => plain(fields, "capture"),
   log: (fields) => ({ ask: "log", path: textOf(only(fields, "path"), MAX_PATH) }),
   "report-file": (fields) => plain(fields, "report-file"),
@@ -106,17 +103,4 @@ function countOf(value: unknown): number {
 function listOf(value: unknown, most: number): readonly unknown[] {
   if (!Array.isArray(value) || value.length > most) throw new MalformedRequest("wants a list");
   return value;
-}
-
-function rowsOf(value: unknown): readonly PartRow[] {
-  return listOf(value, MAX_ROWS).map((row) => {
-    const fields = (typeof row === "object" && row !== null ? row : {}) as Fields;
-    const off = fields["off"];
-    if (typeof off !== "boolean") throw new MalformedRequest("wants a row");
-    const lines = listOf(fields["lines"], MAX_ROW_LINES).map((line) => {
-      if (typeof line !== "string") throw new MalformedRequest("wants lines");
-      return line.slice(0, MAX_ROW_CHARS);
-    });
-    return { part: textOf(fields["part"], 64), lines, off };
-  });
 }
