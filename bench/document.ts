@@ -18,7 +18,7 @@ export function newestRecords(dir: string): Map<string, BenchRecord> {
 
 const dateIn = (name: string): string => name.slice(-"2026-01-01.json".length);
 
-/** The whole document. */
+/** All of docs/benchmarks.md. */
 export function renderDocument(benches: readonly Bench[], records: ReadonlyMap<string, BenchRecord>): string {
   const parts = [
     `# Benchmarks
@@ -33,23 +33,39 @@ it is what the machine or the format allows. A case where telltale is behind say
   ];
   for (const bench of benches) {
     const record = records.get(bench.name);
-    if (record === undefined) continue;
-    const { machine } = record;
-    const versions = Object.entries(record.versions).map(([name, version]) => `${name} ${version}`);
-    parts.push(`## ${bench.title}
+    if (record !== undefined && bench.document === undefined) parts.push(renderBench(bench, record));
+  }
+  return parts.join("\n");
+}
+
+/** All of docs/detection.md. */
+export function renderDetection(bench: Bench, record: BenchRecord): string {
+  return `# Detection
+
+<!-- Written by "npm run bench" from bench/record/; changes made by hand are lost. -->
+
+What each guard notices, and whom it accuses wrongly. A number says how many different ports (or protocols) were on
+the wire when the guard spoke up; "all N, T later" that it spoke up T after the scan was over. Where a peer needs fewer,
+or accuses fewer, the row says that telltale is BEHIND.
+
+${renderBench(bench, record)}`;
+}
+
+function renderBench(bench: Bench, record: BenchRecord): string {
+  const { machine } = record;
+  const versions = Object.entries(record.versions).map(([name, version]) => `${name} ${version}`);
+  const heading = `## ${bench.title}
 
 ${bench.about}
 
 ${record.date}, ${machine.cpu}, ${machine.cores} cores, ${(machine.memoryMb / 1_000).toFixed(0)} GB of memory, Linux ${machine.kernel}, Node ${record.node}${versions.length === 0 ? "" : `; ${versions.join(", ")}`}.
 Record: [${bench.name}-${record.date}.json](../bench/record/${bench.name}-${record.date}.json).
-`);
-    for (const result of record.cases) parts.push(renderCase(result));
-  }
-  return parts.join("\n");
+`;
+  return [heading, ...record.cases.map((result) => renderCase(result, bench.rows ?? tableOf))].join("\n");
 }
 
-function renderCase(result: CaseResult): string {
-  const rows = tableOf(result);
+function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[][]): string {
+  const rows = rowsOf(result);
   const width = rows[0]!.length;
   const cells = rows.map((row) => [...row, ...Array<string>(width - row.length).fill("")]);
   const line = (row: readonly string[]) =>
@@ -72,9 +88,20 @@ function renderCase(result: CaseResult): string {
   ].join("\n");
 }
 
-/** Writes the document beside the other documentation; returns its path. */
-export function writeDocument(benches: readonly Bench[]): string {
-  const path = join(import.meta.dirname, "../docs/benchmarks.md");
-  writeFileSync(path, renderDocument(benches, newestRecords(join(import.meta.dirname, "record"))));
-  return path;
+/** Writes the documents beside the others; returns their paths. */
+export function writeDocuments(benches: readonly Bench[]): string[] {
+  const records = newestRecords(join(import.meta.dirname, "record"));
+  const written: string[] = [];
+  const write = (name: string, text: string): void => {
+    const path = join(import.meta.dirname, "../docs", name);
+    writeFileSync(path, text);
+    written.push(path);
+  };
+  write("benchmarks.md", renderDocument(benches, records));
+  for (const bench of benches) {
+    const record = records.get(bench.name);
+    if (bench.document !== undefined && record !== undefined)
+      write(bench.document, renderDetection(bench, record));
+  }
+  return written;
 }

@@ -9,7 +9,8 @@ import { waitFor } from "../tests/system/wait.ts";
 import { missing } from "./machine.ts";
 import { makeLogTree, writeLogOfSize } from "./material/log-trees.ts";
 import { syslogLines } from "./material/syslog-lines.ts";
-import { costOf, portsentry, processesOf } from "./scene/guards.ts";
+import { costOf, processesOf } from "./scene/costs.ts";
+import { portsentry } from "./scene/guards/portsentry.ts";
 import { type Bench, type Case, CPU, type Metric, RSS, type Sample } from "./types.ts";
 
 const SETTLE_MS = 5_000;

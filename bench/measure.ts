@@ -26,6 +26,11 @@ export class CommandFailed extends Error {
 
 const TIME = "/usr/bin/time";
 
+// Ten times what the longest command takes on two cores; whoever is still at it then hangs.
+const LIMIT_MINUTES = 10;
+// timeout(1) ends the whole process group, and this is the status that it then reports.
+const WAS_ENDED = 124;
+
 /** Why nothing can be measured here, or null. */
 export function measuringObstacle(): string | null {
   if (spawnSync(TIME, ["-f", "%M", "true"]).status === 0) return null;
@@ -43,12 +48,25 @@ export function runMeasured(argv: readonly string[], options: CommandOptions = {
   const out = openSync(options.stdoutFile ?? "/dev/null", "w");
   try {
     const began = performance.now();
-    const ended = spawnSync(TIME, ["-q", "-f", "%U %S %M", "-o", account, ...argv], {
+    const watched = [
+      "--kill-after=5",
+      `${LIMIT_MINUTES}m`,
+      TIME,
+      "-q",
+      "-f",
+      "%U %S %M",
+      "-o",
+      account,
+      ...argv,
+    ];
+    const ended = spawnSync("timeout", watched, {
       stdio: ["ignore", out, "pipe"],
       env: { ...process.env, ...options.env },
       maxBuffer: 64 << 20,
     });
     const wallMs = performance.now() - began;
+    if (ended.status === WAS_ENDED || ended.status === null)
+      throw new CommandFailed(argv, ended.status, `ended by force after ${LIMIT_MINUTES} minutes`);
     if (!(options.statuses ?? [0]).includes(ended.status ?? -1)) {
       throw new CommandFailed(argv, ended.status, ended.stderr.toString());
     }
@@ -65,16 +83,20 @@ export function runMeasured(argv: readonly string[], options: CommandOptions = {
 
 /**
  * Runs the contenders of a case in turns: first each once without counting it, then `rounds` rounds in which another
- * one begins each time, so that a machine that slows down or warms up favours nobody.
+ * one begins each time, so that a machine that slows down or warms up favours nobody. A contender that hangs is ended
+ * and counts as failed.
+ * @param budgetMs once a case has taken this long, only those who have no figure yet are run
  * @param say one line of progress
  */
 export async function runCase(
   theCase: Case,
   dir: string,
   rounds: number,
+  budgetMs: number,
   say: (text: string) => void,
 ): Promise<Pick<CaseResult, "contenders" | "agreement">> {
   using opened = await theCase.open(dir);
+  const endMs = performance.now() + budgetMs;
   const able = opened.contenders.filter(({ obstacle }) => (obstacle ?? null) === null);
   const samples = new Map<Contender, Sample[]>(able.map((contender) => [contender, []]));
   const failed = new Map<Contender, string>();
@@ -83,7 +105,7 @@ export async function runCase(
     await setImmediate(); // runs are synchronous: without a turn of the loop, Ctrl-C would never be heard
     try {
       contender.before?.();
-      return await contender.run();
+      return await inTime(contender);
     } catch (error) {
       failed.set(contender, error instanceof Error ? error.message : String(error));
       say(`${contender.name} failed: ${failed.get(contender)}`);
@@ -91,13 +113,15 @@ export async function runCase(
     }
   };
   for (const contender of able) {
-    if (contender.roundsMax === undefined && contender.isAlwaysCold !== true) await once(contender);
+    const isWarmed = contender.roundsMax === undefined && contender.isAlwaysCold !== true;
+    if (isWarmed && performance.now() < endMs) await once(contender);
   }
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < able.length; turn++) {
       const contender = able[(round + turn) % able.length]!;
       const taken = samples.get(contender)!;
       if (taken.length >= (contender.roundsMax ?? rounds)) continue;
+      if (taken.length > 0 && performance.now() > endMs) continue;
       say(`round ${round + 1} of ${rounds}: ${contender.name}`);
       const sample = await once(contender);
       if (sample !== null) taken.push(sample);
@@ -113,4 +137,21 @@ export async function runCase(
     }),
   );
   return { contenders, agreement: opened.agreement?.() ?? null };
+}
+
+async function inTime(contender: Contender): Promise<Sample> {
+  const minutes = contender.limitMinutes ?? LIMIT_MINUTES;
+  const limit = new AbortController();
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`not done after ${minutes} minutes`));
+    limit.abort();
+  }, minutes * 60_000);
+  const run = Promise.resolve(contender.run(limit.signal));
+  run.catch(() => undefined); // when it was too late, what it says in the end interests nobody
+  try {
+    return await Promise.race([run, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -2,7 +2,8 @@
 import type { Client, Lab } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
 import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
-import { endCapture, OPEN_PORTS, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
+import { OPEN_PORTS } from "./scene/ports.ts";
+import { endCapture, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
 import { type Bench, type Case, CPU, type Goal, type Metric, RSS, type Sample } from "./types.ts";
 
 // telltale's sequential test needs four failed first contacts; the oracle is given the same number.

@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkBench } from "./check.bench.ts";
-import { writeDocument } from "./document.ts";
+import { detectionBench } from "./detection.bench.ts";
+import { writeDocuments } from "./document.ts";
 import { alignColumns, goalLines, tableOf } from "./figures.ts";
 import { guardBench } from "./guard.bench.ts";
 import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
@@ -15,19 +16,28 @@ import { makeScratch } from "./scratch.ts";
 import { sentryBench } from "./sentry.bench.ts";
 import type { Bench, Case, CaseResult } from "./types.ts";
 
-const BENCHES: readonly Bench[] = [rotateBench, checkBench, sentryBench, respondBench, guardBench];
+const BENCHES: readonly Bench[] = [
+  rotateBench,
+  checkBench,
+  detectionBench,
+  sentryBench,
+  respondBench,
+  guardBench,
+];
+const HIGHEST_BUDGET = 24 * 60;
 
-const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--scale X] [--list] [--document]
+const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--budget MINUTES] [--scale X] [--list] [--document]
 
 Runs telltale beside its peers on the same work and prints medians, spans and ratios.
-BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; without one, all of them.
+BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; all, or none named: all of them.
 
   --only TEXT   only cases whose name holds TEXT (may be given again)
   --rounds N    rounds for each contender (3)
+  --budget MIN  minutes for one case (20): after them nobody begins another round
   --scale X     material times X, for a short look: such a run is not recorded
   --no-record   print only
   --list        list the cases
-  --document    write docs/benchmarks.md from the records, and run nothing
+  --document    write docs/benchmarks.md and docs/detection.md from the records, and run nothing
 `;
 
 process.on("SIGINT", () => process.exit(130));
@@ -45,22 +55,32 @@ async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = request;
   const rounds = Number(values.rounds);
   const scale = Number(values.scale);
-  const unknown = positionals.find((name) => !BENCHES.some((bench) => bench.name === name));
+  const budget = Number(values.budget);
+  const isAll = positionals.length === 0 || positionals.includes("all");
+  const unknown = positionals.find((name) => name !== "all" && !BENCHES.some((bench) => bench.name === name));
   if (values.help) {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (unknown !== undefined || !(Number.isInteger(rounds) && rounds > 0) || !(scale > 0)) {
+  if (unknown !== undefined) {
+    process.stderr.write(`bench: no bench "${unknown}"\n${USAGE}`);
+    return 64;
+  }
+  if (
+    !(Number.isInteger(rounds) && rounds > 0) ||
+    !(scale > 0) ||
+    !(budget > 0 && budget <= HIGHEST_BUDGET)
+  ) {
     process.stderr.write(
-      `bench: ${unknown === undefined ? "--rounds and --scale want a number above 0" : `no bench "${unknown}"`}\n${USAGE}`,
+      `bench: --rounds wants a whole number above 0, found "${values.rounds}"; --scale one above 0, found "${values.scale}"; --budget 1 to ${HIGHEST_BUDGET} minutes, found "${values.budget}"\n${USAGE}`,
     );
     return 64;
   }
   if (values.document) {
-    process.stdout.write(`${writeDocument(BENCHES)}\n`);
+    process.stdout.write(`${writeDocuments(BENCHES).join("\n")}\n`);
     return 0;
   }
-  const wanted = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = BENCHES.filter(({ name }) => isAll || positionals.includes(name));
   const isWanted = (each: Case) =>
     values.only.length === 0
       ? each.onlyWhenNamed !== true
@@ -82,7 +102,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const cases = bench.cases(scale);
     const results: CaseResult[] = [];
     for (const each of cases.filter(isWanted)) {
-      const result = await runOne(bench, each, rounds);
+      const result = await runOne(bench, each, { rounds, budgetMs: budget * 60_000 });
       failed ||= result.contenders.some(
         ({ role, obstacle: why, samples }) => role === "telltale" && why !== null && samples.length === 0,
       );
@@ -92,7 +112,8 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     if (results.length === 0) process.stderr.write(`bench: no case of ${bench.name} fits --only\n`);
   }
-  if (!values["no-record"] && scale === 1) process.stderr.write(`bench: wrote ${writeDocument(BENCHES)}\n`);
+  if (!values["no-record"] && scale === 1)
+    process.stderr.write(`bench: wrote ${writeDocuments(BENCHES).join(", ")}\n`);
   return failed ? 1 : 0;
 }
 
@@ -103,6 +124,7 @@ function readRequest(argv: readonly string[]) {
     options: {
       only: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "3" },
+      budget: { type: "string", default: "20" },
       scale: { type: "string", default: "1" },
       "no-record": { type: "boolean", default: false },
       list: { type: "boolean", default: false },
@@ -112,12 +134,16 @@ function readRequest(argv: readonly string[]) {
   });
 }
 
-async function runOne(bench: Bench, each: Case, rounds: number): Promise<CaseResult> {
+async function runOne(
+  bench: Bench,
+  each: Case,
+  { rounds, budgetMs }: { rounds: number; budgetMs: number },
+): Promise<CaseResult> {
   using scratch = makeScratch();
   const say = (text: string) => process.stderr.write(`  ${text}\n`);
   process.stderr.write(`${bench.name}: ${each.name}, in ${scratch.kind}\n`);
   const load = loadNow();
-  const ran = await runCase(each, scratch.dir, rounds, say);
+  const ran = await runCase(each, scratch.dir, rounds, budgetMs, say);
   const result: CaseResult = {
     name: each.name,
     what: each.what,
@@ -131,7 +157,7 @@ async function runOne(bench: Bench, each: Case, rounds: number): Promise<CaseRes
   };
   const notes = [...goalLines(result), ...(result.agreement === null ? [] : [result.agreement])];
   process.stdout.write(
-    `\n${bench.name}: ${each.name}\n${each.what}\n\n${alignColumns(tableOf(result))}\n${notes.map((note) => `  ${note}\n`).join("")}\n`,
+    `\n${bench.name}: ${each.name}\n${each.what}\n\n${alignColumns((bench.rows ?? tableOf)(result))}\n${notes.map((note) => `  ${note}\n`).join("")}\n`,
   );
   return result;
 }

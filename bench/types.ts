@@ -27,7 +27,10 @@ export type Contender = {
   readonly isAlwaysCold?: boolean;
   /** Puts the material back to where it was; not measured. */
   before?(): void;
-  run(): Sample | Promise<Sample>;
+  /** For work that takes longer than the others': minutes after which a run is ended and counts as failed. */
+  readonly limitMinutes?: number;
+  /** @param signal fires when the time is up: whatever was started has to end then */
+  run(signal: AbortSignal): Sample | Promise<Sample>;
 };
 
 /** What telltale should reach in a case. */
@@ -62,6 +65,10 @@ export type Bench = {
   readonly about: string;
   /** Programs whose versions belong to the record: Debian packages. */
   readonly packages: readonly string[];
+  /** Where its figures are written; the default is docs/benchmarks.md. */
+  readonly document?: string;
+  /** Its own kind of table, heading first, for cases whose contenders are columns. */
+  rows?(result: CaseResult): string[][];
   /** @param scale below 1 shrinks the material, for a short look */
   cases(scale: number): readonly Case[];
 };

@@ -1,30 +1,18 @@
 // The scene of a scan: a host with twenty services, one stranger, a guard at its post, and a capture at the stranger's
 // end. Everything is in network namespaces, and gone when the work is done.
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Client, type Lab, labObstacle, makeLab } from "../../tests/system/lab.ts";
 import { waitFor } from "../../tests/system/wait.ts";
 import { missing } from "../machine.ts";
-import { makeChance } from "../material/chance.ts";
 import type { Case, Contender, Goal, Metric, Sample } from "../types.ts";
-import { allGuards, type Guard } from "./guards.ts";
+import type { Guard, Standing } from "./guards/types.ts";
+import { blockingGuards } from "./guards.ts";
+import { OPEN_PORTS } from "./ports.ts";
 
-const EXAMPLE = join(import.meta.dirname, "../../docs/telltale.toml.example");
-const HAS_TRIPWIRE = /^# kernel = /m.test(existsSync(EXAMPLE) ? readFileSync(EXAMPLE, "utf8") : "");
-
-const POPULAR = [21, 22, 25, 53, 80, 110, 143, 443, 993, 3306, 8080];
-export const OPEN_PORTS = scattered(POPULAR, 20);
-
-function scattered(popular: readonly number[], count: number): number[] {
-  const chance = makeChance(7);
-  const ports = new Set(popular);
-  while (ports.size < count) ports.add(1_024 + chance.below(64_000));
-  return [...ports].sort((a, b) => a - b);
-}
-
-/** A scene, and what its guard has cost so far. */
-export type Scene = { readonly lab: Lab; readonly stranger: Client; cost(): Sample };
+/** A scene with its guard standing. */
+export type Scene = Standing & { readonly lab: Lab; readonly stranger: Client };
 
 type SceneCase = {
   readonly name: string;
@@ -50,7 +38,7 @@ export function sceneCase(wanted: SceneCase): Case {
     metrics,
     goals,
     open: () => ({
-      contenders: allGuards(HAS_TRIPWIRE, settings)
+      contenders: blockingGuards(settings)
         .filter((guard) => withNone || guard.name !== "no guard")
         .map(
           (guard): Contender => ({
@@ -59,7 +47,7 @@ export function sceneCase(wanted: SceneCase): Case {
             command: guard.command,
             obstacle: obstacle ?? guard.obstacle,
             isAlwaysCold: true,
-            run: () => inScene(guard, wanted.work),
+            run: (signal) => inScene(guard, signal, wanted.work),
           }),
         ),
       [Symbol.dispose]: () => {},
@@ -67,18 +55,29 @@ export function sceneCase(wanted: SceneCase): Case {
   };
 }
 
-async function inScene<T>(guard: Guard, work: (scene: Scene) => Promise<T>): Promise<T> {
-  using lab = makeLab(["stranger"]);
-  const ports = OPEN_PORTS.map(String);
-  const services = lab.start("host", [
-    process.execPath,
-    "--disable-warning=ExperimentalWarning",
-    join(import.meta.dirname, "open-ports.ts"),
-    ...ports,
-  ]);
-  await says(services, services.stdout!, "ready");
-  const standing = await guard.start(lab);
-  return await work({ lab, stranger: lab.clients[0]!, cost: standing.cost });
+/** Sets the scene, puts the guard at its post, and lets `work` happen; at the latest when `signal` says so, all is over. */
+export async function inScene<T>(
+  guard: Guard,
+  signal: AbortSignal,
+  work: (scene: Scene) => Promise<T>,
+  clients: readonly string[] = ["stranger"],
+): Promise<T> {
+  using lab = makeLab(clients);
+  const end = (): void => lab[Symbol.dispose]();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    const services = lab.start("host", [
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      join(import.meta.dirname, "open-ports.ts"),
+      ...OPEN_PORTS.map(String),
+    ]);
+    await says(services, services.stdout!, "ready");
+    const standing = await guard.start(lab);
+    return await work({ ...standing, lab, stranger: lab.clients[0]! });
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
 }
 
 function says(child: ChildProcess, stream: NodeJS.ReadableStream, word: string): Promise<true> {
@@ -93,12 +92,16 @@ function says(child: ChildProcess, stream: NodeJS.ReadableStream, word: string):
 export type Capture = { readonly path: string; readonly capture: ChildProcess };
 
 /** Begins to capture what the stranger sends and hears; returns when nothing can be missed any more. */
-export async function startCapture(lab: Lab, stranger: Client): Promise<Capture> {
+export async function startCapture(
+  lab: Lab,
+  stranger: Client,
+  filter: readonly string[] = ["tcp", "and", "host", stranger.host4],
+): Promise<Capture> {
   const path = join(lab.dir, "scan.pcap");
   const capture = lab.start("stranger", [
     "tcpdump",
     ...["-i", "eth0", "-n", "-p", "-U", "-s", "96", "-B", "65536", "-w", path],
-    ...["tcp", "and", "host", stranger.host4],
+    ...filter,
   ]);
   await says(capture, capture.stderr!, "listening on");
   return { path, capture };

@@ -1,0 +1,333 @@
+// Which scans each guard notices, after how many ports, and whom it takes for a scanner who is none. One guard stands
+// through all scans of a run; each comes from an address of its own.
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Client, Lab } from "../tests/system/lab.ts";
+import { labObstacle } from "../tests/system/lab.ts";
+import { waitFor } from "../tests/system/wait.ts";
+import { detectionRows } from "./detection-table.ts";
+import { missing } from "./machine.ts";
+import { type Arrival, readArrivals, whenNoticed } from "./scene/arrivals.ts";
+import type { Alarm } from "./scene/guards/types.ts";
+import { watchingGuards } from "./scene/guards.ts";
+import { OPEN_PORTS } from "./scene/ports.ts";
+import { type Ground, SCANS, SCANS_IN_ORDER, type ScanKind } from "./scene/scans.ts";
+import { endCapture, inScene, type Scene, startCapture } from "./scene/stage.ts";
+import type { Bench, Case, Contender, Metric, Sample } from "./types.ts";
+
+// psad looks every five seconds, and crowdsec's lines take a moment: whoever has not spoken by then is silent.
+const LAST_WORD_MS = 8_000;
+const LIMIT_MINUTES = 6;
+const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
+
+const firstAlarm = (alarms: readonly Alarm[], source: string): number | null => {
+  const times = alarms.filter((alarm) => alarm.source === source).map(({ atMs }) => atMs);
+  return times.length === 0 ? null : Math.min(...times);
+};
+
+// An alarm about a whole IPv6 network is one about everybody in it.
+const canonical = (source: string): string =>
+  source.includes(":")
+    ? source
+        .split("::")[0]!
+        .split(":")
+        .slice(0, 4)
+        .map((word) => Number.parseInt(word, 16).toString(16))
+        .join(":")
+    : source;
+
+/** What came through every guard's firewall: ports of each source, counted behind it. */
+const COUNTER = `table inet bench {
+  set ports4 { type ipv4_addr . inet_proto . inet_service; flags dynamic; size 262144; }
+  set ports6 { type ipv6_addr . inet_proto . inet_service; flags dynamic; size 262144; }
+  set protocols4 { type ipv4_addr . inet_proto; flags dynamic; size 262144; }
+  chain in {
+    type filter hook input priority 1000;
+    meta l4proto { tcp, udp, sctp } update @ports4 { ip saddr . meta l4proto . th dport }
+    meta l4proto { tcp, udp, sctp } update @ports6 { ip6 saddr . meta l4proto . th dport }
+    meta l4proto != { tcp, udp, sctp } update @protocols4 { ip saddr . meta l4proto }
+  }
+}`;
+
+function cameThrough(lab: Lab): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const set of ["ports4", "ports6", "protocols4"]) {
+    const listed = lab.run("host", ["nft", "-j", "list", "set", "inet", "bench", set]).stdout;
+    type Listed = {
+      nftables: { set?: { elem?: ({ concat: string[] } | { elem: { val: { concat: string[] } } })[] } }[];
+    };
+    for (const { set: held } of (JSON.parse(listed) as Listed).nftables) {
+      for (const one of held?.elem ?? []) {
+        const source = canonical(("concat" in one ? one.concat : one.elem.val.concat)[0]!);
+        found.set(source, (found.get(source) ?? 0) + 1);
+      }
+    }
+  }
+  return found;
+}
+
+function must(lab: Lab, where: string, ...argv: string[]): void {
+  const ran = lab.run(where, argv);
+  if (ran.status !== 0) throw new Error(`${argv.join(" ")}: ${ran.stderr.trim()}`);
+}
+
+const scanAddress = (index: number) => ({ v4: `203.0.113.${index + 1}`, v6: `2001:db8:77:${index + 1}::1` });
+
+async function prepare(lab: Lab): Promise<{ stranger: Client; zombie: Client; hostMac: string }> {
+  const [stranger, zombie] = lab.clients as [Client, Client];
+  // The host is its own router here, and lets through what bears its own address: the idle scan needs a third party.
+  for (const link of ["all", "v0", "v1"])
+    for (const key of ["rp_filter=0", "accept_local=1"])
+      must(lab, "host", "sysctl", "-qw", `net.ipv4.conf.${link}.${key}`);
+  must(lab, "host", "sysctl", "-qw", "net.ipv4.ip_forward=1");
+  must(lab, "host", "ip", "route", "add", "203.0.113.0/24", "via", stranger.v4);
+  must(lab, "host", "ip", "-6", "route", "add", "2001:db8:77::/48", "via", stranger.v6);
+  const own = SCANS.flatMap((_, index) => {
+    const { v4, v6 } = scanAddress(index);
+    return [`addr add ${v4}/32 dev eth0`, `addr add ${v6}/128 dev eth0 nodad`];
+  });
+  must(lab, "stranger", "sh", "-c", `printf '%s\\n' "$@" | ip -batch -`, "sh", ...own);
+  must(
+    lab,
+    "zombie",
+    "nft",
+    "table ip t { chain o { type filter hook output priority 0; ip id 0 tcp flags rst drop; }; }",
+  );
+  const idle = lab.start("zombie", ["python3", join(import.meta.dirname, "scene/zombie.py")]);
+  let said = "";
+  idle.stdout!.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await waitFor("the zombie", () => said.includes("ready"));
+  must(lab, "host", "nft", COUNTER);
+  const hostMac = lab.run("host", ["cat", "/sys/class/net/v0/address"]).stdout.trim();
+  return { stranger, zombie, hostMac };
+}
+
+// The clock must go on while a scan runs, or alarms would be heard late.
+async function play(lab: Lab, where: string, argv: readonly string[], limitMs: number): Promise<void> {
+  const child = lab.start(where, argv);
+  child.stdout!.resume();
+  child.stderr!.resume();
+  await waitFor(
+    argv.slice(0, 6).join(" "),
+    () => child.exitCode !== null || child.signalCode !== null,
+    limitMs,
+  );
+}
+
+async function scans(
+  { lab, alarms, renew }: Scene,
+  blocks: boolean,
+  wanted: readonly ScanKind[],
+): Promise<Sample> {
+  const ground = await prepare(lab);
+  const capture = await startCapture(lab, ground.stranger, [
+    ...["dst", "host", ground.stranger.host4, "or", "dst", "host", ground.stranger.host6],
+  ]);
+  const grounds = new Map<ScanKind, Ground>(
+    wanted.map((scan) => [scan, { ...ground, ...scanAddress(SCANS.indexOf(scan)) }]),
+  );
+  const inBackground: Promise<void>[] = [];
+  for (const scan of wanted) {
+    const argv = scan.argv(grounds.get(scan)!);
+    if (scan.slowSeconds === undefined) {
+      await renew?.();
+      await play(lab, "stranger", argv, 40_000);
+    } else inBackground.push(play(lab, "stranger", argv, (scan.slowSeconds + 20) * 1_000));
+  }
+  await Promise.all(inBackground);
+  await pause(LAST_WORD_MS);
+  await endCapture(capture);
+  const heard = alarms().map(({ source, atMs }) => ({ source: canonical(source), atMs }));
+  const through = cameThrough(lab);
+  const arrivals = Map.groupBy(readArrivals(capture.path), ({ source }) => canonical(source));
+  const sample: Record<string, number> = {};
+  for (const scan of wanted) {
+    const its = grounds.get(scan)!;
+    const source = canonical(scan.source?.(its) ?? its.v4);
+    const noticed = whenNoticed(arrivals.get(source) ?? ([] as Arrival[]), firstAlarm(heard, source));
+    sample[`${scan.id} sent`] = noticed.sent;
+    sample[`${scan.id} noticed`] = noticed.until === null ? 0 : 1;
+    const passed = blocks ? (through.get(source) ?? 0) : noticed.sent;
+    if (noticed.until !== null) {
+      // What the firewall no longer let in had been noticed, even if the word of it came later.
+      sample[`${scan.id} until`] = Math.min(noticed.until, passed + 1);
+      sample[`${scan.id} lateMs`] = noticed.lateMs;
+    }
+    if (blocks) sample[`${scan.id} through`] = passed;
+  }
+  return sample;
+}
+
+type Ordinary = {
+  readonly id: string;
+  readonly what: string;
+  readonly sources: number;
+  /** Played by hping3 instead of by visitors. */
+  argv?(lab: Lab, source: string, host4: string): readonly string[];
+  readonly host?: "ftp" | "dns";
+};
+
+/** What happens all day and is no scan. */
+export const ORDINARY: readonly Ordinary[] = [
+  { id: "web", what: "20 visitors, ten pages each", sources: 20 },
+  { id: "mistyped", what: "5 visitors try https:// ten times where nobody listens", sources: 5 },
+  { id: "ssh", what: "5 administrators, 20 sessions each", sources: 5 },
+  { id: "dns", what: "30 questions of the host, half of the answers late", sources: 1, host: "dns" },
+  { id: "ftp", what: "40 passive transfers, two of them too late", sources: 1, host: "ftp" },
+  { id: "swarm", what: "200 BitTorrent peers at a port that has closed", sources: 200 },
+  { id: "nat", what: "200 people behind one address, 600 visits, 5 mistyped", sources: 1 },
+  { id: "traceroute", what: "3 traceroutes: 16 UDP ports from 33434 on", sources: 3 },
+  {
+    id: "retransmissions",
+    what: "one SYN, sent a hundred times",
+    sources: 1,
+    argv: (_, source, host4) => [
+      ...["timeout", "4", "hping3", "-q", "-n", "-S", "-a", source, "-k", "-s", "40000", "-p", "8444"],
+      ...["-c", "100", "-i", "u10000", host4],
+    ],
+  },
+  { id: "monitoring", what: "one host asks all 20 services, and SNMP that is off", sources: 1 },
+  { id: "down", what: "20 visitors, five tries each, at a service that restarts", sources: 20 },
+];
+
+async function ordinary(
+  { lab, alarms, stranger, renew }: Scene,
+  wanted: readonly Ordinary[],
+): Promise<Sample> {
+  must(lab, "host", "ip", "route", "add", "198.18.0.0/16", "via", stranger.v4);
+  const sample: Record<string, number> = {};
+  for (const one of wanted) {
+    const network = `198.18.${ORDINARY.indexOf(one) + 1}`;
+    const own = Array.from({ length: one.sources }, (_, n) => `addr add ${network}.${n + 1}/32 dev eth0`);
+    must(lab, "stranger", "sh", "-c", `printf '%s\\n' "$@" | ip -batch -`, "sh", ...own);
+    await renew?.();
+    const script = (name: string) => [...NODE, join(import.meta.dirname, "scene", name)];
+    const visitors = [...script("ordinary.ts"), one.id, stranger.host4, network, ...OPEN_PORTS.map(String)];
+    const help = one.host === undefined ? null : [...script("ordinary-host.ts"), one.host, `${network}.1`];
+    if (one.argv !== undefined)
+      await play(lab, "stranger", one.argv(lab, `${network}.1`, stranger.host4), 40_000);
+    else if (help === null) await play(lab, "stranger", visitors, 90_000);
+    else
+      await together(
+        lab,
+        one.host === "ftp"
+          ? [
+              ["host", help],
+              ["stranger", visitors],
+            ]
+          : [
+              ["stranger", visitors],
+              ["host", help],
+            ],
+      );
+  }
+  await pause(LAST_WORD_MS);
+  const accused = new Set(alarms().map(({ source }) => source));
+  for (const { id, sources } of wanted) {
+    const network = `198.18.${ORDINARY.findIndex((one) => one.id === id) + 1}.`;
+    sample[`${id} sources`] = sources;
+    sample[`${id} accused`] = [...accused].filter((source) => source.startsWith(network)).length;
+  }
+  return sample;
+}
+
+// The first says when it is ready for the second.
+async function together(
+  lab: Lab,
+  [first, second]: readonly (readonly [string, readonly string[]])[],
+): Promise<void> {
+  const opener = lab.start(...first!);
+  let said = "";
+  opener.stdout!.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  opener.stderr!.resume();
+  await waitFor("the first of two", () => said.includes("ready"));
+  await play(lab, ...second!, 40_000);
+}
+
+const metric = (key: string, title: string, better: Metric["better"]): Metric => ({
+  key,
+  title,
+  unit: "count",
+  better,
+});
+
+function detectionCase(
+  name: string,
+  what: string,
+  metrics: readonly Metric[],
+  work: (scene: Scene, blocks: boolean) => Promise<Sample>,
+): Case {
+  const obstacle =
+    labObstacle("tcpdump", "nft") ??
+    missing("nmap") ??
+    missing("masscan") ??
+    missing("hping3") ??
+    missing("python3");
+  return {
+    name,
+    what,
+    metrics,
+    goals: [],
+    open: () => ({
+      contenders: watchingGuards().map(
+        (guard): Contender => ({
+          name: guard.name,
+          role: guard.role,
+          command: guard.command,
+          obstacle: obstacle ?? guard.obstacle,
+          isAlwaysCold: true,
+          limitMinutes: LIMIT_MINUTES,
+          run: (signal) =>
+            inScene(guard, signal, (scene) => work(scene, guard.blocks), ["stranger", "zombie"]),
+        }),
+      ),
+      [Symbol.dispose]: () => {},
+    }),
+  };
+}
+
+export const detectionBench: Bench = {
+  name: "detection",
+  title: "Which scans are noticed",
+  about: `Every scan of the table comes from an address of its own, against a host with twenty services, in network
+namespaces; a capture at the scanner's end says how many different ports (or protocols) had been on the wire when the guard
+spoke up. Most scans are held to 200 packets a second, so that the number tells how a guard decides and not how soon
+the machine woke it; what the firewall refused already counts as noticed. *Came through* counts the ports that were asked behind the guard's firewall.`,
+  packages: [
+    ...["nmap", "masscan", "hping3", "portsentry", "scanlogd", "psad", "fail2ban", "crowdsec"],
+    ...["crowdsec-firewall-bouncer", "ulogd2", "iptables", "nftables"],
+  ],
+  document: "detection.md",
+  rows: detectionRows,
+  cases: (scale) => {
+    const part = (length: number): number => (scale < 1 ? Math.max(2, Math.round(length * scale)) : length);
+    const shortScans = scale < 1 ? SCANS.filter(({ slowSeconds }) => slowSeconds === undefined) : SCANS;
+    return [
+      detectionCase(
+        "scans",
+        "Every kind of scan, and after how many different ports each guard noticed it.",
+        SCANS_IN_ORDER.flatMap(({ id, what }) => [
+          metric(`${id} until`, `${id}: ${what}`, "less"),
+          metric(`${id} noticed`, `${id}: noticed`, "more"),
+          metric(`${id} through`, `${id}: came through`, "less"),
+          metric(`${id} sent`, `${id}: sent`, "neither"),
+          { key: `${id} lateMs`, title: `${id}: alarm after the last packet`, unit: "ms", better: "less" },
+        ]),
+        (scene, blocks) => scans(scene, blocks, shortScans.slice(0, part(shortScans.length))),
+      ),
+      detectionCase(
+        "ordinary",
+        "What happens all day and is no scan: how many of those who took part were called scanners.",
+        ORDINARY.flatMap(({ id, what }) => [
+          metric(`${id} accused`, `${id}: ${what}`, "less"),
+          metric(`${id} sources`, `${id}: took part`, "neither"),
+        ]),
+        (scene) => ordinary(scene, ORDINARY.slice(0, part(ORDINARY.length))),
+      ),
+    ];
+  },
+};

@@ -1,0 +1,42 @@
+// telltale at the door: its guard with nothing but sentry and respond, blocking.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startGuard } from "../../../tests/system/guard-process.ts";
+import { missing } from "../../machine.ts";
+import { startAccount } from "../costs.ts";
+import type { Alarm, Guard } from "./types.ts";
+
+/** @param settings further lines of [respond] */
+export function telltale(name: string, role: Guard["role"], settings: string): Guard {
+  const said = settings === "" ? "" : ` # [respond] ${settings.replaceAll("\n", ", ")}`;
+  return {
+    name,
+    role,
+    command: `bin/telltale guard --block --config telltale.toml${said}`,
+    obstacle: missing("nft", "nftables"),
+    blocks: true,
+    start: async (lab) => {
+      const config = join(lab.dir, "telltale.toml");
+      writeFileSync(
+        config,
+        `[store]\ndirectory = "${lab.dir}/store"\n[rotate]\nenabled = false\n[check]\nenabled = false\n[report]\nvia = "none"\n[respond]\n${settings}\n`,
+      );
+      const account = startAccount(lab);
+      const guard = await startGuard(lab, ["--block", "--config", config]);
+      return {
+        cost: () => {
+          let lost = 0;
+          for (const event of guard.events) if (event.type === "packets.lost") lost += event.count;
+          return { ...account(), lost };
+        },
+        alarms: () =>
+          guard.events.flatMap((event): Alarm[] => {
+            const atMs = Date.parse(event.at) + 1; // it is written in whole milliseconds, and was true in the next
+            if (event.type === "scan.detected") return [{ source: event.scan.source, atMs }];
+            if (event.type === "block.applied") return [{ source: event.target, atMs }];
+            return [];
+          }),
+      };
+    },
+  };
+}

@@ -1,0 +1,12 @@
+// The ports on which the host of a scene has services: popular ones, and others scattered over the whole range.
+import { makeChance } from "../material/chance.ts";
+
+const POPULAR = [21, 22, 25, 53, 80, 110, 143, 443, 993, 3306, 8080];
+export const OPEN_PORTS = scattered(POPULAR, 20);
+
+function scattered(popular: readonly number[], count: number): number[] {
+  const chance = makeChance(7);
+  const ports = new Set(popular);
+  while (ports.size < count) ports.add(1_024 + chance.below(64_000));
+  return [...ports].sort((a, b) => a - b);
+}
