@@ -369,6 +369,26 @@ test("live connections to what is served make a source less suspect and its evid
   assert.match(b.scans[0]!.reason, /5 first contacts failed, 1 succeeded/);
 });
 
+test("where visits are only sampled, the kernel is asked who is connected before the verdict", (t) => {
+  const b = bench(t);
+  b.sockets([
+    { local: "0.0.0.0", port: 80 },
+    { local: "192.0.2.1", port: 80, remote: STRANGER4, state: "established" },
+    { local: "192.0.2.1", port: 40_000, remote: STRANGER4, state: "established" },
+  ]);
+  b.send({ source: at("198.51.100.9"), port: 80 });
+  b.engine.setSampled(true);
+  for (const port of [22, 23, 25, 110]) b.send({ port });
+  assert.equal(b.scans.length, 0);
+  b.send({ port: 111 });
+  assert.equal(b.scans[0]!.grade, "proven");
+  assert.match(
+    b.scans[0]!.reason,
+    /5 first contacts failed, 1 succeeded/,
+    "our own connection to him is none",
+  );
+});
+
 test("a SYN to what is served proves nothing unless the handshake was completed", (t) => {
   const b = bench(t);
   b.send({ port: 80, sourcePort: 5555 });

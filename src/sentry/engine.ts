@@ -104,6 +104,11 @@ export class Engine {
     return this.#served.visited;
   }
 
+  /** Says whether all SYNs to ports in use are handed over, or a sample of them. */
+  setSampled(sampled: boolean): void {
+    this.#served.isSampled = sampled;
+  }
+
   /** Takes one packet; the frame may be used again afterwards. */
   observe(frame: Frame): void {
     const counters = this.counters;

@@ -8,7 +8,7 @@ import test from "node:test";
 import { Listeners } from "./listeners.ts";
 import { addressOfWords } from "./local.ts";
 import { LISTEN, parseSockets } from "./parse.ts";
-import { openTables, TextTables } from "./tables.ts";
+import { type OpenSocket, openTables, TextTables } from "./tables.ts";
 
 const LOCAL4 = [0x7f00_0001, 0, 0, 0] as const;
 const LOCAL6 = [0, 0, 0, 1] as const;
@@ -78,6 +78,49 @@ test("asked directly, the kernel tells listening, connected and absent sockets a
   }
   client.destroy();
   server.close();
+});
+
+test("the connections of a source are found in both families, also IPv4 ones of a socket on ::", async (t) => {
+  const server = createServer().listen(0, "::");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const clients = ["127.0.0.1", "127.0.0.1", "::1"].map((host) => connect(port, host));
+  t.after(() => {
+    for (const client of clients) client.destroy();
+    server.close();
+  });
+  await Promise.all(clients.map((client) => once(client, "connect")));
+  for (const tables of [openTables(), new TextTables("/proc/self/net")]) {
+    const listeners = new Listeners(tables);
+    listeners.refresh();
+    const own = (family: 4 | 6, source: readonly [number, number, number, number]): number =>
+      listeners.connectionsOf(family, source).filter((one) => one === port).length;
+    assert.equal(own(4, LOCAL4), 2);
+    assert.equal(own(6, LOCAL6), 1);
+    assert.equal(own(4, [0x7f00_0002, 0, 0, 0]), 0);
+    assert.ok(listeners.isServed(4, port));
+    listeners.close();
+  }
+});
+
+test("listeners on single addresses are told to the filter with their address, loopback left out", () => {
+  const tables = {
+    open: (protocol: number, take: (socket: OpenSocket) => void): void => {
+      if (protocol !== 6) return;
+      const socket = { family: 4, local1: 0, local2: 0, local3: 0 } as const;
+      take({ ...socket, local0: 0xc000_0201, localPort: 5_432 });
+      take({ ...socket, local0: 0x7f00_0001, localPort: 6_379 });
+      take({ ...socket, local0: 0, localPort: 80 });
+      take({ ...socket, local0: 0xc000_0201, localPort: 80 });
+    },
+    find: () => 0,
+    connectionsOf: () => [],
+    close: () => {},
+  };
+  const listeners = new Listeners(tables);
+  listeners.refresh();
+  assert.deepEqual(listeners.ordinary(1, null).openAt.tcp4, [[0xc000_0201, 5_432]]);
+  assert.deepEqual(listeners.ordinary(1, null).open.tcp4, [[80, 80]]);
 });
 
 test("a listener on :: that wants IPv6 only does not make the IPv4 port look open", async () => {

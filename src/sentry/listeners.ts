@@ -12,6 +12,13 @@ type Words = readonly [number, number, number, number];
 /** What is ordinary on this host, for the kernel's filter. */
 export type Ordinary = {
   readonly open: Readonly<Record<"tcp4" | "tcp6" | "udp4" | "udp6", readonly PortRange[]>>;
+  /** Listeners on one address only, each with its port. */
+  readonly openAt: {
+    readonly tcp4: readonly (readonly [address: number, port: number])[];
+    readonly udp4: readonly (readonly [address: number, port: number])[];
+    readonly tcp6: readonly (readonly [address: Words, port: number])[];
+    readonly udp6: readonly (readonly [address: Words, port: number])[];
+  };
   readonly busy: Readonly<Record<"tcp4" | "tcp6", readonly PortRange[]>>;
   readonly ephemeral: PortRange;
   /** Of the SYNs to open ports, one in so many is wanted: a power of two. */
@@ -28,6 +35,8 @@ const GRACE_MS = 600_000;
 // Specific addresses per table; a host with more listeners than this has the rest asked for one by one.
 const MAX_SPECIFIC = 16_384;
 const MAX_ADDRESSES_PER_PORT = 256;
+// Of these, as many as the kernel's filter asks for one by one; the others cost a wake-up each.
+const MAX_PAIRS = 32;
 
 // 192.0.2.1, which is nobody's (RFC 5737): whoever takes packets for it takes them for every address.
 const ANY_IPV4 = [0xc000_0201, 0, 0, 0] as const;
@@ -69,6 +78,20 @@ class PortTable {
     }
     if (words.length < 4 * MAX_ADDRESSES_PER_PORT)
       words.push(socket.local0, socket.local1, socket.local2, socket.local3);
+  }
+
+  /** Address and port of listeners on single addresses, loopback left out. */
+  pairs(most: number): [number, number, number, number, number][] {
+    const out: [number, number, number, number, number][] = [];
+    for (const [port, words] of this.specific) {
+      if ((this.kinds[port]! & WILDCARD) !== 0) continue;
+      for (let i = 0; i < words.length; i += 4) {
+        const [w0, w1, w2, w3] = [words[i]!, words[i + 1]!, words[i + 2]!, words[i + 3]!];
+        const isLoopback = w0 >>> 24 === 127 || (w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1);
+        if (!isLoopback && out.length < most) out.push([w0, w1, w2, w3, port]);
+      }
+    }
+    return out;
   }
 
   has(t0: number, t1: number, t2: number, t3: number, port: number): boolean {
@@ -210,6 +233,21 @@ export class Listeners {
     }
   }
 
+  /** The local ports of the connections that a source (an IPv6 /64) holds here, in either direction. */
+  connectionsOf(family: 4 | 6, source: Words): number[] {
+    try {
+      return this.#tables.connectionsOf(family, source);
+    } catch (error) {
+      this.#unreadable = (error as Error).message;
+      return [];
+    }
+  }
+
+  /** Whether something listens on that TCP port, on any address. */
+  isServed(family: 4 | 6, port: number): boolean {
+    return this.#ports[family === 4 ? "tcp4" : "tcp6"].kinds[port] !== 0;
+  }
+
   /** What the kernel's filter may keep to itself. */
   ordinary(openOneIn: number, addresses: OwnAddresses | null): Ordinary {
     const open = (name: TableName): PortRange[] => {
@@ -224,7 +262,12 @@ export class Listeners {
         ...this.#recent(this.#learned[name]),
         ...this.#recent(this.#answering[name]),
       ]);
+    const at4 = (name: "tcp4" | "udp4"): [number, number][] =>
+      this.#ports[name].pairs(MAX_PAIRS).map(([w0, , , , port]) => [w0, port]);
+    const at6 = (name: "tcp6" | "udp6"): [Words, number][] =>
+      this.#ports[name].pairs(MAX_PAIRS).map(([w0, w1, w2, w3, port]) => [[w0, w1, w2, w3], port]);
     return {
+      openAt: { tcp4: at4("tcp4"), tcp6: at6("tcp6"), udp4: at4("udp4"), udp6: at6("udp6") },
       open: { tcp4: open("tcp4"), tcp6: open("tcp6"), udp4: open("udp4"), udp6: open("udp6") },
       busy: { tcp4: busy("tcp4"), tcp6: busy("tcp6") },
       ephemeral: ephemeralPorts(),

@@ -11,6 +11,7 @@ import { Listeners, type Ordinary } from "./listeners.ts";
 import { LocalAddresses, wordsOf } from "./local.ts";
 import type { KeptPacket } from "./recorder.ts";
 import { rehearse } from "./rehearse.ts";
+import { Sampling } from "./sampling.ts";
 import { openTables } from "./tables.ts";
 import { type Frame, PROTOCOL } from "./types.ts";
 
@@ -75,9 +76,7 @@ const MAX_STATE_BYTES = 16 << 20;
 const REFRESH_MS = 2_000;
 // Reading the addresses takes a tenth of a millisecond.
 const ADDRESSES_MS = 500;
-// SYNs to open ports are looked at up to this rate, a sample of them above: half a microsecond each.
-const VISITS_PER_SECOND = 2_000;
-const LEAST_SAMPLE = 1 << 16;
+const SAMPLE_MS = 250;
 // Bursts of forged scanners must not drown the store and the report in events.
 const SCANS_PER_SECOND = 32;
 const BURST_SECONDS = 8;
@@ -101,9 +100,7 @@ class LiveSentry implements Sentry {
   #filterTimer: NodeJS.Timeout | null = null;
   #filterKey = "";
   #localsAtMs = Number.NEGATIVE_INFINITY;
-  #openOneIn = 1;
-  #visitsSeen = 0;
-  #visitsSeenAtMs = 0;
+  readonly #sampling: Sampling;
   readonly #scansPerSecond: number;
   #tokens: number;
   #tokensAtMs: number;
@@ -115,6 +112,7 @@ class LiveSentry implements Sentry {
     this.#emit = emit;
     this.#clock = options.clock ?? systemClock;
     this.#tokensAtMs = this.#clock.monotonicMs();
+    this.#sampling = new Sampling(this.#tokensAtMs);
     this.#scansPerSecond = options.scansPerSecond ?? SCANS_PER_SECOND;
     this.#tokens = this.#scansPerSecond * BURST_SECONDS;
     this.#listeners = new Listeners(openTables(), this.#clock, options.graceMs);
@@ -147,6 +145,7 @@ class LiveSentry implements Sentry {
     this.#refresh();
     rehearse(this.#listeners);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
+    this.#timers.push(setInterval(() => this.#adaptSample(), SAMPLE_MS).unref());
     this.#timers.push(setInterval(() => this.#followAddresses(), ADDRESSES_MS).unref());
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
   }
@@ -194,23 +193,14 @@ class LiveSentry implements Sentry {
   #refresh(): void {
     this.#listeners.refresh();
     this.#locals.refresh();
-    this.#adaptSample();
     this.#tellUnreadable();
     this.#writeFilter();
   }
 
-  /** Of the SYNs to open ports, lets through so many that their rate stays bearable. */
   #adaptSample(): void {
-    const nowMs = this.#clock.monotonicMs();
-    const visits = this.#engine.visited;
-    const passedS = Math.max(0.1, (nowMs - this.#visitsSeenAtMs) / 1_000);
-    const perSecond = ((visits - this.#visitsSeen) / passedS) * this.#openOneIn;
-    this.#visitsSeen = visits;
-    this.#visitsSeenAtMs = nowMs;
-    this.#openOneIn = 1;
-    while (perSecond / this.#openOneIn > VISITS_PER_SECOND && this.#openOneIn < LEAST_SAMPLE) {
-      this.#openOneIn *= 2;
-    }
+    if (!this.#sampling.adapt(this.#engine.visited, this.#clock.monotonicMs())) return;
+    this.#engine.setSampled(this.#sampling.oneIn > 1);
+    this.#writeFilter();
   }
 
   /** The filter lets through what is for this host only, so it must hear of a new address soon. */
@@ -236,7 +226,7 @@ class LiveSentry implements Sentry {
   #writeFilter(): void {
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     this.#filterTimer = null;
-    const ordinary = this.#listeners.ordinary(this.#openOneIn, this.#locals.own());
+    const ordinary = this.#listeners.ordinary(this.#sampling.oneIn, this.#locals.own());
     const key = JSON.stringify(ordinary);
     if (key === this.#filterKey) return;
     this.#filterKey = key;

@@ -5,6 +5,7 @@ import { isAmbiguous } from "./classify.ts";
 import type { Listeners } from "./listeners.ts";
 import type { LocalAddresses } from "./local.ts";
 import type { Contact, Suspects } from "./suspects.ts";
+import { isConnected } from "./tables.ts";
 import { KIND, type Packet, PROTOCOL } from "./types.ts";
 import { Visits } from "./visits.ts";
 
@@ -13,6 +14,8 @@ const STALE_MS = 5_000;
 // At 4 microseconds each, together at most 1 % of a core.
 const QUESTIONS_PER_SECOND = 1_500;
 const LOOKS_PER_SECOND = 1_000;
+// A question that walks over all connections, at up to a few milliseconds.
+const WALKS_PER_SECOND = 8;
 
 /** What a source holds open here at this moment. */
 export type Standing = { readonly connections: number; readonly ports: number };
@@ -20,6 +23,8 @@ export type Standing = { readonly connections: number; readonly ports: number };
 export class Served {
   /** SYNs to ports in use. */
   visited = 0;
+  /** Only some of the SYNs to ports in use are seen: there are too many. */
+  isSampled = false;
   readonly #listeners: Listeners;
   readonly #locals: LocalAddresses;
   readonly #clock: Clock;
@@ -27,6 +32,7 @@ export class Served {
   readonly #visits: Visits;
   #asked = 0;
   #looked = 0;
+  #walked = 0;
   #second = 0;
 
   constructor(options: {
@@ -109,6 +115,12 @@ export class Served {
   /** The connections to ports in use that a suspect holds right now. */
   standingOf(suspects: Suspects, entry: number): Standing {
     const { family, words } = suspects.source(entry);
+    if (this.isSampled && this.#mayWalk()) {
+      const served = this.#listeners
+        .connectionsOf(family, words)
+        .filter((port) => this.#listeners.isServed(family, port));
+      return { connections: served.length, ports: new Set(served).size };
+    }
     const ports = new Set<number>();
     let connections = 0;
     for (const visit of this.#visits.of(family, words[0], words[1])) {
@@ -143,23 +155,22 @@ export class Served {
     return this.#looked++ < LOOKS_PER_SECOND;
   }
 
+  #mayWalk(): boolean {
+    this.#beginSecond();
+    return this.#walked++ < WALKS_PER_SECOND;
+  }
+
   #beginSecond(): void {
     const second = Math.floor(this.#clock.monotonicMs() / 1_000);
     if (second === this.#second) return;
     this.#second = second;
     this.#asked = 0;
     this.#looked = 0;
+    this.#walked = 0;
   }
 }
 
 /** Whether the protocol has ports. */
 export function hasPorts(protocol: number): boolean {
   return protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp;
-}
-
-/** Established, closing or in TIME_WAIT: whoever got there has answered our SYN|ACK (net/tcp_states.h). */
-function isConnected(state: number): boolean {
-  return (
-    state === 1 || state === 4 || state === 5 || state === 6 || state === 8 || state === 9 || state === 11
-  );
 }

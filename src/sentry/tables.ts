@@ -24,7 +24,27 @@ export interface SocketTables {
   open(protocol: number, take: (socket: OpenSocket) => void): void;
   /** The state of the socket that a packet would go to (net/tcp_states.h), 0 for none. */
   find(family: 4 | 6, protocol: number, local: End, remote: End, interfaceIndex: number): number;
+  /**
+   * The local ports of the connections whose other end is this source, one for each: an address for IPv4, its /64 for
+   * IPv6. Takes a few tenths of a millisecond, and more the more connections there are.
+   */
+  connectionsOf(family: 4 | 6, source: Source): number[];
   close(): void;
+}
+
+/** Words in host order; IPv4 uses the first. */
+export type Source = readonly [number, number, number, number];
+
+// A crowd needs no exact number.
+const ENOUGH = 64;
+
+// Established, closing or in TIME_WAIT: whoever got there has answered our SYN|ACK (net/tcp_states.h).
+const CONNECTED = [1, 4, 5, 6, 8, 9, 11];
+const CONNECTED_STATES = CONNECTED.reduce((bits, state) => bits | (1 << state), 0);
+
+/** Whether a socket in this state has an answered SYN|ACK behind it. */
+export function isConnected(state: number): boolean {
+  return CONNECTED.includes(state);
 }
 
 /** sock_diag, or the text tables where a kernel or a sandbox lacks it. */
@@ -57,6 +77,20 @@ class DiagTables implements SocketTables {
 
   find(family: 4 | 6, protocol: number, local: End, remote: End, interfaceIndex: number): number {
     return this.#lookup.find(family, protocol, local, remote, interfaceIndex);
+  }
+
+  connectionsOf(family: 4 | 6, source: Source): number[] {
+    const ports: number[] = [];
+    const remote = { family, words: source, bits: family === 4 ? 32 : 64 };
+    // An IPv6 socket may hold an IPv4 connection.
+    for (const wide of family === 4 ? [false, true] : [true]) {
+      dumpSockets({ protocol: "tcp", wide, states: CONNECTED_STATES, remote }, (socket) => {
+        // An IPv4 address inside an IPv6 one looks like a neighbour of ::1.
+        if (socket.family === family) ports.push(socket.localPort);
+        return ports.length < ENOUGH;
+      });
+    }
+    return ports;
   }
 
   close(): void {
@@ -104,6 +138,20 @@ export class TextTables implements SocketTables {
       return true;
     });
     return state;
+  }
+
+  connectionsOf(family: 4 | 6, source: Source): number[] {
+    const ports: number[] = [];
+    this.#each(PROTOCOL.tcp, (row) => {
+      const isFrom =
+        row.family === family &&
+        row.remote0 === source[0] &&
+        (family === 4 || row.remote1 === source[1]) &&
+        isConnected(row.state);
+      if (isFrom) ports.push(row.localPort);
+      return ports.length < ENOUGH;
+    });
+    return ports;
   }
 
   close(): void {}

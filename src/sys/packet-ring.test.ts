@@ -145,6 +145,12 @@ test("the kernel takes the largest filter that is ever written, and a new one wh
   const many = Array.from({ length: 300 }, (_, i): PortRange => [i * 200, i * 200 + 1]);
   const ordinary: Ordinary = {
     open: { tcp4: many, tcp6: many, udp4: many, udp6: many },
+    openAt: {
+      tcp4: Array.from({ length: 80 }, (_, i) => [i, i] as const),
+      udp4: Array.from({ length: 80 }, (_, i) => [i, i] as const),
+      tcp6: Array.from({ length: 80 }, (_, i) => [[1, 2, 3, i], i] as const),
+      udp6: Array.from({ length: 80 }, (_, i) => [[1, 2, 3, i], i] as const),
+    },
     busy: { tcp4: many, tcp6: many },
     ephemeral: [32_768, 60_999],
     openOneIn: 16,

@@ -28,6 +28,12 @@ export type DiagQuery = {
   readonly wide: boolean;
   /** Bit per state: `1 << LISTEN`. */
   readonly states: number;
+  /** Only sockets whose other end lies in this prefix; the kernel does the choosing. Words in host order. */
+  readonly remote?: {
+    readonly family: 4 | 6;
+    readonly words: readonly [number, number, number, number];
+    readonly bits: number;
+  };
 };
 
 export const ESTABLISHED = 1;
@@ -47,6 +53,13 @@ const NLMSG_DONE = 3;
 const HEADER_BYTES = 16;
 const REQUEST_BYTES = 56;
 const MESSAGE_BYTES = 72;
+// struct inet_diag_bc_op and struct inet_diag_hostcond: a program of one instruction.
+const INET_DIAG_REQ_BYTECODE = 1;
+const INET_DIAG_BC_D_COND = 8;
+const ATTRIBUTE_BYTES = 4;
+const INSTRUCTION_BYTES = 4;
+const CONDITION_BYTES = 8;
+const ANY_PORT = -1;
 const IPPROTO = { tcp: 6, udp: 17 } as const;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
@@ -99,8 +112,16 @@ export function dumpSockets(query: DiagQuery, take: (socket: DiagSocket) => bool
   }
 }
 
-function requestFor({ protocol, wide, states }: DiagQuery): Uint8Array {
-  const request = new Uint8Array(HEADER_BYTES + REQUEST_BYTES);
+function requestFor({ protocol, wide, states, remote }: DiagQuery): Uint8Array {
+  const fixedBytes = HEADER_BYTES + REQUEST_BYTES;
+  const program = remote === undefined ? new Uint8Array(0) : programFor(remote);
+  const request = new Uint8Array(fixedBytes + (program.length === 0 ? 0 : ATTRIBUTE_BYTES + program.length));
+  if (program.length > 0) {
+    const attribute = new DataView(request.buffer, fixedBytes);
+    attribute.setUint16(0, ATTRIBUTE_BYTES + program.length, true);
+    attribute.setUint16(2, INET_DIAG_REQ_BYTECODE, true);
+    request.set(program, fixedBytes + ATTRIBUTE_BYTES);
+  }
   const words = new DataView(request.buffer);
   words.setUint32(0, request.length, true);
   words.setUint16(4, SOCK_DIAG_BY_FAMILY, true);
@@ -109,6 +130,21 @@ function requestFor({ protocol, wide, states }: DiagQuery): Uint8Array {
   request[17] = IPPROTO[protocol];
   words.setUint32(20, states, true);
   return request;
+}
+
+/** Matches when its end is reached exactly: "no" jumps beyond it (net/ipv4/inet_diag.c, inet_diag_bc_run). */
+function programFor({ family, words, bits }: NonNullable<DiagQuery["remote"]>): Uint8Array {
+  const addressBytes = family === 4 ? 4 : 16;
+  const program = new Uint8Array(INSTRUCTION_BYTES + CONDITION_BYTES + addressBytes);
+  const view = new DataView(program.buffer);
+  program[0] = INET_DIAG_BC_D_COND;
+  program[1] = program.length;
+  view.setUint16(2, program.length + 4, true);
+  program[4] = family === 4 ? AF_INET : AF_INET6;
+  program[5] = bits;
+  view.setInt32(8, ANY_PORT, true);
+  for (let word = 0; word < addressBytes / 4; word++) view.setUint32(12 + word * 4, words[word]!, false);
+  return program;
 }
 
 function receive(c: Foreign, fd: number, wide: boolean, take: (socket: DiagSocket) => boolean): void {

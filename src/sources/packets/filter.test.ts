@@ -108,8 +108,17 @@ const ranges = fc.array(
   fc.tuple(port, fc.nat(50)).map(([first, more]): PortRange => [first, Math.min(65_535, first + more)]),
   { maxLength: 200 },
 );
+const pairs4 = fc.array(fc.tuple(fc.constantFrom(0xc000_0201, 0x0a00_0001), port), { maxLength: 80 });
+const pairs6 = fc.array(
+  fc.tuple(
+    fc.constantFrom<[number, number, number, number]>([0x2001_0db8, 0, 0, 1], [0x2001_0db8, 0, 1, 1]),
+    port,
+  ),
+  { maxLength: 80 },
+);
 const ordinary: fc.Arbitrary<Ordinary> = fc.record({
   open: fc.record({ tcp4: ranges, tcp6: ranges, udp4: ranges, udp6: ranges }),
+  openAt: fc.record({ tcp4: pairs4, udp4: pairs4, tcp6: pairs6, udp6: pairs6 }),
   busy: fc.record({ tcp4: ranges, tcp6: ranges }),
   ephemeral: fc.constant<PortRange>([32_768, 60_999]),
   openOneIn: fc.constantFrom(1, 2, 1024),
@@ -140,9 +149,13 @@ test("never keeps back what the sentry would count as a probe", () => {
         assert.equal(decode(frame, packet), 0);
         const kind = classify(packet);
         const name = wide ? 6 : 4;
+        const isAt = (table: "tcp" | "udp"): boolean =>
+          wide
+            ? known.openAt[`${table}6`].some(([address, one]) => address[2] === 0 && one === p)
+            : known.openAt[`${table}4`].some(([address, one]) => address === 0xc000_0201 && one === p);
         const isOpen =
-          (protocol === 6 && isIn(known.open[`tcp${name}`], p)) ||
-          (protocol === 17 && isIn(known.open[`udp${name}`], p));
+          (protocol === 6 && (isIn(known.open[`tcp${name}`], p) || isAt("tcp"))) ||
+          (protocol === 17 && (isIn(known.open[`udp${name}`], p) || isAt("udp")));
         const isBusy = isIn(known.busy[`tcp${name}`], p) || isIn([known.ephemeral], p);
         const counts =
           kind !== KIND.none &&
@@ -151,8 +164,9 @@ test("never keeps back what the sentry would count as a probe", () => {
         const oddity = protocol === 6 && (flags & 0x12) === 0x12 && (flags & 4) === 0;
         if (counts && !oddity) assert.ok(passes({ ordinary: known }, frame));
         // And with all ranges inside the program, what is open is kept back.
-        if (isOpen && kind === KIND.udp && mergeRanges(known.open[`udp${name}`]).length <= 96)
-          assert.ok(!passes({ ordinary: known }, frame));
+        const fits =
+          mergeRanges(known.open[`udp${name}`]).length <= 96 && known.openAt[`udp${name}`].length <= 32;
+        if (isOpen && kind === KIND.udp && fits) assert.ok(!passes({ ordinary: known }, frame));
       },
     ),
     { numRuns: RUNS },
@@ -188,6 +202,35 @@ test("keeps ordinary traffic back", () => {
     assert.ok(passes({ ordinary: known }, craft({ ...answer, sourcePort: 8_080 })), "somebody behind us");
     assert.ok(!passes({ ordinary: known }, craft({ ...answer, sourcePort: 80 })));
     assert.ok(!passes({ ordinary: known }, craft({ ...answer, sourcePort: 8_080, flags: 0x10 })));
+  }
+});
+
+test("a listener on one address is open there and nowhere else", () => {
+  const known: Ordinary = {
+    ...NOTHING_ORDINARY,
+    openAt: {
+      tcp4: [
+        [0xc000_0201, 5_432],
+        [0xc000_0203, 5_433],
+      ],
+      udp4: [[0xc000_0201, 53]],
+      tcp6: [[[0x2001_0db8, 0, 0, 1], 5_432]],
+      udp6: [[[0x2001_0db8, 0, 0, 1], 53]],
+    },
+    openOneIn: 8,
+  };
+  for (const [source, ours, other] of [
+    ["198.51.100.1", "192.0.2.1", "192.0.2.2"],
+    ["2001:db8:1::1", "2001:db8::1", "2001:db8::2"],
+  ] as [Address, Address, Address][]) {
+    const gets = (wanted: Partial<Parameters<typeof craft>[0]>): boolean =>
+      passes({ ordinary: known }, craft({ source, target: ours, ...wanted }));
+    assert.ok(!gets({ port: 5_432 }));
+    assert.ok(gets({ port: 5_433 }));
+    assert.ok(gets({ port: 5_432, target: other }));
+    assert.ok(gets({ port: 5_432, flags: 0x29 }), "no stack sends that, open or not");
+    assert.ok(!gets({ port: 53, protocol: 17 }));
+    assert.ok(gets({ port: 53, protocol: 17, target: other }));
   }
 });
 

@@ -23,6 +23,9 @@ const MAX_RANGES = 96;
 // A host with more addresses than this of one family has packets to others sorted out in user space.
 const MAX_ADDRESSES = 64;
 
+// Listeners on single addresses per question; five instructions each at the most, and one per port.
+const MAX_PAIRS = 32;
+
 const ETHERTYPE = { ipv4: 0x0800, ipv6: 0x86dd, vlan: 0x8100, qinq: 0x88a8 } as const;
 const ARPHRD_LOOPBACK = 772;
 const PACKET_OUTGOING = 4;
@@ -109,6 +112,7 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.ifAtLeast(20, null, "keep");
   writeFlags(p, () => p.loadByteX(base + 13), {
     port: () => p.loadHalfX(base + 2),
+    openAt: (inside, outside) => writePairs4(p, base, ordinary?.openAt.tcp4 ?? [], inside, outside),
     open: ordinary?.open.tcp4 ?? null,
     busy: ordinary?.busy.tcp4 ?? null,
     ephemeral: ordinary?.ephemeral ?? null,
@@ -119,7 +123,9 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.subtractX();
   p.ifAtLeast(8, null, "keep");
   p.loadHalfX(base + 2);
-  writeRanges(p, ordinary?.open.udp4 ?? [], "drop", "keep");
+  writeRanges(p, ordinary?.open.udp4 ?? [], "drop", `${name}.udp.at`);
+  p.label(`${name}.udp.at`);
+  writePairs4(p, base, ordinary?.openAt.udp4 ?? [], "drop", "keep");
 
   p.label(`${name}.icmp`);
   p.loadByteX(base);
@@ -149,6 +155,7 @@ function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.ifAtLeast(20, null, "keep");
   writeFlags(p, () => p.loadByte(base + 53), {
     port: () => p.loadHalf(base + 42),
+    openAt: (inside, outside) => writePairs6(p, base, ordinary?.openAt.tcp6 ?? [], inside, outside),
     open: ordinary?.open.tcp6 ?? null,
     busy: ordinary?.busy.tcp6 ?? null,
     ephemeral: ordinary?.ephemeral ?? null,
@@ -158,7 +165,9 @@ function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.loadHalf(base + 4);
   p.ifAtLeast(8, null, "keep");
   p.loadHalf(base + 42);
-  writeRanges(p, ordinary?.open.udp6 ?? [], "drop", "keep");
+  writeRanges(p, ordinary?.open.udp6 ?? [], "drop", `${name}.udp.at`);
+  p.label(`${name}.udp.at`);
+  writePairs6(p, base, ordinary?.openAt.udp6 ?? [], "drop", "keep");
 
   p.label(`${name}.icmp`);
   p.loadByte(base + 40);
@@ -199,6 +208,7 @@ function writeAddresses6(p: BpfProgram, at: number, ordinary: Ordinary | null): 
 
 type TcpQuestions = {
   port: () => void;
+  openAt: (inside: string, outside: string) => void;
   open: readonly PortRange[] | null;
   busy: readonly PortRange[] | null;
   ephemeral: PortRange | null;
@@ -222,7 +232,10 @@ function writeFlags(p: BpfProgram, loadFlags: () => void, questions: TcpQuestion
 
   p.label(syn);
   questions.port();
-  writeRanges(p, questions.open ?? [], "open", "keep");
+  const at = p.fresh();
+  writeRanges(p, questions.open ?? [], "open", at);
+  p.label(at);
+  questions.openAt("open", "keep");
 
   p.label(established);
   if (questions.busy === null || questions.ephemeral === null) p.jump("drop");
@@ -276,6 +289,59 @@ function writeSent(p: BpfProgram, ordinary: Ordinary): void {
   p.ifEqual(0x12, null, "drop");
   p.loadHalf(40);
   writeRanges(p, ordinary.open.tcp6, "drop", "keep");
+}
+
+/** Listeners on one IPv4 address each; A is clobbered, X still holds the header's length. */
+function writePairs4(
+  p: BpfProgram,
+  base: number,
+  pairs: Ordinary["openAt"]["tcp4"],
+  inside: string,
+  outside: string,
+): void {
+  for (const [address, ports] of portsByAddress(pairs.map(([word, port]) => [[word], port]))) {
+    const next = p.fresh();
+    p.loadWord(base + 16);
+    p.ifEqual(address[0]!, null, next);
+    p.loadHalfX(base + 2);
+    for (const port of ports) p.ifEqual(port, inside, null);
+    p.jump(outside);
+    p.label(next);
+  }
+  p.jump(outside);
+}
+
+function writePairs6(
+  p: BpfProgram,
+  base: number,
+  pairs: Ordinary["openAt"]["tcp6"],
+  inside: string,
+  outside: string,
+): void {
+  for (const [address, ports] of portsByAddress(pairs)) {
+    const next = p.fresh();
+    for (const word of [3, 2, 1, 0]) {
+      p.loadWord(base + 24 + word * 4);
+      p.ifEqual(address[word]!, null, next);
+    }
+    p.loadHalf(base + 42);
+    for (const port of ports) p.ifEqual(port, inside, null);
+    p.jump(outside);
+    p.label(next);
+  }
+  p.jump(outside);
+}
+
+function portsByAddress(
+  pairs: readonly (readonly [address: readonly number[], port: number])[],
+): [readonly number[], number[]][] {
+  const out = new Map<string, [readonly number[], number[]]>();
+  for (const [address, port] of pairs.slice(0, MAX_PAIRS)) {
+    const key = String(address);
+    if (!out.has(key)) out.set(key, [address, []]);
+    out.get(key)![1].push(port);
+  }
+  return [...out.values()];
 }
 
 /** A balanced tree of comparisons of the accumulator with sorted ranges. */

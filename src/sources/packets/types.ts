@@ -1,6 +1,8 @@
 // What the packet source is asked for and what it hands over: plain data, so that whoever decides what is worth
 // watching needs to know nothing of sockets.
 
+type Address6 = readonly [number, number, number, number];
+
 /** First and last port, both included. */
 export type PortRange = readonly [first: number, last: number];
 
@@ -15,6 +17,13 @@ export type Ordinary = {
     readonly tcp6: readonly PortRange[];
     readonly udp4: readonly PortRange[];
     readonly udp6: readonly PortRange[];
+  };
+  /** Listeners on one address only: the address, as words in host order, and the port. A few dozen at most. */
+  readonly openAt: {
+    readonly tcp4: readonly (readonly [address: number, port: number])[];
+    readonly udp4: readonly (readonly [address: number, port: number])[];
+    readonly tcp6: readonly (readonly [address: Address6, port: number])[];
+    readonly udp6: readonly (readonly [address: Address6, port: number])[];
   };
   /** Local ports of any TCP socket, listening or connected; an ACK or FIN|ACK to them is traffic. */
   readonly busy: { readonly tcp4: readonly PortRange[]; readonly tcp6: readonly PortRange[] };
@@ -35,6 +44,7 @@ export type Ordinary = {
 /** Nothing known to be ordinary: every SYN and every datagram is handed over. */
 export const NOTHING_ORDINARY: Ordinary = {
   open: { tcp4: [], tcp6: [], udp4: [], udp6: [] },
+  openAt: { tcp4: [], tcp6: [], udp4: [], udp6: [] },
   busy: { tcp4: [], tcp6: [] },
   ephemeral: [32_768, 60_999],
   openOneIn: 1,
