@@ -265,9 +265,9 @@ export const KEYS = [
   {
     name: "sentry.max_sources",
     kind: { is: "count", min: 1_024, max: 524_288 },
-    fallback: 131_072,
+    fallback: 65_536,
     summary: "sources remembered at a time, at 128 bytes each",
-    reason: "16 MB; forged sources push each other out, known scanners last",
+    reason: "8 MB; forged sources push each other out, known scanners last",
   },
   {
     name: "check.enabled",

@@ -71,8 +71,8 @@ export interface Sentry extends Disposable {
   close(): void;
 }
 
-// Enough for 131,072 sources; memory is touched only as sources come.
-const MAX_STATE_BYTES = 16 << 20;
+// Enough for 65,536 sources; memory is touched only as sources come.
+const MAX_STATE_BYTES = 8 << 20;
 const REFRESH_MS = 2_000;
 // Reading the addresses takes a tenth of a millisecond.
 const ADDRESSES_MS = 500;

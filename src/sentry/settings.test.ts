@@ -12,5 +12,5 @@ test("an empty configuration decides as the tests of the engine do", () => {
   assert.deepEqual(watched.tripwirePorts, [23]);
   assert.deepEqual(watched.excludePorts, []);
   assert.equal(watched.graceMs, 600_000);
-  assert.equal(watched.maxStateBytes, 16 << 20);
+  assert.equal(watched.maxStateBytes, 8 << 20);
 });

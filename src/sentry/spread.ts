@@ -55,6 +55,25 @@ const STEP = 8;
 const SOURCE_BITS = 16_384;
 const SAMPLE = 32;
 
+type Kept = { -readonly [Key in keyof SpreadContact]: SpreadContact[Key] } & {
+  source: [number, number, number, number];
+};
+
+function blank(): Kept {
+  return {
+    family: 4,
+    source: [0, 0, 0, 0],
+    target: 0,
+    port: 0,
+    protocol: 0,
+    kind: 0,
+    flags: 0,
+    hint: 0,
+    interfaceIndex: 0,
+    atMs: 0,
+  };
+}
+
 class Span {
   readonly #ports = new Uint32Array(65_536 / 32);
   readonly #sources = new Uint32Array(SOURCE_BITS / 32);
@@ -88,7 +107,7 @@ export class Spread {
   readonly #seed: number;
   readonly #repeatMs: number;
   readonly #spans = [new Span(), new Span()] as const;
-  readonly #sample: SpreadContact[] = [];
+  readonly #sample = Array.from({ length: SAMPLE }, blank);
   #next = 0;
   #begun = false;
   #toldPorts = 0;
@@ -141,25 +160,30 @@ export class Spread {
     }
   }
 
+  /** Into an object that is there already: a forged flood passes here. */
   #keep(packet: Packet, target: number, kind: number): void {
-    this.#sample[this.#next] = {
-      family: packet.family,
-      source: [packet.source0, packet.source1, packet.source2, packet.source3],
-      target,
-      port: packet.targetPort,
-      protocol: packet.protocol,
-      kind,
-      flags: packet.flags,
-      hint: packet.hint,
-      interfaceIndex: packet.interfaceIndex,
-      atMs: packet.atMs,
-    };
+    const kept = this.#sample[this.#next]!;
+    kept.family = packet.family;
+    kept.source[0] = packet.source0;
+    kept.source[1] = packet.source1;
+    kept.source[2] = packet.source2;
+    kept.source[3] = packet.source3;
+    kept.target = target;
+    kept.port = packet.targetPort;
+    kept.protocol = packet.protocol;
+    kept.kind = kind;
+    kept.flags = packet.flags;
+    kept.hint = packet.hint;
+    kept.interfaceIndex = packet.interfaceIndex;
+    kept.atMs = packet.atMs;
     this.#next = (this.#next + 1) % SAMPLE;
   }
 
   #findingOf(span: Span): SpreadFinding {
     const sample = [...this.#sample.slice(this.#next), ...this.#sample.slice(0, this.#next)];
-    const ofSpan = sample.filter(({ atMs }) => atMs >= span.firstAtMs);
+    const ofSpan = sample
+      .filter(({ atMs }) => atMs > 0 && atMs >= span.firstAtMs)
+      .map(({ source: [w0, w1, w2, w3], ...kept }) => ({ ...kept, source: [w0, w1, w2, w3] as const }));
     const { ports, sources, contacts } = span;
     return { ports, sources, contacts, firstAtMs: span.firstAtMs, sample: ofSpan };
   }
