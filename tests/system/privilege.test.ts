@@ -17,7 +17,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type GuardProcess, startGuard } from "./guard-process.ts";
 import { type Lab, labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
-import { LISTENER_UID, withListener } from "./split.ts";
+import { LISTENER_UID, listenerOf, statusOf, withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
 const skip = labObstacle("nft", "setpriv", "nmap") ?? false;
@@ -80,13 +80,6 @@ ${more}`,
 const startSplit = (lab: Lab, { config, binds }: Scene): Promise<GuardProcess> =>
   startGuard(lab, ["--block", "--config", config], { binds });
 
-function listenerOf(guard: GuardProcess): number {
-  const { pid } = guard.child;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
-  const listener = children.find((child) => status(Number(child))["Uid"]?.startsWith(String(LISTENER_UID)));
-  return Number(listener ?? Number.NaN);
-}
-
 const anotherListener = (guard: GuardProcess, than: number) =>
   waitFor(
     "another listener",
@@ -96,15 +89,6 @@ const anotherListener = (guard: GuardProcess, than: number) =>
     },
     60_000,
   );
-
-function status(pid: number): Record<string, string> {
-  try {
-    const lines = readFileSync(`/proc/${pid}/status`, "utf8").split("\n");
-    return Object.fromEntries(lines.map((line) => line.split(/:\t/) as [string, string]));
-  } catch {
-    return {}; // It ended in the meantime.
-  }
-}
 
 const descriptors = (pid: number): string[] =>
   readdirSync(`/proc/${pid}/fd`).map((fd) => {
@@ -166,7 +150,7 @@ test("the two processes hold what they should and no more", { skip }, async (t) 
   const listener = listenerOf(guard);
 
   await t.test("the listener is nobody, and cannot become anybody", () => {
-    const facts = status(listener);
+    const facts = statusOf(listener);
     assert.equal(facts["Uid"], [LISTENER_UID, LISTENER_UID, LISTENER_UID, LISTENER_UID].join("\t"));
     assert.equal(facts["Gid"], [LISTENER_UID, LISTENER_UID, LISTENER_UID, LISTENER_UID].join("\t"));
     for (const name of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
@@ -185,7 +169,7 @@ test("the two processes hold what they should and no more", { skip }, async (t) 
         .sort((a, b) => a - b),
       wanted.sort((a, b) => a - b),
     );
-    assert.equal(status(warden)["Uid"], "0\t0\t0\t0");
+    assert.equal(statusOf(warden)["Uid"], "0\t0\t0\t0");
   });
 
   await t.test(
@@ -295,8 +279,9 @@ test("a listener that is killed, crashes or hangs costs no block and no line", {
 
   await t.test("a warden that is killed takes its listener with it; blocks stay", async () => {
     const pid = listenerOf(guard);
+    process.kill(pid, "SIGSTOP");
     guard.child.kill("SIGKILL");
-    await waitFor("the listener to end by itself", () => !existsSync(`/proc/${pid}`));
+    await waitFor("the listener to end, although it was stopped", () => !existsSync(`/proc/${pid}`));
     assert.match(blocked(lab), stands);
   });
 });

@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type GuardProcess, startGuard } from "./guard-process.ts";
 import { type Client, type Lab, labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
+import { withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
 const obstacle = labObstacle("nft", "nmap", "hping3");
@@ -52,7 +53,7 @@ every = "1d"
   const session = `require("net").connect(22, "${client("admin").host4}", () => console.log("ready"))`;
   await ready(lab.start("admin", [process.execPath, "-e", session]));
   const guard = await startGuard(lab, ["--block", "--config", config], {
-    binds: [[join(lab.dir, "resolv.conf"), "/etc/resolv.conf"]],
+    binds: [...withListener(lab).binds, [join(lab.dir, "resolv.conf"), "/etc/resolv.conf"]],
   });
   return { lab, guard, config, client };
 }

@@ -5,13 +5,16 @@ import { formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import { digest } from "../../report/digest.ts";
 import { composeReport } from "../../report/message.ts";
+import { openReportFile } from "../../report/routes/file.ts";
 import { openSpool } from "../../report/spool.ts";
+import type { Route } from "../../report/types.ts";
 import { openStore } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { openHistory } from "../history.ts";
 import { markReported, routesOf, sinceLastReport, sinceTime, spoolDirectory } from "../reporting.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
+import { becomeOwnerOf } from "../split/become.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
@@ -47,6 +50,14 @@ export async function run({ values }: CommandCall): Promise<number> {
   return 0;
 }
 
+// A file that only root may write is opened while we still are root.
+async function openedNow(route: Route): Promise<Route> {
+  if (route.via !== "file") return route;
+  const fd = openReportFile(route.path);
+  await fd.catch(() => {}); // Whoever writes to it tells of it.
+  return { ...route, open: () => fd };
+}
+
 async function send(settings: Settings, spanMs: number | null): Promise<number> {
   const routes = routesOf(settings);
   if (routes.length === 0) {
@@ -67,7 +78,9 @@ async function send(settings: Settings, spanMs: number | null): Promise<number> 
     process.stdout.write("Nothing to report, nothing sent.\n");
     return 0;
   }
-  using spool = openSpool({ dir: spoolDirectory(settings), routes: () => routes, emit: bus.emit });
+  const ways = await Promise.all(routes.map(openedNow));
+  becomeOwnerOf(settings.storeFile);
+  using spool = openSpool({ dir: spoolDirectory(settings), routes: () => ways, emit: bus.emit });
   const results = await spool.send(message);
   if (spanMs === null) markReported(store, period.lastSeq, period.input.to);
   bus.close();

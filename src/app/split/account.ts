@@ -31,6 +31,8 @@ export function dropTo({ uid, gid, groups }: Account): string[] {
     "--ambient-caps=-all",
     "--bounding-set=-all",
     "--no-new-privs",
+    // Whoever starts it must not end without it: two listeners would read the same lines.
+    "--pdeathsig=KILL",
   ];
 }
 
