@@ -5,7 +5,7 @@ import type { ConfigFault } from "../core/errors.ts";
 import { compilePatternSet, type PatternSet, patternSetKey } from "../pattern/set.ts";
 import { trimmedEnd } from "./blanks/match.ts";
 import type { CompileSet } from "./compiled.ts";
-import { OTHER_SPELLING_GROWTH_BYTES, writeOtherSpelling } from "./stamp/parse.ts";
+import { writeOtherStamp } from "./stamp/parse.ts";
 import type { Classified, Judgement, Locale, Rule, RuleFile, RuleLayers } from "./types.ts";
 
 export type ClassifierOptions = {
@@ -79,13 +79,14 @@ export class Classifier {
   verdict(bytes: Uint8Array, start: number, end: number): Verdict {
     const line = this.#line;
     line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
-    let first = this.#everything.firstIndex(line);
+    const first = this.#everything.firstIndex(line);
     if (first >= 0 && first < this.#raising) return RAISED;
-    if (!line.hasOther()) return first < 0 ? SYSTEM_EVENT : IGNORED;
-    // Ignored as it stands: the rules that raise can still want its other spelling, and they give up early.
-    if (first >= 0) return this.#raise.matchesOther(line) ? RAISED : IGNORED;
-    first = this.#everything.firstIndexOfOther(line);
-    return first < 0 ? SYSTEM_EVENT : first < this.#raising ? RAISED : IGNORED;
+    // Ignored as it stands: of its other spelling, only the rules that raise could say anything new.
+    const asked = first < 0 ? this.#everything : this.#raise;
+    if (!line.mayHaveOther() || asked.agreesOnOther(line)) return first < 0 ? SYSTEM_EVENT : IGNORED;
+    const other = asked.firstIndexOfOther(line);
+    if (other < 0) return first < 0 ? SYSTEM_EVENT : IGNORED;
+    return other < this.#raising ? RAISED : IGNORED;
   }
 
   /** Names the rules that decide verdicts: two classifiers of one name agree on every line. */
@@ -162,8 +163,11 @@ class LineBox {
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;
-  /** The other spelling, once `hasOther` was asked. */
+  /** Where the text after the timestamp begins. */
+  stampEnd = 0;
+  /** The other spelling: its timestamp once `mayHaveOther` was asked, all of it once `hasOther` was. */
   other: Uint8Array = new Uint8Array(1024);
+  otherStampEnd = UNASKED;
   otherEnd = UNASKED;
   readonly either: boolean;
 
@@ -176,19 +180,37 @@ class LineBox {
     this.start = start;
     this.end = end;
     this.otherEnd = this.either ? UNASKED : NONE;
+    this.otherStampEnd = this.otherEnd;
+  }
+
+  /** Whether the line has another spelling; makes no more than its timestamp. */
+  mayHaveOther(): boolean {
+    if (this.otherStampEnd === UNASKED) {
+      const stamp = writeOtherStamp(this.bytes, this.start, this.end, this.other);
+      this.stampEnd = stamp?.end ?? NONE;
+      this.otherStampEnd = stamp?.length ?? NONE;
+    }
+    return this.otherStampEnd !== NONE;
   }
 
   hasOther(): boolean {
+    if (!this.mayHaveOther()) return false;
     if (this.otherEnd === UNASKED) {
-      const room = this.end - this.start + OTHER_SPELLING_GROWTH_BYTES;
-      if (this.other.length < room) this.other = new Uint8Array(2 * room);
-      this.otherEnd = writeOtherSpelling(this.bytes, this.start, this.end, this.other);
+      this.otherEnd = this.otherStampEnd + this.end - this.stampEnd;
+      if (this.other.length < this.otherEnd) this.#grow(2 * this.otherEnd);
+      this.other.set(this.bytes.subarray(this.stampEnd, this.end), this.otherStampEnd);
     }
-    return this.otherEnd !== NONE;
+    return true;
+  }
+
+  #grow(length: number): void {
+    const larger = new Uint8Array(length);
+    larger.set(this.other.subarray(0, this.otherStampEnd));
+    this.other = larger;
   }
 }
 
-// Ends of `LineBox.other` that are none.
+// Ends that are none.
 const NONE = -1;
 const UNASKED = -2;
 
@@ -217,14 +239,16 @@ class Matcher {
     return line.hasOther() && set.matches(line.other, 0, line.otherEnd);
   }
 
-  matchesOther(line: LineBox): boolean {
-    return this.#rules.length > 0 && this.#automaton().set.matches(line.other, 0, line.otherEnd);
+  /** Whether it is sure that the line's other spelling, which it must have, is matched by the same rules. */
+  agreesOnOther({ bytes, start, stampEnd, other, otherStampEnd }: LineBox): boolean {
+    if (this.#rules.length === 0) return true;
+    return this.#automaton().set.leadAlike(bytes, start, stampEnd, other, 0, otherStampEnd);
   }
 
   /** The first rule, in the order of files and lines, that matches. */
   first(line: LineBox): Rule | null {
     const own = this.firstIndex(line);
-    const other = line.hasOther() ? this.firstIndexOfOther(line) : -1;
+    const other = this.firstIndexOfOther(line);
     const index = own < 0 || (other >= 0 && other < own) ? other : own;
     return index < 0 ? null : this.#automaton().rules[index]!;
   }
@@ -235,9 +259,9 @@ class Matcher {
     return this.#automaton().set.first(line.bytes, line.start, line.end);
   }
 
-  /** As firstIndex, for the line's other spelling, which it must have. */
+  /** As firstIndex, for the line's other spelling. */
   firstIndexOfOther(line: LineBox): number {
-    if (this.#rules.length === 0) return -1;
+    if (this.#rules.length === 0 || !line.hasOther()) return -1;
     return this.#automaton().set.first(line.other, 0, line.otherEnd);
   }
 

@@ -54,6 +54,19 @@ export class CompiledSet implements PatternSet {
     this.#simulation = new Simulation(stepper, plain);
   }
 
+  leadAlike(
+    one: Uint8Array,
+    oneStart: number,
+    oneEnd: number,
+    other: Uint8Array,
+    otherStart: number,
+    otherEnd: number,
+  ): boolean {
+    // A back-reference may repeat the beginning.
+    if (this.#source.form.unsure.length > 0) return false;
+    return this.#dfa.leadAlike(one, oneStart, oneEnd, other, otherStart, otherEnd);
+  }
+
   save(): Uint8Array {
     const { patterns, options, form } = this.#source;
     const snapshot = this.#dfa.cacheBytes > SAVED_STATES_MAX_BYTES ? null : this.#dfa.snapshot();

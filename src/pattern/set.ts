@@ -38,6 +38,18 @@ export interface PatternSet {
   /** The index of every pattern that matches, ascending. */
   all(haystack: Uint8Array, start?: number, end?: number): number[];
   /**
+   * Whether lines that begin with `one[oneStart, oneEnd)` are sure to be matched by the same patterns when they begin
+   * with `other[otherStart, otherEnd)` instead, whatever follows. False when that is not known.
+   */
+  leadAlike(
+    one: Uint8Array,
+    oneStart: number,
+    oneEnd: number,
+    other: Uint8Array,
+    otherStart: number,
+    otherEnd: number,
+  ): boolean;
+  /**
    * DFA states held, the bytes they take, how often the cache was dropped, and how often an engine gave up: the DFA
    * on a line (which the simulation then decides), or the back-reference matcher (which then says "no match").
    */

@@ -13,8 +13,6 @@ const MONTH_BYTES = MONTHS.map((name) => encoder.encode(name));
 // Where `2026-11-22` has its digits.
 const DATE_DIGITS = [0, 1, 2, 3, 5, 6, 8, 9];
 
-const COPY_BY_HAND_BYTES = 256;
-
 const SPACE = 0x20;
 const DASH = 0x2d;
 const ZERO = 0x30;
@@ -41,14 +39,26 @@ export function parseStamp(bytes: Uint8Array, start: number, end: number): Stamp
 /** The most bytes by which the other spelling of a line is longer. */
 export const OTHER_SPELLING_GROWTH_BYTES = 17;
 
+/** A timestamp written in its other spelling. */
+export type OtherStamp = {
+  /** Where the text after the timestamp begins in the line. */
+  readonly end: number;
+  /** Bytes written. */
+  readonly length: number;
+};
+
 /**
- * Writes the line `bytes[start, end)` with its timestamp in the other spelling to the front of `into`, which has room
- * for the line and OTHER_SPELLING_GROWTH_BYTES. Returns the length written, or -1 when the line begins with neither
- * spelling. Called for every line of a log, so it makes no garbage.
+ * Writes the timestamp of the line `bytes[start, end)` in the other spelling to the front of `into`, which has room for it.
+ * Null when the line begins with neither spelling.
  */
-export function writeOtherSpelling(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
+export function writeOtherStamp(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: Uint8Array,
+): OtherStamp | null {
   const stamp = parseStamp(bytes, start, end);
-  if (stamp === null) return -1;
+  if (stamp === null) return null;
   let at: number;
   if (stamp.spelling === "rfc3339") {
     at = put(into, 0, MONTH_BYTES[stamp.month - 1]!);
@@ -68,10 +78,19 @@ export function writeOtherSpelling(bytes: Uint8Array, start: number, end: number
     at = put(into, at, bytes, start + 7, start + 15);
     at = put(into, at, ASSUMED_ZONE);
   }
-  // A view costs more than it saves on a line of usual length.
-  if (end - stamp.end < COPY_BY_HAND_BYTES) return put(into, at, bytes, stamp.end, end);
-  into.set(bytes.subarray(stamp.end, end), at);
-  return at + end - stamp.end;
+  return { end: stamp.end, length: at };
+}
+
+/**
+ * Writes the line `bytes[start, end)` with its timestamp in the other spelling to the front of `into`, which has room
+ * for the line and OTHER_SPELLING_GROWTH_BYTES. Returns the length written, or -1 when the line begins with neither
+ * spelling.
+ */
+export function writeOtherSpelling(bytes: Uint8Array, start: number, end: number, into: Uint8Array): number {
+  const stamp = writeOtherStamp(bytes, start, end, into);
+  if (stamp === null) return -1;
+  into.set(bytes.subarray(stamp.end, end), stamp.length);
+  return stamp.length + end - stamp.end;
 }
 
 function put(into: Uint8Array, at: number, from: Uint8Array, start = 0, end = from.length): number {

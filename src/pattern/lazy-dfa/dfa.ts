@@ -119,6 +119,39 @@ export class LazyDfa {
     return true;
   }
 
+  /**
+   * Whether these two beginnings of a line lead to one state, with no match on the way: whatever follows, lines that
+   * begin with one or the other are matched by the same patterns. False when that is not sure.
+   */
+  leadAlike(
+    one: Uint8Array,
+    oneStart: number,
+    oneEnd: number,
+    other: Uint8Array,
+    otherStart: number,
+    otherEnd: number,
+  ): boolean {
+    if (this.#isResting(0)) return false;
+    const first = this.#stateAfter(one, oneStart, oneEnd);
+    if (first === GAVE_UP) return false;
+    const { flushes } = this.#cache;
+    return this.#stateAfter(other, otherStart, otherEnd) === first && this.#cache.flushes === flushes;
+  }
+
+  // The state after these bytes, or GAVE_UP when something has matched or the automaton gave up.
+  #stateAfter(haystack: Uint8Array, start: number, end: number): number {
+    this.#countedTo = start;
+    this.#state = this.#cache.start();
+    if (this.#state < 0) return GAVE_UP;
+    for (let at = this.#glide(haystack, start, end); at < end; at = this.#glide(haystack, at, end)) {
+      const length = this.#stepAt(haystack, at, end);
+      if (length === GAVE_UP || this.#state < 0) return GAVE_UP;
+      if (this.#state === DEAD) return DEAD;
+      at += length;
+    }
+    return this.#counted(end, this.#state);
+  }
+
   // Takes the entry in #state for a state, and tells what has matched there. True when the walk is over.
   #isEnough(listener: MatchListener): boolean {
     if (this.#state >= 0) return this.#state === DEAD;
