@@ -119,7 +119,7 @@ export class Responder {
       restore: async () => {
         this.#ledger.forgetLiftedElsewhere();
         await this.#openFirewall();
-        await makeFirewallSo(this.#restoring, "leave");
+        await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
         return this.inForce;
       },
       lifted: () => this.#liftedByOrder(),
@@ -431,8 +431,8 @@ export class Responder {
 
   async #enterBlockMode(): Promise<void> {
     await this.#openFirewall();
-    await adoptHeld(this.#restoring);
-    await makeFirewallSo(this.#restoring, "lift");
+    const held = await adoptHeld(this.#restoring);
+    await makeFirewallSo(this.#restoring, held, "lift");
     await this.#healing.start();
     await this.#tripwire.follow(this.#mode, this.#traits);
     this.#entered = true;

@@ -33,13 +33,15 @@ export async function believeHistory({ ledger, clock, guarded }: Restoring): Pro
     const target = parsePrefix(row.target);
     if (target === null) continue;
     if (guarded(target)) ledger.end(row.target, "guardrail", row.packetsStopped);
-    else ledger.believe(row, target, Date.parse(row.until) - wallMs);
+    // Under a clock that is behind, a block would last longer than it was meant to.
+    else ledger.believe(row, target, Date.parse(row.until) - Math.max(wallMs, Date.parse(row.since)));
   }
 }
 
 /**
  * Believes what the firewall holds and the history does not know: blocks that could not be written down, or whose history
  * was lost with a disk. One whose time is over but for the grace is left to the kernel.
+ * @returns what the firewall holds
  */
 export async function adoptHeld({
   backend,
@@ -48,9 +50,10 @@ export async function adoptHeld({
   guarded,
   graceMs,
   blockMs,
-}: Restoring): Promise<void> {
+}: Restoring): Promise<readonly HeldBlock[]> {
   const now = clock.now();
-  for (const { target, leftMs, packetsStopped, throttled } of await backend.held()) {
+  const held = await backend.held();
+  for (const { target, leftMs, packetsStopped, throttled } of held) {
     const forMs = leftMs === null ? blockMs : leftMs - graceMs;
     if (forMs < 1_000 || ledger.standing.get(target) !== null || guarded(target)) continue;
     ledger.adopt(
@@ -68,15 +71,19 @@ export async function adoptHeld({
       forMs,
     );
   }
+  return held;
 }
 
 /**
  * Makes the firewall hold what is believed in force.
+ * @param held what it holds now
  * @param others what becomes of blocks that nobody believes in: the kernel's tripwire may just have made them
  */
-export async function makeFirewallSo(restoring: Restoring, others: "lift" | "leave"): Promise<void> {
-  const { backend, ledger, queue, emit, graceMs } = restoring;
-  const held: readonly HeldBlock[] = await backend.held();
+export async function makeFirewallSo(
+  { ledger, queue, emit, graceMs }: Restoring,
+  held: readonly HeldBlock[],
+  others: "lift" | "leave",
+): Promise<void> {
   const changes = planChanges(ledger.wanted(), held, graceMs).filter(
     (change) => change.do === "block" || others === "lift",
   );

@@ -52,7 +52,8 @@ type Foreign = {
 
 let foreign: Foreign | undefined;
 
-function calls(): Foreign {
+/** The system calls of a netlink socket. */
+export function netlinkCalls(): Foreign {
   const c = libc();
   foreign ??= {
     socket: c.func("int socket(int domain, int type, int protocol)"),
@@ -76,7 +77,7 @@ export class NetfilterSocket {
   #closed = false;
 
   constructor(options: NetfilterSocketOptions) {
-    const c = calls();
+    const c = netlinkCalls();
     this.#onMessage = options.onMessage;
     this.#onOverrun = options.onOverrun;
     this.#fd = c.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -117,7 +118,7 @@ export class NetfilterSocket {
     view.setUint16(6, flags | NLM_F_REQUEST, true);
     view.setUint32(8, sequence, true);
     bytes.set(body, HEADER_BYTES);
-    if (calls().send(this.#fd, bytes, bytes.length, 0) < 0) throw lastError("send", "netlink");
+    if (netlinkCalls().send(this.#fd, bytes, bytes.length, 0) < 0) throw lastError("send", "netlink");
     return sequence;
   }
 
@@ -125,7 +126,7 @@ export class NetfilterSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#poll.close();
-    calls().close(this.#fd);
+    netlinkCalls().close(this.#fd);
   }
 
   [Symbol.dispose](): void {
@@ -133,7 +134,7 @@ export class NetfilterSocket {
   }
 
   #drain(): void {
-    const c = calls();
+    const c = netlinkCalls();
     for (let reads = 0; reads < READS_PER_TURN && !this.#closed; reads++) {
       const got = Number(c.recv(this.#fd, this.#buffer, READ_BYTES, 0));
       if (got < 0) {

@@ -3,9 +3,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { backendContract, eventually, isShut, listening, RemoteBackend } from "../backend.contract.ts";
 import { cannotLab, makeLab } from "../testing/netns.ts";
-import { changesScript, heldIn, tableScript, USUAL_SETS } from "./ruleset.ts";
-
-const parse = (listing: string) => [...heldIn(listing)];
+import { changesScript, tableScript, USUAL_SETS } from "./ruleset.ts";
 
 const behindJson = new URL("../testing/json-backend.ts", import.meta.url).href;
 
@@ -47,19 +45,6 @@ test("the last word on a target is the one that counts within one transaction", 
     ]),
     /192\.0\.2\.1 timeout 61s500ms/,
   );
-});
-
-test("a listing that is cut short or odd gives what can be read of it", () => {
-  assert.deepEqual(parse(""), []);
-  assert.deepEqual(parse("table inet telltale {\n\tset blocked4_32 {\n\t\telements = {"), []);
-  const [block] = parse(
-    "\tset blocked6_64 {\n\t\telements = { 2001:db8:: counter packets 3 bytes 1 timeout 1d2h expires 1d1h59m58s120ms,\n fffff }",
-  );
-  assert.deepEqual(block, {
-    target: { base: "2001:db8::", bits: 64 },
-    leftMs: 93_598_120,
-    packetsStopped: 3,
-  });
 });
 
 test("other tables are neither changed nor read, and a flushed ruleset is made again by the next block", {

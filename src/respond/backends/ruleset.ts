@@ -1,6 +1,7 @@
-// The text of telltale's own nftables table: what is in it, how an element is written and how a listing is read.
+// The text of telltale's own nftables table: what is in it, and how an element is written.
 // Text only, so that the whole ruleset can be compared with a snapshot.
-import { type Address, familyOf, formatPrefix, type Prefix, parseAddress } from "../../core/address.ts";
+import { addressFromBytes, familyOf, formatPrefix, type Prefix, parseAddress } from "../../core/address.ts";
+import type { TableElement } from "../../sys/nftables-table.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 
@@ -121,51 +122,21 @@ export function changesScript(
   return script;
 }
 
-export function getScript(key: SetKey, addresses: readonly Address[]): string {
-  return `get element ${TABLE} ${setName(key)} { ${addresses.join(", ")} }\n`;
+/** The key of a set of blocks by its name; null for the table's other sets. */
+export function setKeyNamed(name: string): SetKey | null {
+  const [, kind, family, bits] = /^(blocked|slowed)([46])_(\d+)$/.exec(name) ?? [];
+  if (kind === undefined) return null;
+  return { family: Number(family) as 4 | 6, bits: Number(bits), ...(kind === "slowed" && { slow: true }) };
 }
 
-/** Reads `list table` or `get element`: every element of a `blocked…` or `slowed…` set, one by one, since there may be many. */
-export function* heldIn(listing: string): Generator<HeldBlock> {
-  for (const set of listing.matchAll(/^\s*set (blocked|slowed)[46]_(\d+) \{/gm)) {
-    const from = listing.indexOf("elements = {", set.index);
-    const nextSet = listing.indexOf("\tset ", set.index + set[0].length);
-    if (from < 0 || (nextSet >= 0 && from > nextSet)) continue;
-    const to = listing.indexOf("}", from);
-    const bits = Number(set[2]);
-    const throttled = set[1] === "slowed";
-    for (let at = from + 12; at < to; ) {
-      const comma = listing.indexOf(",", at);
-      const end = comma < 0 || comma > to ? to : comma;
-      const block = heldBlock(listing.slice(at, end).trim(), bits, throttled);
-      if (block !== null) yield block;
-      at = end + 1;
-    }
-  }
-}
-
-const ELEMENT =
-  /^([0-9a-f.:]+)(?: limit rate over \S+(?: burst \d+ packets)?)?(?: counter packets (\d+) bytes \d+)?(?: timeout \S+)?(?: expires (\S+))?$/;
-
-function heldBlock(element: string, bits: number, throttled: boolean): HeldBlock | null {
-  const [, base, packets, expires] = ELEMENT.exec(element) ?? [];
-  if (base === undefined) return null;
+/** An element of the set with this key, as a block. */
+export function heldBlock({ family, bits, slow }: SetKey, { key, leftMs, packets }: TableElement): HeldBlock {
   return {
-    // The kernel's own spelling is the canonical one (RFC 5952), so it is not parsed again.
-    target: { base: base as Address, bits },
-    leftMs: expires === undefined ? null : parseTimeout(expires),
-    packetsStopped: Number(packets ?? 0),
-    ...(throttled && { throttled }),
+    target: { base: addressFromBytes(key, 0, family), bits },
+    leftMs,
+    packetsStopped: packets,
+    ...(slow === true && { throttled: true }),
   };
-}
-
-/** The sets of blocks that a listing shows, so that lengths met by an earlier run are kept. */
-export function parseSetKeys(listing: string): SetKey[] {
-  return [...listing.matchAll(/^\s*set (blocked|slowed)([46])_(\d+) \{/gm)].map(([, kind, family, bits]) => ({
-    family: Number(family) as 4 | 6,
-    bits: Number(bits),
-    ...(kind === "slowed" && { slow: true }),
-  }));
 }
 
 function maskedSource({ family, bits }: SetKey): string {
@@ -188,12 +159,4 @@ function timeout(forMs: number): string {
   const whole = Math.max(1, Math.round(forMs));
   const seconds = Math.floor(whole / 1_000);
   return `${seconds > 0 ? `${seconds}s` : ""}${whole % 1_000 > 0 ? `${whole % 1_000}ms` : ""}`;
-}
-
-function parseTimeout(text: string): number {
-  const unitMs: Record<string, number> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
-  let totalMs = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+)(ms|d|h|m|s)/g))
-    totalMs += Number(count) * unitMs[unit!]!;
-  return totalMs;
 }
