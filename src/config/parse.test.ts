@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { parse } from "smol-toml";
 import { formatFault } from "../core/errors.ts";
 import { KEYS } from "./keys.ts";
+import { renderManual } from "./manual/render.ts";
 import { defaultConfig, parseConfig } from "./parse.ts";
 import { readConfig } from "./read.ts";
 import { renderExample } from "./render.ts";
@@ -154,4 +155,9 @@ test("a missing file is no fault unless it was asked for; broken syntax names it
   assert.equal(broken, true);
   assert.equal(faults[0]!.line, 2);
   assert.match(formatFault(faults[0]!), /telltale\.toml:2: .*nothing is blocked/);
+});
+
+test("the manual's page on configuration is the table of keys", () => {
+  const page = readFileSync("docs/manual/configuration.md", "utf8");
+  assert.equal(page, renderManual(), "run: node scripts/generate-docs.ts");
 });
