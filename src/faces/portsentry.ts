@@ -129,6 +129,8 @@ async function watch(
 ): Promise<void> {
   const { config, ignore } = settings;
   const { mode, wording, verbose } = request;
+  // Scripts that stop it look for this name: killall, pgrep -x, start-stop-daemon --name.
+  process.title = "portsentry";
   const isClassic = wording === 1;
   if (isClassic) for (const line of startLines(mode, config)) log(line);
   const reactor = new Reactor({ config, ignore, wording, mode, log, verbose, guardrail: guardrails() });
