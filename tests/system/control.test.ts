@@ -8,6 +8,7 @@ import test, { type TestContext } from "node:test";
 import type { GuardStatus } from "../../src/app/control/types.ts";
 import { startGuard } from "./guard-process.ts";
 import { labObstacle, makeLab, TELLTALE } from "./lab.ts";
+import { withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
 function scene(t: TestContext) {
@@ -25,64 +26,76 @@ function scene(t: TestContext) {
   return { lab, config, state, write, telltale };
 }
 
-test("the guard answers status, reload and stop from another terminal", async (t) => {
-  const obstacle = labObstacle();
-  if (obstacle !== null) return t.skip(obstacle);
-  const { lab, config, state, write, telltale } = scene(t);
-  const guard = await startGuard(lab, ["--config", config]);
+for (const mode of ["one process", "two processes"] as const) {
+  test(`the guard answers status, reload and stop from another terminal: ${mode}`, async (t) => {
+    const obstacle = labObstacle();
+    if (obstacle !== null) return t.skip(obstacle);
+    const { lab, config, state, write, telltale } = scene(t);
+    const guard = await startGuard(
+      lab,
+      ["--config", config],
+      mode === "one process" ? {} : withListener(lab),
+    );
 
-  // Check that status names the parts and what comes next.
-  const status = await waitFor("the socket", () => {
-    const { status, stdout } = telltale("status", "--json");
-    return status === 0 ? (JSON.parse(stdout) as GuardStatus) : null;
+    // Check that status names the parts and what comes next.
+    const status = await waitFor("the socket", () => {
+      const { status, stdout } = telltale("status", "--json");
+      return status === 0 ? (JSON.parse(stdout) as GuardStatus) : null;
+    });
+    assert.ok(status.parts.some(({ part, on }) => part === "sentry" && on));
+    assert.deepEqual(
+      status.next.map(({ what }) => what),
+      ["report"],
+    );
+    assert.match(telltale("status").stdout, /observing[\s\S]*report +.*daily at 06:25[\s\S]*today +0 scans/);
+    assert.match(telltale("status", "--metrics").stdout, /^telltale_part_up\{part="sentry"\} 1$/m);
+
+    // Check that a second guard over the same state is refused, and another one over another state is not.
+    const second = telltale("guard");
+    assert.equal(second.status, 1);
+    assert.match(
+      second.stderr,
+      /another guard runs with the state in .*\n {4}mend: telltale status shows it/,
+    );
+    const otherConfig = join(lab.dir, "other.toml");
+    writeFileSync(
+      otherConfig,
+      `[store]\ndirectory = "${join(lab.dir, "other")}"\n[check]\nenabled = false\n`,
+    );
+    const other = await startGuard(lab, ["--config", otherConfig]);
+    await other.stop();
+
+    // The administrator edits the configuration.
+    write("[respond]\nmax_blocks = 7\n");
+    const reloaded = telltale("reload");
+    assert.equal(reloaded.status, 0, reloaded.stderr);
+    assert.match(reloaded.stdout, /respond\.max_blocks: 100000 is now 7/);
+    write('[respond]\nmode = "blok"\n');
+    const refused = telltale("reload");
+    assert.equal(refused.status, 1);
+    assert.match(
+      refused.stderr,
+      /telltale\.toml:\d+: respond\.mode: wants one of observe, block[\s\S]*refused/,
+    );
+    write("");
+
+    // Clients that say nothing, or never read, are in nobody's way.
+    const idle = Array.from({ length: 60 }, () => connect(join(state, "control.sock")).on("error", () => {}));
+    t.after(() => {
+      for (const socket of idle) socket.destroy();
+    });
+    for (const socket of idle.slice(0, 10)) socket.pause().write('{"do":"events"}\n');
+    await waitFor("an answer among idle clients", () => telltale("status").status === 0);
+
+    const stopped = telltale("stop");
+    assert.equal(stopped.status, 0, stopped.stderr);
+    assert.match(stopped.stdout, /has ended; blocks stay in force/);
+    await guard.until("guard.stopped", ({ because }) => because === "telltale stop");
+    const gone = telltale("status");
+    assert.equal(gone.status, 69);
+    assert.match(gone.stderr, /no guard answers at .*\n {4}mend: start it/);
   });
-  assert.ok(status.parts.some(({ part, on }) => part === "sentry" && on));
-  assert.deepEqual(
-    status.next.map(({ what }) => what),
-    ["report"],
-  );
-  assert.match(telltale("status").stdout, /observing[\s\S]*report +.*daily at 06:25[\s\S]*today +0 scans/);
-  assert.match(telltale("status", "--metrics").stdout, /^telltale_part_up\{part="sentry"\} 1$/m);
-
-  // Check that a second guard over the same state is refused, and another one over another state is not.
-  const second = telltale("guard");
-  assert.equal(second.status, 1);
-  assert.match(second.stderr, /another guard runs with the state in .*\n {4}mend: telltale status shows it/);
-  const otherConfig = join(lab.dir, "other.toml");
-  writeFileSync(otherConfig, `[store]\ndirectory = "${join(lab.dir, "other")}"\n[check]\nenabled = false\n`);
-  const other = await startGuard(lab, ["--config", otherConfig]);
-  await other.stop();
-
-  // The administrator edits the configuration.
-  write("[respond]\nmax_blocks = 7\n");
-  const reloaded = telltale("reload");
-  assert.equal(reloaded.status, 0, reloaded.stderr);
-  assert.match(reloaded.stdout, /respond\.max_blocks: 100000 is now 7/);
-  write('[respond]\nmode = "blok"\n');
-  const refused = telltale("reload");
-  assert.equal(refused.status, 1);
-  assert.match(
-    refused.stderr,
-    /telltale\.toml:\d+: respond\.mode: wants one of observe, block[\s\S]*refused/,
-  );
-  write("");
-
-  // Clients that say nothing, or never read, are in nobody's way.
-  const idle = Array.from({ length: 60 }, () => connect(join(state, "control.sock")).on("error", () => {}));
-  t.after(() => {
-    for (const socket of idle) socket.destroy();
-  });
-  for (const socket of idle.slice(0, 10)) socket.pause().write('{"do":"events"}\n');
-  await waitFor("an answer among idle clients", () => telltale("status").status === 0);
-
-  const stopped = telltale("stop");
-  assert.equal(stopped.status, 0, stopped.stderr);
-  assert.match(stopped.stdout, /has ended; blocks stay in force/);
-  await guard.until("guard.stopped", ({ because }) => because === "telltale stop");
-  const gone = telltale("status");
-  assert.equal(gone.status, 69);
-  assert.match(gone.stderr, /no guard answers at .*\n {4}mend: start it/);
-});
+}
 
 test("a guard that was killed is in nobody's way: the next one takes its state and its socket", async (t) => {
   const obstacle = labObstacle();
