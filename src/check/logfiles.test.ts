@@ -45,6 +45,21 @@ test("reads logcheck.conf as its package ships it", (t) => {
   assert.deepEqual(config.logfiles, ["/var/log/syslog", "/var/log/auth.log"]);
 });
 
+test("values may build on what logcheck has set before, as they may in its script", (t) => {
+  const dir = scratch(t);
+  writeFileSync(
+    join(dir, "logcheck.conf"),
+    'SECURITYSUBJECT="$SECURITYSUBJECT!"\nEVENTSSUBJECT="${ATTACKSUBJECT} or not"\nLOCKFILE=$LOCKDIR/mine\nDATE="at $DATE"\nSENDMAILTO=$constructor\n',
+  );
+  const config = readLogcheckConfig(dir, NOW);
+  assert.equal(config.securitySubject, "Security Events!");
+  assert.equal(config.eventsSubject, "Security Alerts or not");
+  assert.equal(config.lockFile, "/run/lock/logcheck/mine");
+  assert.match(config.date ?? "", /^at 2026-11-22 09:05 [+-]\d{4}$/);
+  const fault = config.faults.find(({ key }) => key === "SENDMAILTO");
+  assert.match(fault?.message ?? "", /\$constructor is not assigned above/);
+});
+
 test("expands wildcards in the list of logs as the shell does, finding nothing included", (t) => {
   const dir = scratch(t);
   for (const name of ["b.log", "a.log", ".hidden.log", "c.txt"]) writeFileSync(join(dir, name), "");

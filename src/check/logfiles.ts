@@ -1,11 +1,18 @@
 // Reads which logs logcheck watches and how it is set up, from the files it already has on the machine.
 import { globSync, readdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { isBlank } from "./blanks/match.ts";
 import { parseShellAssignments } from "./conf/parse.ts";
 import { formatDate } from "./datetext.ts";
-import { applyAssignments, DEFAULT_SETTINGS, type Settings } from "./settings.ts";
+import {
+  applyAssignments,
+  DEFAULT_SETTINGS,
+  type Settings,
+  SHELL_DEFAULTS,
+  SUBJECT_DATE,
+} from "./settings.ts";
 import type { Locale } from "./types.ts";
 
 /** logcheck.conf and the lists of logs, read together. */
@@ -59,7 +66,15 @@ export function readSettings(file: string, now: Date): { settings: Settings; fau
       faults: [unreadable(file, error, "logcheck's defaults are in force")],
     };
   }
-  const reading = parseShellAssignments(text, { file, formatDate: (format) => formatDate(format, now) });
+  const reading = parseShellAssignments(text, {
+    file,
+    formatDate: (format) => formatDate(format, now),
+    variables: new Map([
+      ...SHELL_DEFAULTS,
+      ["HOSTNAME", hostname()],
+      ["DATE", formatDate(SUBJECT_DATE, now)],
+    ]),
+  });
   const applied = applyAssignments(reading.assignments, file);
   const faults = [...reading.faults, ...applied.faults].sort((a, b) => a.line - b.line);
   return { settings: applied.settings, faults };

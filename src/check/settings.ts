@@ -114,6 +114,18 @@ export const DEFAULT_SETTINGS: Settings = Object.fromEntries(
   Object.entries(SETTING_KEYS).map(([field, key]) => [field, key.default]),
 ) as Settings; // the table has every field, with a default of its type
 
+/** The date in a mail's subject, in the language of date(1), when nothing else is set. */
+export const SUBJECT_DATE = "%Y-%m-%d %H:%M %z";
+
+/** What logcheck's script has set before it runs logcheck.conf, for values that build on it. */
+export const SHELL_DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ...Object.values(SETTING_KEYS).flatMap((key): [string, string][] => {
+    const standard: unknown = key.default;
+    return typeof standard === "string" ? [[key.name, standard]] : [];
+  }),
+  ["LOCKDIR", "/run/lock/logcheck"],
+]);
+
 // Variables that do something in logcheck's script but have nothing to do here: they are no mistake. MIMEENCODING is
 // among them because our mail is quoted-printable, which every mailer and every mail program takes.
 const WITHOUT_EFFECT = new Set([

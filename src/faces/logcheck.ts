@@ -31,7 +31,7 @@ import {
   sectionTitle,
 } from "../check/render.ts";
 import { loadRuleBook } from "../check/rules.ts";
-import type { Settings } from "../check/settings.ts";
+import { type Settings, SUBJECT_DATE } from "../check/settings.ts";
 import type { Locale } from "../check/types.ts";
 import { type ConfigFault, describeError, formatFault } from "../core/errors.ts";
 import type { Layer } from "../core/events.ts";
@@ -297,7 +297,7 @@ class LogcheckRun {
   }
 
   #date(): string {
-    return this.#settings.date ?? formatDate("%Y-%m-%d %H:%M %z", this.#startedAt);
+    return this.#settings.date ?? formatDate(SUBJECT_DATE, this.#startedAt);
   }
 
   #hostName(): string {

@@ -14,6 +14,8 @@ export type ShellOptions = {
   readonly file: string;
   /** What `$(date +FORMAT)` stands for, the one command that logcheck's own configuration file shows. */
   readonly formatDate: (format: string) => string;
+  /** Variables that are set before the first line. */
+  readonly variables?: ReadonlyMap<string, string>;
 };
 
 /** Thrown within this file where a line stops being an assignment. */
@@ -191,7 +193,7 @@ class Reader {
     const variable = /^\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))/.exec(rest);
     if (variable !== null) {
       const name = (variable[1] ?? variable[2])!;
-      const value = this.#values.get(name);
+      const value = this.#values.get(name) ?? this.#options.variables?.get(name);
       if (value === undefined) throw new NotAnAssignment(`$${name} is not assigned above`, PLAIN);
       this.#skip(variable[0].length);
       return value;
