@@ -174,6 +174,37 @@ test("access control lists go with create, copies and compression, and not where
   assert.doesNotMatch(list(log), /user:daemon/);
 });
 
+test("where the kernel has labels, every file that a rotation makes has the label of its log", async (t) => {
+  if (root !== null) return t.skip(root);
+  const dir = scratch(t);
+  const log = join(dir, "d/a.log");
+  const label = "system_u:object_r:httpd_log_t:s0";
+  const labelOf = (path: string): string =>
+    spawnSync("getfattr", ["--absolute-names", "--only-values", "-n", "security.selinux", path], {
+      encoding: "utf8",
+    }).stdout;
+  // A kernel without SELinux keeps labels as it keeps any attribute; what is enforced, telltale learns from /sys/fs/selinux.
+  const pretend =
+    'mount -t tmpfs tmpfs /sys/fs && mkdir /sys/fs/selinux && touch /sys/fs/selinux/enforce && exec "$@"';
+  const telltale = join(import.meta.dirname, "../../bin/telltale");
+  for (const manner of ["create", "create 0600 daemon daemon", "copytruncate", "renamecopy\n create 0600"]) {
+    for (const name of readdirSync(join(dir, "d"))) rmSync(join(dir, "d", name));
+    writeFileSync(log, "line\n");
+    if (spawnSync("setfattr", ["-n", "security.selinux", "-v", label, log]).status !== 0)
+      return t.skip("needs setfattr and a file system that keeps labels: apt install attr");
+    writeFileSync(join(dir, "conf"), `${log} {\n rotate 2\n compress\n ${manner}\n}\n`, { mode: 0o644 });
+    const argv = ["-m", "sh", "-c", pretend, "sh", telltale, "logrotate", "-f", "-s", join(dir, "state")];
+    const { error, status, stderr } = spawnSync("unshare", [...argv, join(dir, "conf")], {
+      encoding: "utf8",
+    });
+    if (error !== undefined) return t.skip("needs unshare: apt install util-linux");
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(readdirSync(join(dir, "d")).sort(), ["a.log", "a.log.1.gz"], manner);
+    for (const path of [log, `${log}.1.gz`])
+      assert.equal(labelOf(path).replace("\0", ""), label, `${manner} ${path}`);
+  }
+});
+
 test("without /proc nothing is rotated, and the error says so", async (t) => {
   if (root !== null) return t.skip(root);
   const dir = scratch(t);

@@ -30,12 +30,14 @@ export function partName(path: string): string {
  * Makes a new file with the owner and mode of another, never readable wider than that for an instant. Returns its
  * descriptor. Throws EEXIST when something has the name.
  * @param source descriptor of a file whose access control list and label it gets, too; null for none
+ * @param carry what it gets of `source`, when not both
  */
 export function createLike(
   path: string,
   like: Likeness,
   source: number | null,
   directories: Directories,
+  carry = carryAccess,
 ): number {
   const at = directories.at(path);
   const mode = like.mode & 0o7777;
@@ -46,7 +48,7 @@ export function createLike(
     const made = fstatSync(fd);
     if (made.uid !== like.uid || made.gid !== like.gid) giveAway(fd, like);
     // A right that may not be given is not given: the file is then readable by fewer, never by more.
-    if (source !== null) carryAccess(source, fd);
+    if (source !== null) carry(source, fd);
     if ((made.mode & 0o7777) !== mode) fchmodSync(fd, mode);
     return fd;
   } catch (error) {

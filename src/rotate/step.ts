@@ -13,6 +13,7 @@ import {
   renameSync,
   unlinkSync,
 } from "node:fs";
+import { carryAccess, carryLabel, hasLabels } from "../sys/files.ts";
 import { runCommand } from "./command.ts";
 import { compressFile } from "./compress.ts";
 import { copyLog, truncateLog } from "./copy.ts";
@@ -169,9 +170,11 @@ function rename(step: Extract<RotationStep, { do: "rename" }>, directories: Dire
 }
 
 function create(step: Extract<RotationStep, { do: "create" }>, directories: Directories): void {
-  const source = step.accessFrom === null ? null : openQuietly(directories.at(step.accessFrom));
+  const from = step.accessFrom ?? (hasLabels() ? step.labelFrom : null);
+  const source = from === null ? null : openQuietly(directories.at(from));
+  const carry = step.accessFrom === null ? carryLabel : carryAccess;
   try {
-    closeSync(createLike(step.path, step, source, directories));
+    closeSync(createLike(step.path, step, source, directories, carry));
     return;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -190,6 +190,8 @@ export type RotationStep =
       readonly gid: number;
       /** Where the old log is by then, whose access control list the new one gets; null when the mode was prescribed. */
       readonly accessFrom: string | null;
+      /** Where the old log is by then, whose SELinux label the new one gets in any case. */
+      readonly labelFrom: string;
     }
   | {
       readonly do: "copy";

@@ -28,10 +28,8 @@ function attributeCalls(): Calls | null {
 }
 
 // What decides who may read a file, besides its mode. Labels are looked for only where the kernel enforces them.
-const CARRIED = [
-  "system.posix_acl_access",
-  ...(existsSync("/sys/fs/selinux/enforce") ? ["security.selinux"] : []),
-];
+const LABELS = existsSync("/sys/fs/selinux/enforce") ? ["security.selinux"] : [];
+const CARRIED = ["system.posix_acl_access", ...LABELS];
 
 // The kernel's own limit for one value (XATTR_SIZE_MAX).
 const buffer = new Uint8Array(65_536);
@@ -42,10 +40,24 @@ const buffer = new Uint8Array(65_536);
  * @returns the names of attributes that could not be carried over
  */
 export function carryAccess(fromFd: number, toFd: number): string[] {
+  return carry(CARRIED, fromFd, toFd);
+}
+
+/** As `carryAccess`, but for the SELinux label alone; does nothing where the kernel has no labels. */
+export function carryLabel(fromFd: number, toFd: number): string[] {
+  return LABELS.length === 0 ? [] : carry(LABELS, fromFd, toFd);
+}
+
+/** Whether files here have labels that decide who may use them. */
+export function hasLabels(): boolean {
+  return LABELS.length > 0;
+}
+
+function carry(names: readonly string[], fromFd: number, toFd: number): string[] {
   const { get, set } = attributeCalls() ?? {};
   if (get === undefined || set === undefined) return [];
   const lost: string[] = [];
-  for (const name of CARRIED) {
+  for (const name of names) {
     const size = get(fromFd, name, buffer, buffer.length);
     if (size <= 0) continue;
     // A label that the new file has by inheritance already need not be set, and often may not.

@@ -270,6 +270,7 @@ class Draft {
       uid: wanted.uid ?? this.#log.uid,
       gid: wanted.gid ?? this.#log.gid,
       accessFrom: wanted.mode === null ? movedTo : null,
+      labelFrom: movedTo,
     });
   }
 
