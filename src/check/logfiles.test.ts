@@ -49,7 +49,7 @@ test("values may build on what logcheck has set before, as they may in its scrip
   const dir = scratch(t);
   writeFileSync(
     join(dir, "logcheck.conf"),
-    'SECURITYSUBJECT="$SECURITYSUBJECT!"\nEVENTSSUBJECT="${ATTACKSUBJECT} or not"\nLOCKFILE=$LOCKDIR/mine\nDATE="at $DATE"\nSENDMAILTO=$constructor\n',
+    'SECURITYSUBJECT="$SECURITYSUBJECT!"\nEVENTSSUBJECT="$ATTACKSUBJECT or not"\nLOCKFILE=$LOCKDIR/mine\nDATE="at $DATE"\nSENDMAILTO=$constructor\n',
   );
   const config = readLogcheckConfig(dir, NOW);
   assert.equal(config.securitySubject, "Security Events!");
