@@ -296,7 +296,7 @@ async function followByFail2ban(burst: Burst): Promise<Sample> {
   const log = join(lab.dir, "auth.log");
   writeFileSync(log, "");
   const filter = "[Definition]\nfailregex = marker\\[1\\]: mark \\d+ of the burst from <HOST>$\n";
-  await startJail(lab, "marks", log, "maxretry = 100\naction =\nfindtime = 52w", filter);
+  await startJail(lab, "marks", log, "maxretry = 100\naction =\nfindtime = 52w", { filter });
   const diary = join(lab.dir, "fail2ban.log");
   return await growBy(burst, log, cost, () => readFileSync(diary, "latin1").split("] Found ").length - 1);
 }

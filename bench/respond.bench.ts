@@ -1,6 +1,8 @@
 // Locking scanners out beside the peers: what a scanner still learns, and how fast the host falls silent.
+
 import type { Client, Lab } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
+import { blockCases } from "./blocks.cases.ts";
 import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
 import { endCapture, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
@@ -179,6 +181,18 @@ export const respondBench: Bench = {
   about: `A host and a stranger in network namespaces. What the scanner learned is read from a capture at its own end, in the
 same way for every guard. The limit is the oracle: open ports that were probed before the ${DECISION_AT}th closed one, which no
 guard with that threshold can withhold.`,
-  packages: ["nmap", "masscan", "hping3", "portsentry", "iptables", "nftables"],
-  cases: () => [...SCANS.map(scanCase), latencyCase()],
+  packages: [
+    ...[
+      "nmap",
+      "masscan",
+      "hping3",
+      "portsentry",
+      "psad",
+      "fail2ban",
+      "crowdsec",
+      "crowdsec-firewall-bouncer",
+    ],
+    ...["ulogd2", "iptables", "nftables"],
+  ],
+  cases: (scale) => [...SCANS.map(scanCase), latencyCase(), ...blockCases(scale)],
 };

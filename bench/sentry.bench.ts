@@ -103,6 +103,9 @@ export const sentryBench: Bench = {
   about: `A host with twenty services and one client in network namespaces; CPU time is the guard's own, as the kernel
 accounts for it. The limit is what the generator sends on the cores that it shares with the guard: the table says how
 much that was.`,
-  packages: ["hping3", "portsentry", "iptables", "nftables"],
+  packages: [
+    ...["hping3", "portsentry", "psad", "fail2ban", "crowdsec", "crowdsec-firewall-bouncer", "ulogd2"],
+    ...["iptables", "nftables"],
+  ],
   cases: () => [visitorsCase(), ...FLOODS.map(floodCase)],
 };

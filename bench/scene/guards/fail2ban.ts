@@ -23,14 +23,14 @@ export const fail2ban: Guard = {
   start: async (lab) => {
     const account = startAccount(lab);
     const log = await startPacketLog(lab);
-    const alarms = await startJail(lab, "portscan", log, "maxretry = 5", FILTER);
+    const alarms = await startJail(lab, "portscan", log, "maxretry = 5", { filter: FILTER });
     return { cost: account, alarms };
   },
 };
 
 /**
  * One jail, over a copy of Debian's configuration, with socket and memory of its own.
- * @param filter a filter file for a jail that fail2ban does not bring
+ * @param more a filter file for a jail that fail2ban does not bring; whether bans outlive it
  * @returns what it banned so far
  */
 export async function startJail(
@@ -38,18 +38,21 @@ export async function startJail(
   jail: string,
   log: string,
   settings: string,
-  filter?: string,
+  more: { filter?: string; database?: boolean } = {},
 ): Promise<() => Alarm[]> {
   const config = join(lab.dir, "fail2ban");
   cpSync("/etc/fail2ban", config, { recursive: true });
   mkdirSync(join(config, "jail.d"), { recursive: true });
   writeFileSync(join(config, "jail.d/defaults-debian.conf"), "");
-  if (filter !== undefined) writeFileSync(join(config, `filter.d/${jail}.conf`), filter);
+  if (more.filter !== undefined) writeFileSync(join(config, `filter.d/${jail}.conf`), more.filter);
   writeFileSync(
     join(config, "jail.local"),
     `[${jail}]\nenabled = true\nbackend = auto\nlogpath = ${log}\nbanaction = nftables[type=allports]\n${settings}\n`,
   );
-  writeFileSync(join(config, "fail2ban.local"), "[Definition]\ndbfile = None\n");
+  writeFileSync(
+    join(config, "fail2ban.local"),
+    `[Definition]\ndbfile = ${more.database === true ? join(lab.dir, "fail2ban.sqlite3") : "None"}\n`,
+  );
   const diary = join(lab.dir, "fail2ban.log");
   writeFileSync(diary, "");
   const files = ["-s", join(lab.dir, "fail2ban.sock"), "-p", join(lab.dir, "fail2ban.pid")];
