@@ -1,5 +1,9 @@
 // Says what a reload changed, in the words of the configuration file.
+import { KEYS, type KeyDefinition, type KeyKind } from "../config/keys.ts";
+import type { RetentionGroup } from "../config/types.ts";
 import { formatPrefix } from "../core/address.ts";
+import { formatDuration } from "../core/duration.ts";
+import type { Schedule } from "../core/schedule.ts";
 import type { Settings } from "./settings.ts";
 
 /** One line a key that differs: `respond.mode: "observe" is now "block"`. */
@@ -8,12 +12,16 @@ export function changesBetween(before: Settings, after: Settings): string[] {
   const was = before.config as unknown as Record<string, Record<string, unknown>>;
   const is = after.config as unknown as Record<string, Record<string, unknown>>;
   for (const [section, keys] of Object.entries(is)) {
+    if (section === "retention") continue;
     for (const [key, value] of Object.entries(keys)) {
       const old = was[section]?.[key];
       if (JSON.stringify(old) === JSON.stringify(value)) continue;
-      changes.push(`${section}.${key}: ${JSON.stringify(old)} is now ${JSON.stringify(value)}`);
+      const { kind } =
+        (KEYS as readonly KeyDefinition[]).find(({ name }) => name === `${section}.${key}`) ?? {};
+      changes.push(`${section}.${key}: ${inWords(kind, old)} is now ${inWords(kind, value)}`);
     }
   }
+  changes.push(...groupChanges(before.config.retention, after.config.retention));
   if (before.mode !== after.mode && before.config.respond.mode === after.config.respond.mode) {
     changes.push(`mode: ${before.mode} is now ${after.mode}`);
   }
@@ -29,4 +37,20 @@ export function changesBetween(before: Settings, after: Settings): string[] {
     if (removed.length > 0) changes.push(`${name}: removed ${removed.join(", ")}`);
   }
   return changes;
+}
+
+function groupChanges(before: readonly RetentionGroup[], after: readonly RetentionGroup[]): string[] {
+  const names = [...new Set([...before, ...after].map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const [was, is] = [before, after].map((groups) => groups.find((group) => group.name === name));
+    if (JSON.stringify(was) === JSON.stringify(is)) return [];
+    return `[retention.${name}] ${was === undefined ? "is new" : is === undefined ? "is gone" : "has changed"}`;
+  });
+}
+
+// A value as somebody would write it, not as the program counts it.
+function inWords(kind: KeyKind | undefined, value: unknown): string {
+  if (kind?.is === "duration") return JSON.stringify(formatDuration(value as number));
+  if (kind?.is === "schedule") return JSON.stringify((value as Schedule).text);
+  return JSON.stringify(value);
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { KEYS } from "../config/keys.ts";
 import { COMMANDS, COMMON_OPTIONS } from "./catalogue.ts";
 import { completions } from "./completions.ts";
 import { FACES } from "./faces.ts";
@@ -46,6 +47,8 @@ test("bash offers every command, every option, files where a log is wanted, and 
     "telltale logrotate a",
     "telltale block --for ",
     "telltale guard --config a",
+    "telltale config c",
+    "telltale config explain respond.block_f",
   ];
   const ran = spawnSync("bash", ["-c", script], {
     cwd: dir,
@@ -56,13 +59,15 @@ test("bash offers every command, every option, files where a log is wanted, and 
   const [first, ...rest] = ran.stdout.split("=\n").map(lines);
   assert.deepEqual(first!.filter((word) => !word.startsWith("-")).sort(), firstWords);
   for (const { name } of COMMANDS) assert.deepEqual(rest.shift()!.sort(), optionsOf(name), name);
-  const [log, levels, rules, face, duration, config] = rest;
+  const [log, levels, rules, face, duration, config, words, keys] = rest;
   assert.deepEqual(log, ["a log.txt"]);
   assert.deepEqual(levels, ["workstation", "server", "paranoid"]);
   assert.deepEqual(rules, ["rules"]);
   assert.deepEqual(face, ["a log.txt"]);
   assert.deepEqual(duration, []);
   assert.deepEqual(config, ["a log.txt"]);
+  assert.deepEqual(words, ["check", ...KEYS.map(({ name }) => name).filter((name) => name.startsWith("c"))]);
+  assert.deepEqual(keys, ["respond.block_for"]);
 });
 
 test("fish offers every command, every option, and the levels", (t) => {
@@ -80,6 +85,8 @@ test("fish offers every command, every option, and the levels", (t) => {
   assert.deepEqual(ask("telltale ").sort(), firstWords);
   for (const { name } of COMMANDS) assert.deepEqual(ask(`telltale ${name} --`).sort(), optionsOf(name), name);
   assert.deepEqual(ask("telltale check --level ").sort(), ["paranoid", "server", "workstation"]);
+  assert.ok(ask("telltale config ").includes("check"));
+  assert.deepEqual(ask("telltale config explain respond.block_f"), ["respond.block_for"]);
   assert.ok(ask("telltale rotate a").includes("a log.txt"));
   assert.ok(!ask("telltale unblock a").includes("a log.txt"));
 });
@@ -109,6 +116,7 @@ test("zsh offers every command and every option", (t) => {
     "telltale ",
     ...COMMANDS.map(({ name }) => `telltale ${name} --`),
     "telltale check --level ",
+    "telltale config explain respond.block_f",
   ];
   const { stdout, stderr, status } = spawnSync("zsh", ["-f", "-c", script], {
     cwd: dir,
@@ -129,4 +137,5 @@ test("zsh offers every command and every option", (t) => {
       name,
     );
   assert.deepEqual(rest[0], ["paranoid", "server", "workstation"]);
+  assert.deepEqual(rest[1], ["respond.block_for"]);
 });

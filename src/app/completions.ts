@@ -1,4 +1,5 @@
 // Completions for bash, zsh and fish, laid out from the catalogue, so that a shell offers exactly what the parser takes.
+import { KEYS } from "../config/keys.ts";
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition, type OptionDefinition } from "./catalogue.ts";
 import { FACES } from "./faces.ts";
 
@@ -13,10 +14,13 @@ export function completions(): ReadonlyMap<string, string> {
 
 const faceNames = Object.keys(FACES);
 const optionsOf = (command: CommandDefinition) => [...command.options, ...COMMON_OPTIONS];
-// The usage names what may stand behind the options: LOG is a file, a word in small letters stands for itself.
+// The usage names what may stand behind the options: LOG is a file, KEY one of the configuration, a word in small letters
+// stands for itself.
 const takesFiles = (command: CommandDefinition) => /\bLOG\b/.test(command.usage);
-const ownWords = (command: CommandDefinition) =>
-  [...command.usage.matchAll(/\| ([a-z]+)/g)].map((match) => match[1]!);
+const ownWords = (command: CommandDefinition) => [
+  ...[...command.usage.matchAll(/(?:^|\| )([a-z]+)/g)].map((match) => match[1]!),
+  ...(/\bKEY\b/.test(command.usage) ? KEYS.map(({ name }) => name) : []),
+];
 
 type Value = { kind: "file" | "directory" | "free" } | { kind: "words"; words: readonly string[] };
 
@@ -105,6 +109,7 @@ function zsh(): string {
       specs.push(
         `'*:log:${words.length === 0 ? "_files" : `_alternative "words\\:word\\:(${words.join(" ")})" "files\\:log\\:_files"`}'`,
       );
+    else if (words.length > 0) specs.push(`'*:word:(${words.join(" ")})'`);
     return `  ${command.name}) _arguments -S ${specs.join(" ")} ;;`;
   });
   const described = (name: string, summary: string) => `    ${quoted(`${name}:${summary}`)}`;

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import { formatDuration } from "../../core/duration.ts";
 import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
 import type { Part } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
@@ -10,20 +11,21 @@ import { loadRotation } from "../../rotate/run.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { openNftables } from "../../sys/nftables.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { askStatus } from "../control/client.ts";
 import { openHistory } from "../history.ts";
 import { findLogSources } from "../log-sources.ts";
 import { routesOf } from "../reporting.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 import { formatBytes, paint, wantsColour } from "../terminal.ts";
 
-type Finding = { part: Part | "runtime"; ok: boolean; what: string; mend: string };
+type Finding = { part: Part | "runtime" | "guard"; ok: boolean; what: string; mend: string };
 
 const LOW_SPACE_BYTES = 100_000_000;
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   const findings: Finding[] = [];
-  for (const look of [runtime, config, rotation, check, sentry, respond, report, store]) {
+  for (const look of [runtime, config, rotation, check, sentry, respond, report, store, guard]) {
     findings.push(...(await looked(look, settings)));
   }
   if (values["json"] === true) {
@@ -175,6 +177,20 @@ function store(settings: Settings): Omit<Finding, "part">[] {
   ];
 }
 store.part = "store" as const;
+
+/** A host without a running guard may be about to get one: that is no fault, but one that is off or deaf is. */
+async function guard({ controlSocket }: Settings): Promise<Omit<Finding, "part">[]> {
+  if (!existsSync(controlSocket)) return [fine(`no guard runs (${controlSocket} is not there)`)];
+  const { pid, uptimeMs, parts } = await askStatus(controlSocket);
+  const off = parts.filter(({ on, lines }) => !on && !/ = (?:false|"\w+")/.test(lines[0] ?? ""));
+  return [
+    fine(`a guard runs: process ${pid}, up ${formatDuration(uptimeMs)}`),
+    ...off.map(({ part, lines }) =>
+      wrong(`${part}: ${lines[0]}`, lines[1]?.replace(/^mend: /, "") ?? "telltale status"),
+    ),
+  ];
+}
+guard.part = "guard" as const;
 
 function nearestExisting(path: string): string {
   return existsSync(path) ? path : nearestExisting(dirname(path));
