@@ -22,6 +22,9 @@ export class BlockLedger {
   readonly #emit: Emit;
   // Targets in force that the history does not know, because it could not be written.
   readonly #unwritten = new Set<string>();
+  // A block alone is written at once; what follows within the same turn of the event loop goes into one transaction after.
+  readonly #behind: BlockRow[] = [];
+  #turn: NodeJS.Immediate | undefined;
 
   /** @param via the name of the backend, for what is told */
   constructor(history: BlockHistory, via: string, clock: Clock, voice: Voice, emit: Emit) {
@@ -52,6 +55,7 @@ export class BlockLedger {
       this.#write({ ...block.row, packetsStopped });
       if (++written % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    this.settle();
   }
 
   /** Takes back a belief that the firewall did not confirm. */
@@ -68,8 +72,29 @@ export class BlockLedger {
     this.#emit({ type: "block.applied", target, until, because, findingId, via: this.#via, ...throttled });
   }
 
+  /** Does what writes many rows in one transaction, where the history can. False when none of it was kept. */
+  together(work: () => void): boolean {
+    try {
+      const { together } = this.#history;
+      if (together === undefined) work();
+      else together(work);
+      return true;
+    } catch (error) {
+      this.#voice.fail("history", `the history could not be written: ${describeError(error)}`, MEND);
+      return false;
+    }
+  }
+
+  /** Writes what waits to be written. */
+  settle(): void {
+    clearImmediate(this.#turn);
+    this.#turn = undefined;
+    while (this.#behind.length > 0) this.#writeSome();
+  }
+
   /** Ends a block and says so, unless another process has ended it before and said so itself. */
   end(target: string, cause: LiftCause, packetsStopped: number): void {
+    if (this.#behind.length > 0) this.settle();
     const believed = this.standing.delete(target);
     const unwritten = this.#unwritten.delete(target);
     let known = false;
@@ -96,6 +121,7 @@ export class BlockLedger {
 
   /** Rows of the history in force; what is believed, when it cannot be read. */
   rowsInForce(): readonly BlockRow[] {
+    this.settle();
     try {
       return this.#history.inForce(this.#clock.now());
     } catch (error) {
@@ -142,6 +168,30 @@ export class BlockLedger {
   }
 
   #write(row: BlockRow): void {
+    if (this.#turn !== undefined) {
+      this.#behind.push(row);
+      return;
+    }
+    this.#turn = setImmediate(() => this.#writeBehind());
+    this.#put(row);
+  }
+
+  #writeBehind(): void {
+    this.#turn = undefined;
+    if (this.#behind.length === 0) return;
+    this.#turn = setImmediate(() => this.#writeBehind());
+    this.#writeSome();
+  }
+
+  #writeSome(): void {
+    const rows = this.#behind.splice(0, ROWS_PER_TURN);
+    const kept = this.together(() => {
+      for (const row of rows) this.#put(row);
+    });
+    if (!kept) for (const { target } of rows) this.#unwritten.add(target);
+  }
+
+  #put(row: BlockRow): void {
     try {
       this.#history.put(row);
       this.#unwritten.delete(row.target);

@@ -3,7 +3,7 @@
 import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
-import type { Emit, Event, EventBody, EvidenceGrade, LiftCause, Mode, Verdict } from "../core/events.ts";
+import type { Emit, Event, EventBody, EvidenceGrade, Mode, Verdict } from "../core/events.ts";
 import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
@@ -20,11 +20,11 @@ import {
 import { Healing } from "./healing.ts";
 import { type Finding, isAggregate, Judge } from "./judge.ts";
 import { BlockLedger } from "./ledger.ts";
+import { Lifting } from "./lifting.ts";
 import { limitsOf } from "./limits.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
 import { ChangeQueue } from "./queue.ts";
 import { adoptHeld, believeHistory, makeFirewallSo, nextTurn, type Restoring } from "./restoring.ts";
-import type { StandingBlock } from "./standing.ts";
 import { KernelTripwire } from "./tripwire.ts";
 import type { BlockHistory, BlockLimits, BlockRow, Guard, HostFacts } from "./types.ts";
 import { Voice } from "./voice.ts";
@@ -51,8 +51,6 @@ export type ResponderOptions = Partial<BlockLimits> & {
 const GRACE_MS = 5_000;
 const TICK_MS = 1_000;
 const LIFTS_PER_TICK = 5_000;
-// Long lists are worked off in turns of a few milliseconds.
-const ROWS_PER_TURN = 1_000;
 
 export class Responder {
   readonly #backend: Backend;
@@ -64,6 +62,7 @@ export class Responder {
   readonly #ledger: BlockLedger;
   readonly #judgement: Judge;
   readonly #queue: ChangeQueue;
+  readonly #lifting: Lifting;
   readonly #restoring: Restoring;
   readonly #healing: Healing;
   readonly #tripwire: KernelTripwire;
@@ -101,6 +100,7 @@ export class Responder {
       emit: this.#emit,
     });
     this.#queue = new ChangeQueue(this.#backend);
+    this.#lifting = new Lifting(this.#queue, this.#ledger, this.#voice);
     this.#restoring = {
       backend: this.#backend,
       ledger: this.#ledger,
@@ -194,7 +194,7 @@ export class Responder {
     this.#emit({ type: "verdict.reached", verdict });
     if (blocked === null || (await blocked) !== null) return;
     await this.#lookAgain(parsePrefix(verdict.target)!);
-    if (isAggregate(verdict)) await this.#liftWithin(parsePrefix(verdict.target)!);
+    if (isAggregate(verdict)) await this.#lifting.within(parsePrefix(verdict.target)!);
   }
 
   // The facts of the verdict may have been a second old, and are being read anew since: somebody who logged in meanwhile
@@ -203,15 +203,7 @@ export class Responder {
     await nextTurn();
     const block = this.#ledger.standing.get(target);
     if (block !== null && this.#guardrail(target, this.#facts()) !== null)
-      await this.#lift([block], "guardrail");
-  }
-
-  // A network that is blocked whole needs no places for its addresses.
-  async #liftWithin(network: Prefix): Promise<void> {
-    const within = [...this.#ledger.standing].filter(
-      ({ target }) => target.bits > network.bits && prefixesOverlap(target, network),
-    );
-    if (within.length > 0) await this.#lift(within, "aggregated");
+      await this.#lifting.lift([block], "guardrail");
   }
 
   /**
@@ -263,7 +255,7 @@ export class Responder {
       ...[...targets.values()].map(liftOf),
       ...believed.map((each) => liftOf({ target: parsePrefix(each)! })),
     ]);
-    return this.#end(results, "administrator") > 0;
+    return (await this.#lifting.end(results, "administrator")) > 0;
   }
 
   /** Somebody else has made or renewed this block, in the firewall and in the history: it is believed in force. */
@@ -304,7 +296,7 @@ export class Responder {
     const packets = await this.packetsStopped();
     await this.#backend.clear();
     this.#guardKey = null;
-    await this.#endAll(packets);
+    await this.#lifting.endAll(packets);
   }
 
   /** Packets that the blocks in force have stopped so far, by target. */
@@ -330,6 +322,7 @@ export class Responder {
     await this.#healing.close();
     await this.#ticking;
     await this.#queue.idle();
+    this.#ledger.settle();
     if (this.#entered && this.#mode === "block") await this.#ledger.keepCounts(await this.#heldOrNothing());
     await this.#backend.close();
   }
@@ -337,7 +330,7 @@ export class Responder {
   async #tickOnce(): Promise<void> {
     if (this.#closed) return;
     const due = this.#ledger.standing.due(this.#clock.monotonicMs(), LIFTS_PER_TICK);
-    if (due.length > 0) await this.#lift(due, "expired");
+    if (due.length > 0) await this.#lifting.lift(due, "expired");
     if (this.#mode === "block" && !this.#entered && this.#restored) await this.#enterLater();
     const facts = this.#facts();
     if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
@@ -362,7 +355,7 @@ export class Responder {
     const guarded = [...this.#ledger.standing].filter(
       ({ target }) => this.#guardrail(target, facts) !== null,
     );
-    if (guarded.length > 0) await this.#lift(guarded, "guardrail");
+    if (guarded.length > 0) await this.#lifting.lift(guarded, "guardrail");
     if (this.#mode !== "block") return;
     try {
       await this.#pushAllow(facts);
@@ -394,38 +387,8 @@ export class Responder {
     return why;
   }
 
-  async #lift(blocks: readonly StandingBlock[], cause: LiftCause): Promise<void> {
-    const results = await this.#queue.changes(
-      blocks.map(({ target, row: { throttled = false } }) => liftOf({ target, throttled })),
-    );
-    this.#end(results, cause);
-  }
-
-  // The kernel ends an expired block by itself, so that one is over even when the firewall would not be told.
-  #end(results: Awaited<ReturnType<ChangeQueue["changes"]>>, cause: LiftCause): number {
-    let ended = 0;
-    for (const { change, why, mend, packetsStopped } of results) {
-      const target = formatPrefix(change.target);
-      if (why !== null) this.#voice.fail("lift", `${target} could not be lifted: ${why}`, mend);
-      if (why !== null && cause !== "expired") continue;
-      this.#ledger.end(target, cause, packetsStopped);
-      ended++;
-    }
-    return ended;
-  }
-
-  async #endAll(packets: ReadonlyMap<string, number>): Promise<void> {
-    const before = new Map(this.#ledger.rowsInForce().map((row) => [row.target, row.packetsStopped]));
-    for (const { row } of this.#ledger.standing) before.set(row.target, row.packetsStopped);
-    let ended = 0;
-    for (const [target, stopped] of before) {
-      this.#ledger.end(target, "administrator", packets.get(target) ?? stopped);
-      if (++ended % ROWS_PER_TURN === 0) await nextTurn();
-    }
-  }
-
   async #liftedByOrder(): Promise<void> {
-    await this.#endAll(new Map());
+    await this.#lifting.endAll(new Map());
     if (this.#mode === "block") await this.#openFirewall();
   }
 

@@ -97,6 +97,16 @@ export async function makeFirewallSo(
   }
 }
 
+const TOLD_PER_TURN = 200;
+
+/** Works a long list off in turns of a few milliseconds. */
+export async function inTurns<T>(all: readonly T[], work: (some: readonly T[]) => void): Promise<void> {
+  for (let at = 0; at < all.length; at += TOLD_PER_TURN) {
+    if (at > 0) await nextTurn();
+    work(all.slice(at, at + TOLD_PER_TURN));
+  }
+}
+
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

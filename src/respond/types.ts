@@ -23,6 +23,8 @@ export interface BlockHistory {
   lift(target: string, at: Date, cause: LiftCause, packetsStopped?: number): boolean;
   /** How often this target was blocked since then (milliseconds of the epoch). */
   times(target: string, sinceMs: number): number;
+  /** Does everything that `work` writes in one transaction, which costs about as much as one write. */
+  together?<T>(work: () => T): T;
 }
 
 /** A step from the blocks a firewall holds to those it should hold. */

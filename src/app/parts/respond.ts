@@ -34,7 +34,7 @@ export const respondPart: PartDefinition = {
       tripwire: respond.kernel
         ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
         : false,
-      history: store.blocks,
+      history: { ...store.blocks, together: store.transaction },
       facts: () => facts.current(),
       emit: bus.emit,
       clock,
