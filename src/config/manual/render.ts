@@ -37,9 +37,9 @@ changed, or every fault; then the guard goes on as before.
 $ telltale import
 honoured    /etc/logrotate.conf:1: weekly: telltale reads this file itself
 …
-$ telltale import --write /tmp/telltale-imported.toml
+$ telltale import --write /etc/telltale/telltale.toml
 …
-written: /tmp/telltale-imported.toml; telltale config check reads it
+written: /etc/telltale/telltale.toml; telltale config check reads it
 \`\`\`
 
 Each directive of logrotate, logcheck, PortSentry and fail2ban is listed as honoured, changed or unsupported, with the reason. What
