@@ -143,6 +143,13 @@ async function openLink(path: string, openForUs?: OpenForUs): Promise<OpenedLog 
   }
 }
 
+// Never "join group 0": that is a right to much more than one log.
+function rightToRead(user: string, path: string, mode: number, gid: number): string {
+  return gid !== 0 && (mode & 0o040) !== 0
+    ? `usermod -aG "$(getent group ${gid} | cut -d: -f1)" ${user}, and start it anew`
+    : `chgrp adm ${path} && chmod g+r ${path}, and usermod -aG adm ${user} unless it is in that group`;
+}
+
 async function denied(path: string): Promise<Unreadable> {
   const user = userInfo().username;
   try {
@@ -151,7 +158,7 @@ async function denied(path: string): Promise<Unreadable> {
     return {
       path,
       why: `permission denied for user ${user}: mode ${bits}, owner ${uid}, group ${gid}`,
-      mend: `add ${user} to group ${gid} (usually adm), or give that group the right to read: chmod g+r ${path}`,
+      mend: rightToRead(user, path, mode, gid),
     };
   } catch {
     // Not even to be looked at: a folder on the way is closed.
