@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { lookAtRooms, type Room } from "../disk/mounts.ts";
+import { keepReserve, reserveDirectories } from "../disk/reserve.ts";
 import { filesUnder } from "../disk/walk.ts";
 import { limitsAreSet, limitsFor } from "./disk-limits.ts";
 import type { RelieveOrder, RelieveResult } from "./jobs/relieve.ts";
@@ -17,10 +18,14 @@ const FAST_LOOK_MS = 25;
 const LOOKS_UNTIL_LIMIT = 8;
 // A limit that will be crossed within this time is acted upon already, by what removes nothing.
 const AHEAD_MS = 600_000;
+// And within this time at the pace of the last look alone: whoever fills a disk that fast is not waited for.
+const FAST_AHEAD_MS = 5_000;
 // Growth is judged over at least this long: a file copied in a second is no pace.
 const PACE_MS = 60_000;
 // A job that could not help is not started again at once.
 const RETRY_MS = 60_000;
+// So much more must be free than the limit wants, for the reserve not to bring it near.
+const RESERVE_MARGIN = 1.2;
 // Adding up what logs take is a walk through their directories.
 const USAGE_MS = 10_000;
 
@@ -42,6 +47,7 @@ export class DiskKeeper {
   #timer: NodeJS.Timeout | undefined;
   #job: RunningJob<RelieveResult> | null = null;
   #retryMs = 0;
+  #reserveMs = 0;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -85,14 +91,29 @@ export class DiskKeeper {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (const room of rooms) {
       const { left, pace } = this.#judge(room, now);
-      ahead[room.mount] = Math.max(0, pace) * AHEAD_MS;
-      if (left < 0 || (pace > 0 && left / pace < AHEAD_MS)) due = true;
       const fast = this.#fastPace(room, now);
+      ahead[room.mount] = Math.max(0, pace * AHEAD_MS, fast * FAST_AHEAD_MS);
+      if (left < ahead[room.mount]!) due = true;
       if (fast > 0) soonestMs = Math.min(soonestMs, Math.max(0, left) / fast);
       this.#last.set(room.mount, { freeBytes: room.freeBytes, atMs: now });
     }
-    if (due && now >= this.#retryMs) this.#start(ahead);
+    if (!due) this.#keepReserves(rooms, now);
+    else if (now >= this.#retryMs) this.#start(ahead);
     return Math.min(SLOW_LOOK_MS, Math.max(FAST_LOOK_MS, soonestMs / LOOKS_UNTIL_LIMIT));
+  }
+
+  // Only where it leaves well more free than the limit wants.
+  #keepReserves(rooms: readonly Room[], now: number): void {
+    const { roots } = this.#settings.config.rotate;
+    const { reserve } = this.#settings.config.disk;
+    if (reserve === 0 || now < this.#reserveMs) return;
+    this.#reserveMs = now + RETRY_MS;
+    for (const { mount, sizeBytes, freeBytes } of rooms) {
+      const { minFreeBytes } = limitsFor(this.#settings, sizeBytes);
+      const [directory] = reserveDirectories(roots, mount);
+      if (directory !== undefined && freeBytes > 2 * reserve + RESERVE_MARGIN * minFreeBytes)
+        keepReserve(directory, reserve);
+    }
   }
 
   // Bytes until the nearer limit, and the pace (bytes a millisecond) at which it comes nearer.

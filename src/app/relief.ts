@@ -1,6 +1,6 @@
 // Makes room on the file systems of the logs when a limit under [disk] asks for it: gathers what there is, has it planned, and
 // lends the plan the hands of the rotation.
-import { lstatSync, statfsSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Emit } from "../core/events.ts";
 import { lookAtRooms } from "../disk/mounts.ts";
@@ -27,8 +27,6 @@ const JOURNAL = /\.journal~?$/;
 export type Pressed = {
   readonly facts: ReliefFacts;
   readonly limits: ReliefLimits;
-  /** A path on it, for asking again how much is free. */
-  readonly probe: string;
 };
 
 export function loadForRelief(settings: Settings): Promise<Rotation> {
@@ -69,7 +67,6 @@ export async function gatherRelief(
         logs,
       },
       limits: limitsFor(settings, room.sizeBytes),
-      probe: room.mount,
     };
   });
 }
@@ -139,7 +136,7 @@ function keepOf({ config }: Settings, log: string): Keep {
 }
 
 /** What a plan is carried out with. Dispose of it afterwards. */
-export class RotationHands implements AsyncDisposable {
+export class RotationHands implements Hands, AsyncDisposable {
   readonly #settings: Settings;
   readonly #rotation: Rotation;
   readonly #coverage: Coverage;
@@ -161,20 +158,7 @@ export class RotationHands implements AsyncDisposable {
     await this.#threads[Symbol.asyncDispose]();
   }
 
-  /** The hands for one file system. */
-  on(probe: string): Hands {
-    return {
-      compress: (file) => this.#compress(file),
-      rotate: (log) => this.#rotate(log),
-      remove: (file) => this.#remove(file),
-      freeBytes: () => {
-        const { bsize, bavail } = statfsSync(probe);
-        return bsize * bavail;
-      },
-    };
-  }
-
-  async #rotate(log: string): Promise<void> {
+  async rotate(log: string): Promise<void> {
     const { rotateConfigs: configs, rotateState: statePath } = this.#settings;
     const options = { configs, statePath, force: true, only: [log], lock: "wait" } as const;
     await runRotations(
@@ -184,7 +168,7 @@ export class RotationHands implements AsyncDisposable {
     );
   }
 
-  async #compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }> {
+  async compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }> {
     this.#mustBeTheSame(file);
     const { compressCommand, compressOptions, compressExt } = this.#stanzaOf(file).settings;
     const to = `${file.path}${compressExt}`;
@@ -215,7 +199,7 @@ export class RotationHands implements AsyncDisposable {
     return { to, sizeBytes: lookQuietly(to)?.size ?? 0 };
   }
 
-  #remove(file: GenerationFact): void {
+  remove(file: GenerationFact): void {
     this.#mustBeTheSame(file);
     unlinkSync(this.#directories.at(file.path));
   }

@@ -13,8 +13,6 @@ export type Hands = {
   rotate(log: string): Promise<void>;
   /** Removes a generation, if it still is the one that was planned. Throws when it is not. */
   remove(file: GenerationFact): void;
-  /** Bytes free on the file system now. */
-  freeBytes(): number;
 };
 
 /**

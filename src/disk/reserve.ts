@@ -2,6 +2,7 @@
 
 import { randomFillSync } from "node:crypto";
 import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { lookQuietly } from "./walk.ts";
 
 /** Its name in the log directory; no look takes it for a log. */
 export const RESERVE_NAME = ".telltale-reserve";
@@ -42,4 +43,10 @@ export function releaseReserve(directory: string): number {
   if (stat === undefined || !stat.isFile()) return 0;
   unlinkSync(path);
   return stat.blocks * 512;
+}
+
+/** The log directories that lie on the file system of a path: the reserve is in the first. */
+export function reserveDirectories(roots: readonly string[], mount: string): string[] {
+  const dev = lookQuietly(mount)?.dev;
+  return roots.filter((root) => lookQuietly(root)?.dev === dev);
 }

@@ -3,7 +3,14 @@
 import type { Listings } from "./glob/expand.ts";
 import { matchPath } from "./glob/match.ts";
 import { inventory } from "./inventory.ts";
-import { baseOf, dateFormatOf, directoryOf, generationMatcher, nameScheme } from "./names/match.ts";
+import {
+  baseOf,
+  compareDates,
+  dateFormatOf,
+  directoryOf,
+  generationMatcher,
+  nameScheme,
+} from "./names/match.ts";
 import type { FileFact, LogStanza, Place, Rotation } from "./types.ts";
 
 /** The first stanza with a pattern or a log that covers this path, or null. */
@@ -78,13 +85,33 @@ function kindOf({ settings }: LogStanza, log: string, name: string): boolean | n
   return null;
 }
 
-/** The generations of the logs of one stanza that are there, log by log; none for a log that is not. */
+/** The generations of the logs of one stanza that are there, oldest first, log by log; none for a log that is not. */
 export function generationsOf(
   stanza: LogStanza,
   logs: readonly string[],
   listings: Listings,
 ): { readonly log: FileFact; readonly generations: readonly FileFact[] }[] {
   return inventory(stanza, logs, new Map(), listings).flatMap(({ log, generations }) =>
-    log === null ? [] : [{ log, generations }],
+    log === null ? [] : [{ log, generations: oldestFirst(stanza, log.path, generations) }],
   );
+}
+
+// By their names: a time can be changed, and a restored backup has one time for all.
+function oldestFirst({ settings }: LogStanza, log: string, generations: readonly FileFact[]): FileFact[] {
+  const scheme = nameScheme(settings, log);
+  const matchers = [scheme.compressExt, ""].map((suffix) =>
+    generationMatcher(scheme, dateFormatOf(settings), suffix),
+  );
+  const keyed = generations.map((file) => {
+    const name = baseOf(file.path);
+    const index = matchers.map((matcher) => matcher.indexOf(name)).find((found) => found !== null);
+    const date = matchers.map((matcher) => matcher.dateOf(name)).find((found) => found !== null);
+    return { file, index: index ?? null, date: settings.dateExt ? (date ?? null) : null };
+  });
+  keyed.sort((a, b) => {
+    if (a.date !== null && b.date !== null) return compareDates(a.date, b.date);
+    if (a.index !== null && b.index !== null) return b.index - a.index;
+    return a.file.mtimeMs - b.file.mtimeMs;
+  });
+  return keyed.map(({ file }) => file);
 }

@@ -3,10 +3,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { systemClock } from "../../core/clock.ts";
 import type { Emit, Event } from "../../core/events.ts";
-import { planRelief } from "../../disk/relief/plan.ts";
+import { planRelief, type ReliefPlan } from "../../disk/relief/plan.ts";
 import { announce, carryOut } from "../../disk/relief.ts";
-import { keepReserve, releaseReserve } from "../../disk/reserve.ts";
-import { lookQuietly } from "../../disk/walk.ts";
+import { releaseReserve, reserveDirectories } from "../../disk/reserve.ts";
+import type { Rotation } from "../../rotate/types.ts";
 import { Bus } from "../bus.ts";
 import { gatherRelief, loadForRelief, type Pressed, RotationHands } from "../relief.ts";
 import type { Settings } from "../settings.ts";
@@ -15,7 +15,7 @@ export type RelieveOrder = {
   readonly settings: Settings;
   /** Bytes expected to be written soon, by mount point. */
   readonly ahead: Readonly<Record<string, number>>;
-  /** One look, and what it asks for; otherwise until it has been calm for a while. */
+  /** Until the limits hold or nothing helps; otherwise until it has been calm for a while. */
   readonly once?: boolean;
 };
 
@@ -26,7 +26,11 @@ const PRESSED_MS = 50;
 const CALM_MS = 250;
 // After so long of calm, or of nothing that would help, there is nothing to wait for.
 const LEAVE_MS = 15_000;
-// What did not help is told again after this long.
+// What a writer as fast as since the look before would write in this time is made room for.
+const AHEAD_MS = 5_000;
+// A plan reckons; what it really freed shows at the next look. A writer may be as fast as we are for so many looks.
+const MOST_LOOKS = 20;
+// What was said of a file system is said again after this long.
 const ALARM_MS = 600_000;
 // A plan that could do nothing is not made again at once: the looks themselves would be the load.
 const STUCK_MS = 5_000;
@@ -44,25 +48,33 @@ export async function run(
   };
   const relieved = new Relieved(settings, emit, signal);
   let calmSince = systemClock.monotonicMs();
+  let looks = 0;
   let expected = new Map(Object.entries(ahead));
-  do {
-    const { pressing, stuck } = await relieved.look(expected);
-    expected = new Map();
-    const now = systemClock.monotonicMs();
-    if (pressing && !stuck) calmSince = now;
-    if (once || now - calmSince > LEAVE_MS) break;
-    await wait(stuck ? STUCK_MS : pressing ? PRESSED_MS : CALM_MS, undefined, { signal }).catch(() => {}); // ended early
-  } while (!signal.aborted);
-  return relieved.result;
+  try {
+    while (!signal.aborted) {
+      const { pressing, stuck } = await relieved.look(expected);
+      expected = new Map();
+      const now = systemClock.monotonicMs();
+      if (relieved.isWorking || (pressing && !stuck)) calmSince = now;
+      if (once && !relieved.isWorking && (!pressing || stuck || ++looks >= MOST_LOOKS)) break;
+      if (!once && now - calmSince > LEAVE_MS) break;
+      await wait(stuck ? STUCK_MS : pressing ? PRESSED_MS : CALM_MS, undefined, { signal }).catch(() => {}); // ended early
+    }
+  } finally {
+    await relieved.workDone();
+  }
+  return relieved.finish();
 }
 
 class Relieved {
   readonly #settings: Settings;
   readonly #emit: Emit;
   readonly #signal: AbortSignal;
-  readonly #announced = new Map<string, string>();
+  readonly #announcedAt = new Map<string, number>();
   readonly #alarmedAt = new Map<string, number>();
-  readonly #pressedFree = new Map<string, { freed: number; why: string }>();
+  readonly #helped = new Map<string, { freed: number; freeBytes: number; why: string }>();
+  readonly #lastFree = new Map<string, { freeBytes: number; atMs: number }>();
+  #working: Promise<void> | null = null;
   #bytesFreed = 0;
   #alarms = 0;
 
@@ -72,56 +84,77 @@ class Relieved {
     this.#signal = signal;
   }
 
-  get result(): RelieveResult {
-    return { bytesFreed: this.#bytesFreed, alarms: this.#alarms };
+  /** Something is being compressed or rotated. */
+  get isWorking(): boolean {
+    return this.#working !== null;
+  }
+
+  async workDone(): Promise<void> {
+    await this.#working;
   }
 
   /** One look at every file system, and what each asks for. */
   async look(ahead: ReadonlyMap<string, number>): Promise<{ pressing: boolean; stuck: boolean }> {
     // Read afresh: a log that was rotated has another newest generation.
     const rotation = await loadForRelief(this.#settings);
-    const all = await gatherRelief(this.#settings, rotation, ahead);
+    const all = (await gatherRelief(this.#settings, rotation, ahead)).map((each) => this.#withPace(each));
     let pressing = false;
-    let idle = true;
+    let idle = !this.isWorking;
     await using hands = new RotationHands(this.#settings, rotation, this.#emit, this.#signal);
     for (const each of all) {
-      const plan = planRelief(each.facts, each.limits);
-      const { mount } = each.facts;
-      if (plan.verdict === "calm") {
-        this.#calm(each);
-        continue;
-      }
+      const plan = planRelief(each.facts, each.limits, this.isWorking);
+      const { mount, freeBytes } = each.facts;
+      const helped = this.#helped.get(mount);
+      if (helped !== undefined) this.#helped.set(mount, { ...helped, freeBytes });
+      if (plan.verdict === "calm") continue;
       pressing ||= plan.verdict !== "ahead";
       // The reserve first: it is there at once, and needs nothing.
-      const spare = plan.verdict === "urgent" ? this.#release(each) : 0;
-      if (this.#announced.get(mount) !== plan.verdict && plan.steps.length > 0) {
-        this.#announced.set(mount, plan.verdict);
-        announce(plan, each.facts.sizeBytes, each.facts.freeBytes, this.#emit);
+      if (plan.verdict === "urgent") this.#bytesFreed += this.#release(each);
+      if (plan.steps.length > 0) {
+        idle = false;
+        this.#announce(plan, each);
       }
-      const freed = await carryOut(plan, hands.on(each.probe), this.#emit);
-      if (plan.steps.length > 0) idle = false;
-      this.#bytesFreed += freed + spare;
-      const before = this.#pressedFree.get(mount);
-      this.#pressedFree.set(mount, { freed: (before?.freed ?? 0) + freed, why: plan.why });
+      const [removals, work] = [stepsOf(plan, true), stepsOf(plan, false)];
+      this.#count(mount, await carryOut(removals, hands, this.#emit), plan.why);
+      // What takes long goes on beside the looks: a fast writer does not wait for a compressor.
+      if (work.steps.length > 0) this.#work(work, rotation);
       if (plan.alarm && plan.steps.length === 0) this.#alarm(each, plan.why);
     }
     return { pressing, stuck: pressing && idle };
   }
 
-  #calm({ facts }: Pressed): void {
-    const { mount, freeBytes } = facts;
-    const done = this.#pressedFree.get(mount);
-    this.#keepReserve(facts.mount, freeBytes);
-    this.#announced.delete(mount);
-    this.#pressedFree.delete(mount);
-    if (done === undefined || done.freed === 0) return;
-    this.#emit({
-      type: "disk.relieved",
-      mount,
-      freeBytes,
-      bytesFreed: done.freed,
-      why: `the limits hold again (${done.why})`,
-    });
+  // What is coming, by the pace since the look before.
+  #withPace(each: Pressed): Pressed {
+    const { mount, freeBytes, aheadBytes } = each.facts;
+    const now = systemClock.monotonicMs();
+    const last = this.#lastFree.get(mount);
+    this.#lastFree.set(mount, { freeBytes, atMs: now });
+    if (last === undefined || now <= last.atMs) return each;
+    const pace = (last.freeBytes - freeBytes) / (now - last.atMs);
+    return { ...each, facts: { ...each.facts, aheadBytes: Math.max(aheadBytes, pace * AHEAD_MS) } };
+  }
+
+  #work(plan: ReliefPlan, rotation: Rotation): void {
+    const carried = async (): Promise<void> => {
+      await using hands = new RotationHands(this.#settings, rotation, this.#emit, this.#signal);
+      this.#count(plan.mount, await carryOut(plan, hands, this.#emit), plan.why);
+      this.#working = null;
+    };
+    this.#working = carried();
+  }
+
+  #count(mount: string, freed: number, why: string): void {
+    const before = this.#helped.get(mount);
+    this.#bytesFreed += freed;
+    this.#helped.set(mount, { freed: (before?.freed ?? 0) + freed, freeBytes: before?.freeBytes ?? 0, why });
+  }
+
+  /** Says what was done, once it is over. */
+  finish(): RelieveResult {
+    for (const [mount, { freed, freeBytes, why }] of this.#helped) {
+      if (freed > 0) this.#emit({ type: "disk.relieved", mount, freeBytes, bytesFreed: freed, why });
+    }
+    return { bytesFreed: this.#bytesFreed, alarms: this.#alarms };
   }
 
   #alarm({ facts }: Pressed, why: string): void {
@@ -142,19 +175,24 @@ class Relieved {
     });
   }
 
+  // A fast writer presses every second: it is said once, and what is done each time.
+  #announce(plan: ReliefPlan, { facts }: Pressed): void {
+    const key = `${plan.verdict} ${plan.mount}`;
+    const now = systemClock.monotonicMs();
+    if (now - (this.#announcedAt.get(key) ?? Number.NEGATIVE_INFINITY) < ALARM_MS) return;
+    this.#announcedAt.set(key, now);
+    announce(plan, facts.sizeBytes, facts.freeBytes, this.#emit);
+  }
+
   #release({ facts }: Pressed): number {
-    return this.#reserveDirectories(facts.mount).reduce((sum, each) => sum + releaseReserve(each), 0);
+    return reserveDirectories(this.#settings.config.rotate.roots, facts.mount).reduce(
+      (sum, each) => sum + releaseReserve(each),
+      0,
+    );
   }
+}
 
-  // Where a log directory lies on this file system; made again only when there is plenty.
-  #keepReserve(mount: string, freeBytes: number): void {
-    const { reserve } = this.#settings.config.disk;
-    const [directory] = this.#reserveDirectories(mount);
-    if (reserve > 0 && directory !== undefined && freeBytes > 8 * reserve) keepReserve(directory, reserve);
-  }
-
-  #reserveDirectories(mount: string): string[] {
-    const dev = lookQuietly(mount)?.dev;
-    return this.#settings.config.rotate.roots.filter((root) => lookQuietly(root)?.dev === dev);
-  }
+// Removing is done at once, everything else takes its time.
+function stepsOf(plan: ReliefPlan, removals: boolean): ReliefPlan {
+  return { ...plan, steps: plan.steps.filter((step) => (step.do === "remove") === removals) };
 }

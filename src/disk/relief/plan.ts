@@ -26,6 +26,7 @@ export type LogFact = {
   readonly compresses: boolean;
   /** Rotating copies it, which needs as much room again. */
   readonly copies: boolean;
+  /** Oldest first. */
   readonly generations: readonly GenerationFact[];
 };
 
@@ -75,8 +76,11 @@ const LEAST_LARGE_BYTES = 64 * 1024;
 const URGENT_SHARE = 0.5;
 const ORDER: Readonly<Record<Keep, number>> = { low: 0, normal: 1, high: 2 };
 
-/** What to do now about one file system. */
-export function planRelief(facts: ReliefFacts, limits: ReliefLimits): ReliefPlan {
+/**
+ * What to do now about one file system.
+ * @param working something is being compressed or rotated already: meanwhile only what is urgent is done
+ */
+export function planRelief(facts: ReliefFacts, limits: ReliefLimits, working = false): ReliefPlan {
   const { mount, freeBytes, logBytes, aheadBytes } = facts;
   const over = overLimits(freeBytes, logBytes, limits);
   const soon = overLimits(freeBytes - aheadBytes, logBytes + aheadBytes, limits);
@@ -87,19 +91,26 @@ export function planRelief(facts: ReliefFacts, limits: ReliefLimits): ReliefPlan
   const { bytes, why } = over.bytes > 0 ? over : { bytes: soon.bytes, why: `soon ${soon.why}` };
   const draft = new Draft(facts, limits, bytes, why);
   if (verdict === "urgent") draft.remove();
-  draft.compress();
-  draft.rotate();
-  if (verdict === "pressed") draft.remove();
+  if (!working) {
+    draft.compress();
+    draft.rotate();
+    if (verdict === "pressed") draft.remove();
+  }
   const expectedBytes = draft.expected;
   return {
     mount,
     verdict,
     why,
     neededBytes: Math.ceil(bytes),
-    steps: draft.steps,
+    steps: inOrder(draft.steps),
     expectedBytes,
-    alarm: verdict !== "ahead" && expectedBytes < bytes,
+    alarm: !working && verdict !== "ahead" && expectedBytes < bytes,
   };
+}
+
+// Rotating gives the generations of a log other names: whatever is done to them by name comes before.
+function inOrder(steps: readonly ReliefStep[]): ReliefStep[] {
+  return [...steps.filter((step) => step.do !== "rotate"), ...steps.filter((step) => step.do === "rotate")];
 }
 
 /** By how much the limits are crossed, slack included; 0 or less: they hold. */
@@ -174,16 +185,8 @@ class Draft {
   remove(): void {
     const spare = this.#facts.logs
       .filter((log) => log.keep !== "high")
-      .flatMap((log) => {
-        const oldestFirst = [...log.generations].sort(
-          (a, b) => a.mtimeMs - b.mtimeMs || (a.path < b.path ? 1 : -1),
-        );
-        return oldestFirst
-          .slice(0, Math.max(0, oldestFirst.length - this.#limits.minGenerations))
-          .filter((file) => !file.busy)
-          .map((file) => ({ log: log.path, keep: log.keep, file }));
-      })
-      .sort((a, b) => ORDER[a.keep] - ORDER[b.keep] || a.file.mtimeMs - b.file.mtimeMs);
+      .flatMap((log) => sparesOf(log, this.#limits.minGenerations))
+      .sort((a, b) => ORDER[a.keep] - ORDER[b.keep] || a.ageMs - b.ageMs);
     for (const { log, file } of spare) {
       if (this.#enough) return;
       // What is removed is not compressed first.
@@ -202,4 +205,20 @@ class Draft {
     this.expected += bytes;
     this.#room += bytes;
   }
+}
+
+// Those beyond the protected minimum. A time that was changed must not put a newer generation of a log before an older one: none
+// counts as older than the one before it.
+function sparesOf(
+  { path, keep, generations }: LogFact,
+  minGenerations: number,
+): { log: string; keep: Keep; file: GenerationFact; ageMs: number }[] {
+  let ageMs = Number.NEGATIVE_INFINITY;
+  return generations
+    .slice(0, Math.max(0, generations.length - minGenerations))
+    .filter((file) => !file.busy)
+    .map((file) => {
+      ageMs = Math.max(ageMs, file.mtimeMs);
+      return { log: path, keep, file, ageMs };
+    });
 }
