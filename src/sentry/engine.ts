@@ -31,6 +31,7 @@ import { estimate, mark, type Record, Scanners } from "./scanners.ts";
 import { hasPorts, Served } from "./served.ts";
 import { Spread, type SpreadFinding } from "./spread.ts";
 import { CALM, PAROLE, SCANNER, Suspects } from "./suspects.ts";
+import type { Source } from "./tables.ts";
 import { type Frame, KIND, type Packet, PROTOCOL } from "./types.ts";
 
 export type EngineOptions = {
@@ -102,6 +103,17 @@ export class Engine {
   /** SYNs to ports in use so far. */
   get visited(): number {
     return this.#served.visited;
+  }
+
+  /** Calls `take` for each known scanner with the packets that came of it since the last call. */
+  eachLoud(least: number, take: (family: 4 | 6, words: Source, packets: number) => void): void {
+    for (const [entry, record] of this.#scanners.entries()) {
+      const packets = record.packets;
+      record.packets = 0;
+      if (packets < least) continue;
+      const { family, words } = this.suspects.source(entry);
+      take(family, words, packets);
+    }
   }
 
   /** Says whether all SYNs to ports in use are handed over, or a sample of them. */
@@ -199,6 +211,7 @@ export class Engine {
     suspects.touch(entry, packet.atMs);
     const record = this.#scanners.get(entry);
     if (record === undefined) return;
+    record.packets++;
     const target = this.#targetOf();
     if (target < 0 || (!isImpossible(kind) && this.#served.takes(packet, kind, target))) {
       if (kind === KIND.syn && target >= 0) record.visitAtMs = packet.atMs;

@@ -2,6 +2,7 @@
 // ask, and the kernel itself for the questions that decide something.
 import { readFileSync } from "node:fs";
 import { type Clock, systemClock } from "../core/clock.ts";
+import type { MutedSource } from "./muted.ts";
 import { LISTEN } from "./parse.ts";
 import type { OpenSocket, SocketTables } from "./tables.ts";
 import { PROTOCOL } from "./types.ts";
@@ -23,6 +24,8 @@ export type Ordinary = {
   readonly ephemeral: PortRange;
   /** Of the SYNs to open ports, one in so many is wanted: a power of two. */
   readonly openOneIn: number;
+  /** Blocked sources that are loud: nothing of them is wanted. */
+  readonly muted: readonly MutedSource[];
   /** This host's addresses; null when they are not to be asked for. */
   readonly addresses: OwnAddresses | null;
 };
@@ -36,7 +39,7 @@ const GRACE_MS = 600_000;
 const MAX_SPECIFIC = 16_384;
 const MAX_ADDRESSES_PER_PORT = 256;
 // Of these, as many as the kernel's filter asks for one by one; the others cost a wake-up each.
-const MAX_PAIRS = 32;
+const MAX_PAIRS = 24;
 
 // 192.0.2.1, which is nobody's (RFC 5737): whoever takes packets for it takes them for every address.
 const ANY_IPV4 = [0xc000_0201, 0, 0, 0] as const;
@@ -249,7 +252,7 @@ export class Listeners {
   }
 
   /** What the kernel's filter may keep to itself. */
-  ordinary(openOneIn: number, addresses: OwnAddresses | null): Ordinary {
+  ordinary(openOneIn: number, addresses: OwnAddresses | null, muted: readonly MutedSource[] = []): Ordinary {
     const open = (name: TableName): PortRange[] => {
       const { ports, kinds } = this.#ports[name];
       const wild = ports.filter((port) => (kinds[port]! & WILDCARD) !== 0);
@@ -272,6 +275,7 @@ export class Listeners {
       busy: { tcp4: busy("tcp4"), tcp6: busy("tcp6") },
       ephemeral: ephemeralPorts(),
       openOneIn,
+      muted,
       addresses,
     };
   }

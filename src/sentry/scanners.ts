@@ -9,6 +9,8 @@ export type Record = {
   readonly bitmap: Uint32Array;
   bitsSet: number;
   probes: number;
+  /** Packets since somebody last asked. */
+  packets: number;
   level: number;
   /** Wall time at which this scanner was last told; negative infinity when it was withheld. */
   toldAtMs: number;
@@ -26,14 +28,18 @@ export class Scanners {
     return this.#records.get(entry);
   }
 
-  add(entry: number, record: Omit<Record, "bitmap" | "bitsSet">): Record {
+  entries(): IterableIterator<[number, Record]> {
+    return this.#records.entries();
+  }
+
+  add(entry: number, record: Omit<Record, "bitmap" | "bitsSet" | "packets">): Record {
     if (this.#records.size >= MAX_RECORDS) {
       for (const oldest of this.#records.keys()) {
         this.#records.delete(oldest);
         break;
       }
     }
-    const made = { ...record, bitmap: new Uint32Array(BITS / 32), bitsSet: 0 };
+    const made = { ...record, bitmap: new Uint32Array(BITS / 32), bitsSet: 0, packets: 0 };
     this.#records.set(entry, made);
     return made;
   }

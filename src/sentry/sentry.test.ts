@@ -75,6 +75,22 @@ test("tells a scan as an event, and describes what it watches", (t) => {
   assert.equal(s.sentry.counters.probes, CLOSED.length);
 });
 
+test("a blocked source that goes on at full speed is left to the kernel's filter until its block ends", async (t) => {
+  const s = stage(t);
+  for (const port of CLOSED) s.send({ port });
+  s.sentry.blocked(STRANGER);
+  const endMs = performance.now() + 20_000;
+  while ((s.ordinary.at(-1)?.muted.length ?? 0) === 0) {
+    assert.ok(performance.now() < endMs, "the filter never heard of the source");
+    s.nowMs += 250;
+    for (let i = 0; i < 2_000; i++) s.send({ port: 3 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(s.ordinary.at(-1)!.muted.length, 1);
+  s.sentry.release(STRANGER, "expired");
+  assert.deepEqual(s.ordinary.at(-1)!.muted, []);
+});
+
 test("tells the kernel's filter which ports are in use, and only when that changes", async (t) => {
   const s = stage(t);
   assert.equal(s.ordinary.length, 1);

@@ -9,6 +9,7 @@ import type { Thresholds } from "./detect.ts";
 import { Engine } from "./engine.ts";
 import { Listeners, type Ordinary } from "./listeners.ts";
 import { LocalAddresses, wordsOf } from "./local.ts";
+import { Muted } from "./muted.ts";
 import type { KeptPacket } from "./recorder.ts";
 import { rehearse } from "./rehearse.ts";
 import { Sampling } from "./sampling.ts";
@@ -66,6 +67,8 @@ export interface Sentry extends Disposable {
   observe(frame: Frame): void;
   /** What is held against sources, as text to keep over a restart; a damaged text is taken for none. */
   save(): string;
+  /** A block of this address or prefix is in force: if it is loud, its packets are no longer looked at. */
+  blocked(target: string): void;
   /** A block of this address or prefix ended. After expiry one more probe is a scan; pardoned, it starts anew. */
   release(target: string, how: "expired" | "pardoned"): void;
   close(): void;
@@ -77,6 +80,8 @@ const REFRESH_MS = 2_000;
 // Reading the addresses takes a tenth of a millisecond.
 const ADDRESSES_MS = 500;
 const SAMPLE_MS = 250;
+// Fewer packets in that time are nothing to look closer at.
+const LOUD_PACKETS = 100;
 // Bursts of forged scanners must not drown the store and the report in events.
 const SCANS_PER_SECOND = 32;
 const BURST_SECONDS = 8;
@@ -97,6 +102,9 @@ class LiveSentry implements Sentry {
   readonly #locals = new LocalAddresses();
   readonly #source: PacketSource;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #muted = new Muted();
+  #heard = 0;
+  #heardAtMs = 0;
   #filterTimer: NodeJS.Timeout | null = null;
   #filterKey = "";
   #localsAtMs = Number.NEGATIVE_INFINITY;
@@ -171,7 +179,12 @@ class LiveSentry implements Sentry {
     return this.#engine.save();
   }
 
+  blocked(target: string): void {
+    this.#muted.block(target);
+  }
+
   release(target: string, how: "expired" | "pardoned"): void {
+    if (this.#muted.lift(target)) this.#writeFilter();
     const prefix = parsePrefix(target);
     if (prefix === null) return;
     const family = familyOf(prefix.base as Address);
@@ -198,9 +211,26 @@ class LiveSentry implements Sentry {
   }
 
   #adaptSample(): void {
+    this.#muteLoud();
     if (!this.#sampling.adapt(this.#engine.visited, this.#clock.monotonicMs())) return;
     this.#engine.setSampled(this.#sampling.oneIn > 1);
     this.#writeFilter();
+  }
+
+  /** Blocked sources that go on at full speed are left to the firewall, which counts them. */
+  #muteLoud(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const passedMs = Math.max(1, nowMs - this.#heardAtMs);
+    const heard = this.#engine.counters.ofScanners;
+    this.#heardAtMs = nowMs;
+    const isQuiet = heard - this.#heard < LOUD_PACKETS;
+    this.#heard = heard;
+    if (isQuiet) return;
+    let changed = false;
+    this.#engine.eachLoud(LOUD_PACKETS, (family, words, packets) => {
+      if (this.#muted.hear(family, words, packets, passedMs)) changed = true;
+    });
+    if (changed) this.#writeFilter();
   }
 
   /** The filter lets through what is for this host only, so it must hear of a new address soon. */
@@ -226,7 +256,7 @@ class LiveSentry implements Sentry {
   #writeFilter(): void {
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     this.#filterTimer = null;
-    const ordinary = this.#listeners.ordinary(this.#sampling.oneIn, this.#locals.own());
+    const ordinary = this.#listeners.ordinary(this.#sampling.oneIn, this.#locals.own(), this.#muted.list());
     const key = JSON.stringify(ordinary);
     if (key === this.#filterKey) return;
     this.#filterKey = key;

@@ -154,6 +154,7 @@ test("the kernel takes the largest filter that is ever written, and a new one wh
     busy: { tcp4: many, tcp6: many },
     ephemeral: [32_768, 60_999],
     openOneIn: 16,
+    muted: Array.from({ length: 16 }, (_, i) => ({ family: 6, words: [1, 2, 3, i], bits: 128 }) as const),
     addresses: {
       ipv4: Array.from({ length: 64 }, (_, i) => i),
       ipv6: Array.from({ length: 64 }, (_, i) => [1, 2, 3, i] as const),

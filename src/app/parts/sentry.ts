@@ -32,6 +32,7 @@ export const sentryPart: PartDefinition = {
     const remembering = repeat(REMEMBER_MS, clock, remember);
     // Whoever is let in again is counted again: afresh after a pardon, at once after a block that ran out.
     const unsubscribe = bus.subscribe((event) => {
+      if (event.type === "block.applied" && event.throttled !== true) sentry.blocked(event.target);
       if (event.type === "block.lifted")
         sentry.release(event.target, event.cause === "expired" ? "expired" : "pardoned");
     });

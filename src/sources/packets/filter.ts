@@ -24,7 +24,7 @@ const MAX_RANGES = 96;
 const MAX_ADDRESSES = 64;
 
 // Listeners on single addresses per question; five instructions each at the most, and one per port.
-const MAX_PAIRS = 32;
+const MAX_PAIRS = 24;
 
 const ETHERTYPE = { ipv4: 0x0800, ipv6: 0x86dd, vlan: 0x8100, qinq: 0x88a8 } as const;
 const ARPHRD_LOOPBACK = 772;
@@ -95,6 +95,7 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.loadHalf(base + 6);
   // Later fragments carry no ports; the first one has told all there is.
   p.ifAnyBit(0x1fff, "drop", null);
+  writeMuted(p, base + 12, 4, ordinary);
   writeAddresses4(p, base + 16, ordinary);
   p.loadXHeaderLength(base);
   p.loadByte(base + 9);
@@ -140,6 +141,7 @@ function writeIpv4(p: BpfProgram, name: string, base: number, ordinary: Ordinary
 
 function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary | null): void {
   p.label(name);
+  writeMuted(p, base + 8, 6, ordinary);
   writeAddresses6(p, base + 24, ordinary);
   p.loadByte(base + 6);
   p.ifEqual(TCP, `${name}.tcp`, null);
@@ -176,6 +178,18 @@ function writeIpv6(p: BpfProgram, name: string, base: number, ordinary: Ordinary
   p.label(`${name}.sctp`);
   p.loadByte(base + 52);
   writeSctp(p);
+}
+
+/** Blocked sources that go on all the same: the firewall drops and counts them, and nobody else need look. */
+function writeMuted(p: BpfProgram, at: number, family: 4 | 6, ordinary: Ordinary | null): void {
+  for (const { words, bits } of (ordinary?.muted ?? []).filter((one) => one.family === family)) {
+    const next = p.fresh();
+    for (let word = bits / 32 - 1; word >= 0; word--) {
+      p.loadWord(at + word * 4);
+      p.ifEqual(words[word]!, word === 0 ? "drop" : null, next);
+    }
+    p.label(next);
+  }
 }
 
 /** On a router most packets are for others; they stay with the kernel. */

@@ -31,6 +31,12 @@ export type Ordinary = {
   readonly ephemeral: PortRange;
   /** Of the SYNs to open ports, one in so many is handed over: a power of two, 1 for all. */
   readonly openOneIn: number;
+  /** Sources of which nothing is wanted: an IPv4 address, an IPv6 address or an IPv6 /64. A few dozen at most. */
+  readonly muted: readonly {
+    readonly family: 4 | 6;
+    readonly words: Address6;
+    readonly bits: 32 | 64 | 128;
+  }[];
   /**
    * This host's addresses as words in host order: packets to others only pass through. Null when they are unknown or too
    * many to ask for one by one.
@@ -48,5 +54,6 @@ export const NOTHING_ORDINARY: Ordinary = {
   busy: { tcp4: [], tcp6: [] },
   ephemeral: [32_768, 60_999],
   openOneIn: 1,
+  muted: [],
   addresses: null,
 };
