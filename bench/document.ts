@@ -83,7 +83,9 @@ function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[]
     "",
     ...notes.map((note) => `- ${note}`),
     `- measured by \`${result.command}\` at commit ${result.commit}, load average ${result.load} when it began`,
-    ...result.contenders.map(({ name, command }) => `- ${name}: \`${command}\``),
+    ...result.contenders.map(({ name, command, obstacle }) =>
+      obstacle === null ? `- ${name}: \`${command}\`` : `- ${name}: not run: ${obstacle.split("\n")[0]}`,
+    ),
     "",
   ].join("\n");
 }

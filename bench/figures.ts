@@ -79,7 +79,7 @@ function nameOf(contender: ContenderResult): string {
 }
 
 function comparison(ratio: number, metric: Metric): string {
-  const isTime = metric.unit === "ms" || metric.unit === "s";
+  const isTime = metric.unit === "ms" || metric.unit === "s" || metric.unit === "µs";
   const isRate = metric.unit === "MB/s" || metric.unit === "lines/s" || metric.unit === "/s";
   const [ahead, behind] = isTime || isRate ? ["faster", "slower"] : ["better", "worse"];
   return ratio >= 1 ? `${times(ratio)} ${ahead}` : `${times(1 / ratio)} ${behind}`;

@@ -9,7 +9,7 @@ export type Metric = {
   readonly better: "less" | "more" | "neither";
 };
 
-export type Unit = "s" | "ms" | "MB" | "MB/s" | "lines/s" | "/s" | "count" | "%";
+export type Unit = "s" | "ms" | "µs" | "MB" | "MB/s" | "lines/s" | "/s" | "count" | "%";
 
 export type Sample = Readonly<Record<string, number>>;
 
