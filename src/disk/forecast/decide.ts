@@ -1,18 +1,22 @@
 // Decides when a file system will be full. Pure. Samples of used space go in; the middle and a range come out. Rotations make
-// saw teeth and bursts make steps, so growth is the median of the slopes between all pairs of samples (Theil 1950, Sen 1968): up
-// to 29 % of the samples may lie off without moving it much.
+// saw teeth and bursts make steps, so growth is the median of the slopes between pairs of samples (Theil 1950, Sen 1968): up to
+// 29 % of the samples may lie off without moving it much.
 import type { DiskSample, Outlook } from "../types.ts";
 
 const DAY_MS = 86_400_000;
 // Two samples minutes apart say more about a temporary file than about growth.
 const LEAST_SPAN_MS = 30 * 60_000;
-// Pairs grow with the square: this many samples make 18,000 of them, sorted in some milliseconds.
-const MAX_POINTS = 192;
-// Slopes between neighbours are noise; those for the range reach over at least this share of the time.
+// Pairs grow with the square: this many samples make 80,000 of them, looked at in some milliseconds.
+const MAX_POINTS = 400;
+// With two days or more, only samples of the same hour are compared: what every day does and undoes cancels out (as in the
+// seasonal Kendall test of Hirsch, Slack and Smith 1982).
+const DAILY_FROM_MS = 2 * DAY_MS;
+const SAME_HOUR_MS = 20 * 60_000;
+// With less, slopes between neighbours are noise: pairs reach over at least this share of the time.
 const LONG_SHARE = 0.25;
-// The range holds the middle four fifths of the long slopes.
-const LOW_QUANTILE = 0.1;
-const HIGH_QUANTILE = 0.9;
+// The range holds the middle nine tenths of the slopes.
+const LOW_QUANTILE = 0.05;
+const HIGH_QUANTILE = 0.95;
 // Growth beneath this share of the disk a day is called none: a date in a hundred years helps nobody.
 const STILL_SHARE_PER_DAY = 1 / 36_500;
 const HISTORY_POINTS = 48;
@@ -40,8 +44,9 @@ function decideOutlook(of: readonly DiskSample[]): Outlook {
   const { mount, sizeBytes, freeBytes, sizeFiles, freeFiles } = last;
   const growth = decideGrowth(points);
   const still = sizeBytes * STILL_SHARE_PER_DAY;
-  const until = (bytesPerDay: number): number | null =>
-    bytesPerDay > still ? (freeBytes / bytesPerDay) * DAY_MS : null;
+  const swing = growth === null ? { usual: 0, most: 0 } : swingOf(points, growth.middle);
+  const until = (bytesPerDay: number, swingBytes: number): number | null =>
+    bytesPerDay > still ? (Math.max(0, freeBytes - swingBytes) / bytesPerDay) * DAY_MS : null;
   return {
     mount,
     sizeBytes,
@@ -49,9 +54,9 @@ function decideOutlook(of: readonly DiskSample[]): Outlook {
     sizeFiles,
     freeFiles,
     bytesPerDay: growth?.middle ?? null,
-    fullInMs: growth === null ? null : until(growth.middle),
-    fullEarliestMs: growth === null ? null : until(growth.high),
-    fullLatestMs: growth === null ? null : until(growth.low),
+    fullInMs: growth === null ? null : until(growth.middle, swing.usual),
+    fullEarliestMs: growth === null ? null : until(growth.high, swing.most),
+    fullLatestMs: growth === null ? null : until(growth.low, 0),
     history: thinned(points, HISTORY_POINTS).map(({ used }) => used),
   };
 }
@@ -63,26 +68,37 @@ export function decideGrowth(
   const few = thinned(points, MAX_POINTS);
   const spanMs = (few.at(-1)?.atMs ?? 0) - (few[0]?.atMs ?? 0);
   if (few.length < 2 || spanMs < LEAST_SPAN_MS) return null;
-  const all: number[] = [];
-  const long: number[] = [];
+  const daily = spanMs >= DAILY_FROM_MS;
+  const slopes: number[] = [];
+  const short: number[] = [];
   for (const [index, late] of few.entries()) {
     for (let before = 0; before < index; before++) {
       const early = few[before]!;
       const apart = late.atMs - early.atMs;
       if (apart <= 0) continue;
       const slope = ((late.used - early.used) / apart) * DAY_MS;
-      all.push(slope);
-      if (apart >= spanMs * LONG_SHARE) long.push(slope);
+      if (daily ? isSameHour(apart) : apart >= spanMs * LONG_SHARE) slopes.push(slope);
+      else if (!daily) short.push(slope);
     }
   }
-  all.sort((a, b) => a - b);
-  long.sort((a, b) => a - b);
-  const middle = quantile(all, 0.5);
-  return {
-    low: Math.min(middle, quantile(long, LOW_QUANTILE)),
-    middle,
-    high: Math.max(middle, quantile(long, HIGH_QUANTILE)),
-  };
+  const sorted = (slopes.length > 0 ? slopes : short).sort((a, b) => a - b);
+  const middle = quantile(sorted, 0.5);
+  return { low: quantile(sorted, LOW_QUANTILE), middle, high: quantile(sorted, HIGH_QUANTILE) };
+}
+
+// By how much use goes above where it stands now, beside its growth: it is full at the top of a tooth.
+function swingOf(points: readonly Point[], bytesPerDay: number): { usual: number; most: number } {
+  const last = points.at(-1)!;
+  const above = points
+    .map(({ atMs, used }) => used - last.used + (bytesPerDay * (last.atMs - atMs)) / DAY_MS)
+    .sort((a, b) => a - b);
+  return { usual: Math.max(0, quantile(above, HIGH_QUANTILE)), most: Math.max(0, above.at(-1)!) };
+}
+
+// Whole days apart, give or take.
+function isSameHour(apartMs: number): boolean {
+  const over = apartMs % DAY_MS;
+  return apartMs > DAY_MS / 2 && Math.min(over, DAY_MS - over) <= SAME_HOUR_MS;
 }
 
 function quantile(sorted: readonly number[], share: number): number {
