@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { backendContract, eventually, isShut, listening, RemoteBackend } from "../backend.contract.ts";
 import { cannotLab, makeLab } from "../testing/netns.ts";
+import { Remote } from "../testing/remote.ts";
 import { changesScript, tableScript, USUAL_SETS } from "./ruleset.ts";
 
 const behindJson = new URL("../testing/json-backend.ts", import.meta.url).href;
@@ -105,6 +107,41 @@ test("forwarded traffic and published ports are covered: the hook comes before a
   await backend.block(600_000, "10.77.0.2");
   await isShut(lab, "10.77.0.2");
   assert.match(lab.run(lab.host, "nft", "list table ip nat"), /counter packets 0/);
+});
+
+test("a container behind the host: its published port is shut to the blocked, open to others, and no tripwire", {
+  timeout: 60_000,
+}, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  const container = `tt-rc-${process.pid}`;
+  const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
+  t.after(() => spawnSync("ip", ["netns", "del", container]));
+  ip("netns", "add", container);
+  ip("-n", lab.host, "link", "add", "br0", "type", "veth", "peer", "name", "eth0", "netns", container);
+  ip("-n", lab.host, "addr", "add", "172.31.0.1/24", "dev", "br0");
+  ip("-n", lab.host, "link", "set", "br0", "up");
+  ip("-n", container, "addr", "add", "172.31.0.2/24", "dev", "eth0");
+  ip("-n", container, "link", "set", "eth0", "up");
+  ip("-n", container, "route", "add", "default", "via", "172.31.0.1");
+  lab.run(lab.host, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward");
+  const ports = "8081-8090";
+  lab.run(
+    lab.host,
+    "nft",
+    `add table ip nat; add chain ip nat pre { type nat hook prerouting priority dstnat; }; add rule ip nat pre iifname "veth0" tcp dport ${ports} dnat to 172.31.0.2`,
+  );
+  // Before: the container itself answers, with a reset, for nothing listens in it.
+  const guard = new Remote(t, lab.host, "./responder-child.ts", "tripwire");
+  await guard.ask("restore");
+  for (let port = 8081; port <= 8090; port++) assert.equal(await lab.knock("10.77.0.3", port), "answered");
+  await guard.ask("scan", { targets: ["10.77.0.2"] });
+  assert.equal(await lab.knock("10.77.0.2", 8081), "silent");
+  assert.equal(await lab.knock("10.77.0.3", 8081), "answered");
+  const table = lab.run(lab.host, "nft", "list table inet telltale");
+  assert.match(table, /10\.77\.0\.2 counter packets [1-9]/);
+  assert.doesNotMatch(table, /10\.77\.0\.3 /, "ten published ports are ten services, not a scan");
 });
 
 test("the tracked connections of a blocked source are forgotten, its neighbour's stay", {
