@@ -86,6 +86,20 @@ export const COMMANDS: readonly CommandDefinition[] = [
     run: () => import("./commands/status.ts"),
   },
   {
+    name: "events",
+    summary: "follow what the running guard says, as it happens",
+    usage: "[--json] [--config FILE]",
+    description:
+      "Prints each event of the guard from now on, a line each, until the guard ends or you stop it. A reader that is too slow is cut off; " +
+      "telltale report and telltale explain read what has passed.",
+    options: [CONFIG, JSON_OUT],
+    examples: [
+      ["telltale events", "watch it work"],
+      ["telltale events --json | jq 'select(.type == \"scan.detected\")'", "only scans, for a program"],
+    ],
+    run: () => import("./commands/events.ts"),
+  },
+  {
     name: "reload",
     summary: "make the running guard read its configuration again",
     usage: "[--json] [--config FILE]",

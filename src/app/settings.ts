@@ -15,7 +15,8 @@ import { jitterOf } from "./schedule.ts";
 const CONFIG_FILE = "/etc/telltale/telltale.toml";
 const PORTSENTRY_CONFIG = "/etc/portsentry/portsentry.conf";
 const SYSTEM_STATE = "/var/lib/telltale";
-const CONTROL_SOCKET = "/run/telltale/control.sock";
+/** Where the guard of a whole system listens. */
+export const CONTROL_SOCKET = "/run/telltale/control.sock";
 const LOGROTATE_STATE = "/var/lib/logrotate/status";
 
 export type Settings = {

@@ -538,14 +538,15 @@ export const KEYS = [
     kind: { is: "text" },
     fallback: "",
     summary:
-      "where telltale status, reload and stop reach the guard; empty: /run/telltale/control.sock, or in store.directory when that is set",
+      "where telltale status, reload and stop reach the guard, from its next start on; empty: /run/telltale/control.sock, or in store.directory when that is set",
     reason: "a guard with a store of its own is a guard of its own",
   },
   {
     name: "guard.control_group",
     kind: { is: "text" },
     fallback: "adm",
-    summary: "group that may ask for the status; empty: root only. Only root may change anything",
+    summary:
+      "group that may ask the guard, from its next start on; empty: root only. Only root may change anything",
     reason: "who may read the logs may see what is found in them",
   },
   {

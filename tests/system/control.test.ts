@@ -87,10 +87,20 @@ for (const mode of ["one process", "two processes"] as const) {
     for (const socket of idle.slice(0, 10)) socket.pause().write('{"do":"events"}\n');
     await waitFor("an answer among idle clients", () => telltale("status").status === 0);
 
+    // Somebody follows the events until the guard ends.
+    const follower = lab.start("host", [TELLTALE, "events", "--json", "--config", config]);
+    let followed = "";
+    follower.stdout!.setEncoding("utf8").on("data", (text: string) => void (followed += text));
+    await waitFor(
+      "a followed reload",
+      () => telltale("reload").status === 0 && /config\.reloaded/.test(followed),
+    );
+
     const stopped = telltale("stop");
     assert.equal(stopped.status, 0, stopped.stderr);
     assert.match(stopped.stdout, /has ended; blocks stay in force/);
     await guard.until("guard.stopped", ({ because }) => because === "telltale stop");
+    await waitFor("the follower's end", () => follower.exitCode === 0);
     const gone = telltale("status");
     assert.equal(gone.status, 69);
     assert.match(gone.stderr, /no guard answers at .*\n {4}mend: start it/);

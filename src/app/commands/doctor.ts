@@ -12,6 +12,7 @@ import { openCapture } from "../../sources/packets/capture.ts";
 import { openNftables } from "../../sys/nftables.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askStatus } from "../control/client.ts";
+import { guardSocket } from "../control/find.ts";
 import { openHistory } from "../history.ts";
 import { findLogSources } from "../log-sources.ts";
 import { routesOf } from "../reporting.ts";
@@ -179,7 +180,8 @@ function store(settings: Settings): Omit<Finding, "part">[] {
 store.part = "store" as const;
 
 /** A host without a running guard may be about to get one: that is no fault, but one that is off or deaf is. */
-async function guard({ controlSocket }: Settings): Promise<Omit<Finding, "part">[]> {
+async function guard(settings: Settings): Promise<Omit<Finding, "part">[]> {
+  const controlSocket = guardSocket(settings);
   if (!existsSync(controlSocket)) return [fine(`no guard runs (${controlSocket} is not there)`)];
   const { pid, uptimeMs, parts } = await askStatus(controlSocket);
   const off = parts.filter(({ on, lines }) => !on && !/ = (?:false|"\w+")/.test(lines[0] ?? ""));

@@ -3,10 +3,11 @@ import { formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askReload } from "../control/client.ts";
+import { guardSocket } from "../control/find.ts";
 import { gatherSettings } from "../settings.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
-  const { controlSocket } = gatherSettings(values["config"] as string | undefined);
+  const controlSocket = guardSocket(gatherSettings(values["config"] as string | undefined));
   const outcome = await askReload(controlSocket);
   if (values["json"] === true) process.stdout.write(`${JSON.stringify(outcome)}\n`);
   if ("faults" in outcome) {

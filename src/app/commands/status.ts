@@ -5,6 +5,7 @@ import { formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askMetrics, askStatus } from "../control/client.ts";
+import { guardSocket } from "../control/find.ts";
 import type { GuardStatus, TodayFigures } from "../control/types.ts";
 import { shortTime } from "../schedule.ts";
 import { gatherSettings } from "../settings.ts";
@@ -15,7 +16,7 @@ const WATCH_MS = 1_000;
 const HOME = "\u001b[H\u001b[J";
 
 export async function run({ values }: CommandCall): Promise<number> {
-  const { controlSocket } = gatherSettings(values["config"] as string | undefined);
+  const controlSocket = guardSocket(gatherSettings(values["config"] as string | undefined));
   const out = process.stdout;
   if (values["metrics"] === true) {
     out.write(await askMetrics(controlSocket));
