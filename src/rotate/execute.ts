@@ -5,6 +5,7 @@ import { describeError } from "../core/errors.ts";
 import { isLight } from "./compress.ts";
 import type { Notes } from "./journal.ts";
 import { logIsMoved, type Replay, restOfStep } from "./replay.ts";
+import { shortened } from "./shorten/plan.ts";
 import { doStep, doStepNow, runScript, ScriptError, type StepContext, type StepResult } from "./step.ts";
 import type { LogPlan, RotationStep, ScriptStep, StanzaPlan } from "./types.ts";
 
@@ -65,7 +66,8 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
     .filter((plan) => plan.verdict === "rotate")
     .map(
       (plan, index): Track => ({
-        plan,
+        // A run that is being finished is held against the plan as it was written down.
+        plan: context.replay === null ? shortened(plan) : plan,
         index,
         moved: wasMoved(plan, index, context),
         ahead: 0,

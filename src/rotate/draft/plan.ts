@@ -48,7 +48,10 @@ function inode(ino: number): number | null {
 
 type Times = Pick<FileFact, "atimeMs" | "mtimeMs">;
 
-export type Drafted = Pick<LogPlan, "before" | "rotate" | "after" | "finalPath" | "bytesFreed"> & {
+export type Drafted = Pick<
+  LogPlan,
+  "before" | "rotate" | "after" | "finalPath" | "bytesFreed" | "overwrites"
+> & {
   handedPath: string;
 };
 
@@ -67,6 +70,7 @@ class Draft {
   readonly #rotate: RotationStep[] = [];
   readonly #after: RotationStep[] = [];
   #freed = 0;
+  #overwrites = false;
   #dispose: string | null = null;
 
   constructor(stanza: LogStanza, facts: LogFacts, log: FileFact, now: Date) {
@@ -115,6 +119,7 @@ class Draft {
       after: this.#after,
       finalPath: kept,
       bytesFreed: this.#freed,
+      ...(this.#overwrites && { overwrites: true }),
       handedPath: final,
     };
   }
@@ -218,6 +223,7 @@ class Draft {
         continue;
       }
       const to = numberedPath(this.#scheme, index + 1) + suffix;
+      if (this.#there.has(to)) this.#overwrites = true;
       this.#before.push({ do: "rename", from: file.path, to, ifThere: true, ino: inode(file.ino) });
       this.#there.delete(file.path);
       this.#there.set(to, { ...file, path: to });
