@@ -13,7 +13,7 @@ import type { Briefing } from "./briefing.ts";
 import { RemoteBackend } from "./remote-backend.ts";
 
 // Who is logged in changes with a login, and the warden reads it anew before each block.
-const FACTS_MS = 1_000;
+const FACTS_MS = 2_000;
 
 /** What rotation says of itself, as it comes from the warden. */
 export type RotationSays = {

@@ -11,6 +11,7 @@ import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
 import type { Briefing } from "./briefing.ts";
 import { ListenerPowers } from "./listener-powers.ts";
+import { settleSoon } from "./settle.ts";
 
 const STORE_RETRY_MS = 1_000;
 
@@ -90,6 +91,7 @@ export async function runListener(): Promise<number> {
   await guard.start();
   screen.ready(briefing.settings, guard.status());
   client.say({ ask: "ready" });
+  settleSoon();
   const because = await ended;
   letters.stop();
   await guard.stop(because);
