@@ -34,9 +34,16 @@ function programPage(version: string): string {
     ].flatMap(([status, meaning]) => [".TP", `.B ${status}`, text(meaning!)]),
     ".SH FILES",
     ...[
-      ["/etc/telltale/telltale.toml", "configuration, optional; see telltale.toml(5)"],
+      [
+        "/etc/telltale/telltale.toml, /etc/telltale/telltale.d/*.toml",
+        "configuration, optional; see telltale.toml(5)",
+      ],
       ["/etc/logrotate.conf, /etc/logcheck, /etc/portsentry/portsentry.conf", "read where they exist"],
       ["/var/lib/telltale", "history, cursors, reports that wait for delivery"],
+      [
+        "/run/telltale/control.sock",
+        "where the running guard answers telltale status, events, reload and stop",
+      ],
     ].flatMap(([file, meaning]) => [".TP", `.I ${text(file!)}`, text(meaning!)]),
     ".SH ENVIRONMENT",
     ".TP",
@@ -76,8 +83,20 @@ function configurationPage(version: string): string {
     "telltale.toml \\- configuration of telltale",
     ".SH DESCRIPTION",
     text(
-      "The file /etc/telltale/telltale.toml is optional, and so is every key in it. Durations are written 90s, 10m, 1h30m, 7d, 1w. A faulty value " +
-        "costs its own key: the default stands in, and the fault is reported with file, line and mend. A fault under [respond] means that nobody is blocked.",
+      "The file /etc/telltale/telltale.toml is optional, and so is every key in it. The files /etc/telltale/telltale.d/*.toml are read after it, in " +
+        "the order of their names; the last word on a key holds, lists included. Beside a file that --config names, FILE.d stands for FILE.toml.",
+    ),
+    ".PP",
+    text(
+      "A faulty value costs its own key: what holds without it stands in, and the fault is reported with file, line and mend. A fault under [respond], " +
+        "or a file that cannot be read, means that nobody is blocked. See telltale config check, explain and show.",
+    ),
+    ".PP",
+    text(
+      "Durations are written 90s, 10m, 1h30m, 7d, 1w. A schedule is a duration; every 15 minutes; hourly, daily, weekly or monthly, which come up to " +
+        "guard.jitter later; hourly at :25, daily at 06:25, weekly on monday at 03:00, monthly on last at 04:00; or a cron expression of five fields as in " +
+        "crontab(5). All but durations are local time. What the change to summer time skips comes right behind the gap, what it repeats comes once, and " +
+        "what fell due while nothing ran is made up for once.",
     ),
   ];
   let section = "";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -95,6 +95,14 @@ test("a retention group is put together from all files, and a fault in one leave
   const { config, faults } = readConfig(bad, true);
   assert.deepEqual(config.retention, []);
   assert.equal(faults.length, 2);
+});
+
+test("a file that anybody may write is not believed", (t) => {
+  const file = written(t, { "telltale.toml": '[respond]\nmode = "block"\n' });
+  chmodSync(file, 0o666);
+  const { config, faults, broken } = readConfig(file, true);
+  assert.deepEqual([config.respond.mode, broken], ["observe", true]);
+  assert.match(faults[0]!.message, /may be written by anybody/);
 });
 
 test("what is far too large is not read, and too many files are not all read", (t) => {

@@ -61,7 +61,10 @@ const READABLE = "make it readable for the user telltale runs as";
 function readToml(file: string, named: boolean): ConfigText | ConfigFault | null {
   let text: string;
   try {
-    const { size } = statSync(file);
+    const { size, mode } = statSync(file);
+    if ((mode & 0o002) !== 0) {
+      return unusable(file, 0, "may be written by anybody", `chmod o-w ${file}`);
+    }
     if (size > MAX_BYTES) {
       return unusable(file, 0, `has ${size} bytes; ${MAX_BYTES} are read at most`, "is this the right file?");
     }

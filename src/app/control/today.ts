@@ -1,4 +1,4 @@
-// What happened since midnight, for `telltale status`. Counters only: their memory does not grow with what happens.
+// What happened since midnight, for `telltale status`, in bounded memory.
 import type { Event, EventBody } from "../../core/events.ts";
 import type { TodayFigures } from "./types.ts";
 
@@ -17,12 +17,16 @@ export const COUNTED: readonly EventBody["type"][] = [
   "lines.skipped",
 ];
 
+// Sources whose scans may go on; of one that is forgotten, a later telling counts whole.
+const MAX_SOURCES = 4_096;
+
 type Figures = { -readonly [Name in Exclude<keyof TodayFigures, "since">]: number };
 
 export class Today {
   #midnight: Date;
   #since: Date;
   #figures = nothing();
+  readonly #seen = new Map<string, number>();
 
   /** @param since from when on events are observed; midnight when what came before is observed too */
   constructor(now: Date, since: Date = now) {
@@ -39,7 +43,7 @@ export class Today {
     switch (event.type) {
       case "scan.detected":
         figures.scans++;
-        figures.probes += event.scan.distinct;
+        figures.probes += this.#growth(event.scan.source, event.scan.distinct);
         break;
       case "scans.withheld":
         figures.scans += event.count;
@@ -81,6 +85,15 @@ export class Today {
     return { since: this.#since.toISOString(), ...this.#figures };
   }
 
+  // A scan that goes on is told again with all that was seen of it.
+  #growth(source: string, distinct: number): number {
+    const before = this.#seen.get(source) ?? 0;
+    this.#seen.delete(source);
+    this.#seen.set(source, distinct);
+    if (this.#seen.size > MAX_SOURCES) this.#seen.delete(this.#seen.keys().next().value!);
+    return distinct > before ? distinct - before : distinct === before ? 0 : distinct;
+  }
+
   #turn(now: Date): void {
     const midnight = midnightOf(now);
     // A clock that was ahead and is set back begins its day again.
@@ -89,6 +102,7 @@ export class Today {
     this.#midnight = midnight;
     this.#since = midnight;
     this.#figures = nothing();
+    this.#seen.clear();
   }
 }
 
