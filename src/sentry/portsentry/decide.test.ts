@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { waitFor } from "../../../tests/system/wait.ts";
 import { type Address, PrefixSet, parsePrefix } from "../../core/address.ts";
 import { BlockedHosts } from "./blocked-file.ts";
 import { decideSighting, planBlock } from "./decide.ts";
+import { HostNames } from "./names.ts";
 import { type PortsentryConfig, parsePortsentryConfig } from "./parse.ts";
 import { Reactor } from "./reactor.ts";
 import { renderFlags, renderHistory, renderScan } from "./render.ts";
@@ -157,6 +159,30 @@ test("a command that fails is told as failed, and the host is not called blocked
   assert.match(lines[2]!, /Could not block host/);
   assert.match(lines[3]!, /blocked: \[false\]$/);
   assert.match(lines[7]!, /blocked: \[false\]$/, "and it is tried again");
+});
+
+test("a block does not wait for a name", async (t) => {
+  const dir = scratch(t);
+  let answer: (names: string[]) => void = () => {};
+  const names = new HostNames({
+    reverse: () => new Promise((resolve) => (answer = resolve)),
+    lookup: async () => [{ address: SIGHTING.source }],
+  });
+  const lines: string[] = [];
+  const reactor = new Reactor({
+    config: config(`RESOLVE_HOST="1"\nBLOCK_TCP="1"\nKILL_ROUTE="echo $TARGET$ > ${dir}/route"`),
+    ignore: new PrefixSet([]),
+    wording: 2,
+    mode: "stealth",
+    log: (line) => lines.push(line),
+    names,
+  });
+  const seen = reactor.see(SIGHTING);
+  await waitFor("the block", () => existsSync(join(dir, "route")));
+  assert.deepEqual(lines, []);
+  answer(["scanner.example"]);
+  await seen;
+  assert.match(lines[1]!, /^Scan from: \[\S+\] \(scanner\.example\) /);
 });
 
 test("one step that succeeds is a block; then the host is blocked already", async (t) => {

@@ -9,26 +9,39 @@ const MAX_NAMES = 4_096;
 // RFC 1035: 255 octets.
 const MAX_NAME = 255;
 
+/** The questions that are asked; node:dns, or something slower or less honest in tests. */
+export type Resolver = {
+  reverse(address: string): Promise<string[]>;
+  lookup(name: string, options: { all: true }): Promise<{ address: string }[]>;
+};
+
 export class HostNames {
   readonly #known = new Map<Address, Promise<string>>();
+  readonly #resolver: Resolver;
+  readonly #timeoutMs: number;
+
+  constructor(resolver: Resolver = dns, timeoutMs = TIMEOUT_MS) {
+    this.#resolver = resolver;
+    this.#timeoutMs = timeoutMs;
+  }
 
   /** The confirmed name, or the address. */
   of(address: Address): Promise<string> {
     let name = this.#known.get(address);
     if (name === undefined) {
       if (this.#known.size >= MAX_NAMES) this.#known.clear();
-      name = within(TIMEOUT_MS, confirmed(address), address);
+      name = within(this.#timeoutMs, confirmed(address, this.#resolver), address);
       this.#known.set(address, name);
     }
     return name;
   }
 }
 
-async function confirmed(address: Address): Promise<string> {
+async function confirmed(address: Address, resolver: Resolver): Promise<string> {
   try {
-    for (const name of (await dns.reverse(address)).slice(0, 4)) {
+    for (const name of (await resolver.reverse(address)).slice(0, 4)) {
       if (name.length > MAX_NAME) continue;
-      const back = await dns.lookup(name, { all: true });
+      const back = await resolver.lookup(name, { all: true });
       if (back.some((one) => parseAddress(one.address) === address)) return showable(name);
     }
   } catch {

@@ -28,6 +28,7 @@ export type ReactorOptions = {
   readonly guardrail?: (source: Address) => string | null;
   readonly verbose?: boolean;
   readonly hostsDeny?: string;
+  readonly names?: HostNames;
 };
 
 // Sources counted for SCAN_TRIGGER; past that the oldest begin again.
@@ -38,7 +39,7 @@ const MAX_WAITING = 4_096;
 export class Reactor {
   readonly #options: ReactorOptions;
   readonly #blocked: BlockedHosts;
-  readonly #names = new HostNames();
+  readonly #names: HostNames;
   readonly #counts = new Map<Address, number>();
   #waiting = 0;
   #skipped = 0;
@@ -47,6 +48,7 @@ export class Reactor {
   /** Throws the system's error when the blocked file cannot be used. */
   constructor(options: ReactorOptions) {
     this.#options = options;
+    this.#names = options.names ?? new HostNames();
     const { config, wording, mode } = options;
     const path =
       config.blockedFile === "" || wording === 2 ? config.blockedFile : `${config.blockedFile}.${mode}`;
@@ -60,6 +62,8 @@ export class Reactor {
       return Promise.resolve();
     }
     this.#waiting++;
+    // Asked for now, so that many strangers' names are looked up beside each other.
+    if (this.#options.config.resolveHost) void this.#names.of(sighting.source);
     this.#last = this.#last.then(() => this.#handle(sighting, sendBanner)).finally(() => this.#waiting--);
     return this.#last;
   }
@@ -82,6 +86,8 @@ export class Reactor {
     const count = isIgnored || config.scanTrigger === 0 ? 0 : this.#count(source);
     const facts = { isIgnored, count, isBlocked: this.#blocked.has(source) };
     const { outcome, banner, react } = decideSighting(config, sighting, facts);
+    // A block does not wait for a name; the lines about it do.
+    const block = react === "block" ? await this.#block(sighting) : null;
     const name = config.resolveHost ? await this.#names.of(source) : source;
     if (isIgnored && (wording === 1 || this.#options.verbose)) {
       const prefix = wording === 1 ? "attackalert: " : "";
@@ -92,8 +98,11 @@ export class Reactor {
     if (banner) sendBanner();
     let blocked: Flag = outcome.blocked;
     if (react === "already blocked") log(renderAlreadyBlocked(sighting, name, wording));
-    else if (react === "block") blocked = (await this.#block(sighting, name)) ? "true" : "false";
-    else if (wording === 1 && outcome.noblock === "true") {
+    else if (block !== null) {
+      for (const line of block.lines(name)) log(line);
+      if (block.done) this.#remember(sighting, name);
+      blocked = block.done ? "true" : "false";
+    } else if (wording === 1 && outcome.noblock === "true") {
       log(`attackalert: Ignoring ${sighting.protocol} response per configuration file setting.`);
     }
     if (wording === 1) return;
@@ -105,28 +114,32 @@ export class Reactor {
     );
   }
 
-  /** True when at least one step succeeded. */
-  async #block(sighting: Sighting, name: string): Promise<boolean> {
-    const { config, mode, log, wording } = this.#options;
-    const guardrail = this.#options.guardrail?.(sighting.source) ?? null;
+  /** Done when at least one step succeeded; its lines want the source's name. */
+  async #block(sighting: Sighting): Promise<{ done: boolean; lines: (name: string) => string[] }> {
+    const { source } = sighting;
+    const guardrail = this.#options.guardrail?.(source) ?? null;
     if (guardrail !== null) {
-      log(`attackalert: Host: ${name}/${sighting.source} is never blocked: ${guardrail}`);
-      return false;
+      const lines = (name: string) => [`attackalert: Host: ${name}/${source} is never blocked: ${guardrail}`];
+      return { done: false, lines };
     }
+    const { config, mode } = this.#options;
+    const told: string[] = [];
     let done = false;
     for (const step of planBlock(config, sighting, mode)) {
       const failure = await runStep(step, this.#options.hostsDeny ?? HOSTS_DENY);
       if (failure === null) done = true;
-      log(failure === null ? renderStep(step, sighting) : renderFailure(step, sighting, failure));
+      told.push(failure === null ? renderStep(step, sighting) : renderFailure(step, sighting, failure));
     }
-    if (!done) {
-      log(`attackalert: ERROR: Could not block host ${name}/${sighting.source} !!`);
-      return false;
-    }
+    const lines = (name: string) =>
+      done ? told : [...told, `attackalert: ERROR: Could not block host ${name}/${source} !!`];
+    return { done, lines };
+  }
+
+  #remember(sighting: Sighting, name: string): void {
+    const { config, wording } = this.#options;
     const line = renderHistory("", sighting, name, 1);
     this.#write(() => this.#blocked.add(sighting.source, line), config.blockedFile);
     if (wording === 1) this.#write(() => appendHistory(config.historyFile, line), config.historyFile);
-    return true;
   }
 
   #write(work: () => void, path: string): void {
