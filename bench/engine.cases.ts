@@ -12,6 +12,7 @@ import { type Case, type Contender, type Metric, RSS, type Sample } from "./type
 const RULES = "/etc/logcheck";
 const SOURCE = join(import.meta.dirname, "engines/hyperscan.c");
 const ENGINE = join(import.meta.dirname, "engines/telltale.ts");
+const THREADS = join(import.meta.dirname, "engines/threads.ts");
 // Hyperscan's compiling grows steeply with the rules; beyond this nobody would wait for it.
 const COMPILE_LIMIT_S = 300;
 
@@ -76,6 +77,13 @@ function engineCase(mixture: Mixture, times: number, scale: number): Case {
         contenders: [
           { name: "telltale", role: "telltale", ...ours("C") },
           { name: "telltale in C.UTF-8", role: "variant", ...ours("C.UTF-8") },
+          {
+            name: "telltale with a helper thread",
+            role: "variant",
+            command: "node bench/engines/threads.ts rules log C",
+            obstacle: noRules,
+            run: () => rated([process.execPath, THREADS, rules, log, "C"]),
+          },
           {
             name: "Hyperscan",
             role: "peer",

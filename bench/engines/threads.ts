@@ -3,10 +3,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { IGNORED } from "../../src/check/classify.ts";
 import { LineSplitter } from "../../src/check/lines.ts";
 import { loadRuleBook } from "../../src/check/rules.ts";
-import { Team } from "../../src/check/team/team.ts";
+import { Team, type TeamOutput } from "../../src/check/team/team.ts";
 
 const GIVE_UP_MS = 30_000;
 
@@ -28,16 +27,20 @@ function measure(): void {
     eitherTimestamp: false,
   });
   let lines = 0;
-  let matched = 0;
-  const take = (_bytes: Uint8Array, _start: number, _end: number, verdict: number): void => {
-    lines++;
-    if (verdict === IGNORED) matched++;
+  let reported = 0;
+  const output: TeamOutput = {
+    take: () => {
+      reported++;
+    },
+    count: (more) => {
+      lines += more;
+    },
   };
   const rules = { dir, options: book.options, name: book.name(), compiled: null };
-  const longLines = new LineSplitter((bytes, start, end) =>
-    take(bytes, start, end, book.verdict(bytes, start, end)),
-  );
-  using team = new Team(rules, 1, book.verdict, take, longLines);
+  const longLines = new LineSplitter(() => {
+    throw new Error("a line longer than a block: not a log for this bench");
+  });
+  using team = new Team(rules, 1, book.verdict, output, longLines);
   const log = readFileSync(logFile!);
   while (team.helped === 0) {
     if (performance.now() - began > GIVE_UP_MS) throw new Error("the helper never began");
@@ -46,13 +49,13 @@ function measure(): void {
   }
   const buildMs = performance.now() - began;
   lines = 0;
-  matched = 0;
+  reported = 0;
   const scanBegan = performance.now();
   team.write(log);
   team.flush();
   const scanMs = performance.now() - scanBegan;
   const rssMb = (process.resourceUsage().maxRSS * 1_024) / 1e6;
   process.stdout.write(
-    `${JSON.stringify({ buildMs, scanMs, lines, matched, rssMb, blocksByHelper: team.helped })}\n`,
+    `${JSON.stringify({ buildMs, scanMs, lines, matched: lines - reported, rssMb, blocksByHelper: team.helped })}\n`,
   );
 }

@@ -5,7 +5,7 @@ import { IGNORED, SYSTEM_EVENT, type Verdict } from "./classify.ts";
 import { LineSplitter } from "./lines.ts";
 import type { RuleBook } from "./rules.ts";
 import { SortedLines } from "./sortedlines.ts";
-import { type HelperRules, Team } from "./team/team.ts";
+import { type HelperRules, Team, type TeamOutput } from "./team/team.ts";
 
 /** One section of a report, in the report's order. `name` is the rule file's, empty in the system layer. */
 export type GatheredSection = { readonly layer: Layer; readonly name: string; readonly number: number };
@@ -43,6 +43,12 @@ export class Gatherer {
   readonly #counts: { always: number; unlessAttack: number }[];
   readonly #helpers: GatherOptions["helpers"];
   #expectedBytes = 0;
+  readonly #teamOutput: TeamOutput = {
+    take: (bytes, start, end, verdict) => this.#report(bytes, start, end, verdict),
+    count: (lines) => {
+      this.lineCount += lines;
+    },
+  };
   #team: Team | null = null;
   #attack = false;
 
@@ -74,7 +80,7 @@ export class Gatherer {
     if (this.#expectedBytes < HELPERS_FROM_BYTES || this.#splitter.isMidLine) return;
     const { dir, options, verdict } = this.#book;
     const rules: HelperRules = { dir, options, name: this.#book.name(), compiled: helpers.compiled };
-    this.#team = new Team(rules, helpers.count, verdict, this.#takeJudged, this.#splitter);
+    this.#team = new Team(rules, helpers.count, verdict, this.#teamOutput, this.#splitter);
   }
 
   /** More of the current log. The bytes are free to change once this returns. */
@@ -114,15 +120,15 @@ export class Gatherer {
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
-    this.#takeJudged(bytes, start, end, this.#book.verdict(bytes, start, end));
+    this.lineCount++;
+    const verdict = this.#book.verdict(bytes, start, end);
+    if (verdict !== IGNORED) this.#report(bytes, start, end, verdict);
   }
 
-  readonly #takeJudged = (bytes: Uint8Array, start: number, end: number, verdict: Verdict): void => {
-    this.lineCount++;
-    if (verdict === IGNORED) return;
+  #report(bytes: Uint8Array, start: number, end: number, verdict: Verdict): void {
     if (verdict === SYSTEM_EVENT) this.#add(this.#systemNumber, bytes, start, end, ALWAYS);
     else this.#raise(bytes, start, end);
-  };
+  }
 
   #raise(bytes: Uint8Array, start: number, end: number): void {
     const judgement = this.#book.judge(bytes, start, end);

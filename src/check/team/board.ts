@@ -1,18 +1,25 @@
-// The memory that the threads of a team share: blocks of whole lines, and a verdict for each line. The threads take blocks
-// by compare-and-exchange, so that none waits for a message to be handed over.
-import type { Verdict } from "../classify.ts";
+// The memory that the threads of a team share: blocks of whole lines, and of each block the lines that are not ignored. The
+// threads take blocks by compare-and-exchange, so that none waits for a message to be handed over.
+import { IGNORED, type Verdict } from "../classify.ts";
 
-// Six blocks keep two helpers busy while the oldest is settled; together with the verdicts they take 6 MB.
-export const SLOTS = 6;
-export const BLOCK_BYTES = 512 << 10;
+// Small blocks, for a helper that loses its core in the middle of one holds up only that; and enough of them to go on.
+export const SLOTS = 12;
+export const BLOCK_BYTES = 256 << 10;
 
-// A slot's states. A helper's verdicts are written between TAKEN and DONE, and only while it says WRITING: the main
-// thread may take a block back from a helper that died, but not while it writes.
+// Two numbers for each reported line; a block of more lines than this is left to the main thread.
+const REPORTED_MAX = BLOCK_BYTES / 16;
+const REPORT_INTS = 2 * REPORTED_MAX;
+
+// A slot's state: what is done with its block, and above these three bits the block's number, so that nobody takes the
+// next block in a slot for the one they began.
 export const FREE = 0;
 export const FILLED = 1;
 export const TAKEN = 2;
+/** Its report is being written: only then must it not be taken away. */
 export const WRITING = 3;
 export const DONE = 4;
+const STATUS = 0b111;
+const NUMBER_SHIFT = 3;
 
 // Beside the slots' states: a counter that moves with every block, to wait on; whether all is over; blocks that helpers
 // have judged.
@@ -25,28 +32,37 @@ const NEWLINE = 0x0a;
 /** What shared memory a board lies in; threads are handed this. */
 export type BoardMemory = {
   readonly states: SharedArrayBuffer;
-  readonly sizes: SharedArrayBuffer;
+  /** Per slot: bytes in the block, lines in it, lines reported of it or TOO_MANY. */
+  readonly counts: SharedArrayBuffer;
   readonly bytes: SharedArrayBuffer;
-  readonly verdicts: SharedArrayBuffer;
+  readonly reports: SharedArrayBuffer;
 };
 
 /** Judges one line of a block. */
 export type Judge = (bytes: Uint8Array, start: number, end: number) => Verdict;
 
+/** Gets a line that is not ignored: `bytes[start, end)`, newline excluded, valid until it returns. */
+export type ReportTaker = (bytes: Uint8Array, start: number, end: number, verdict: Verdict) => void;
+
+/** What a block's lines came to, before it is on the board. */
+export type BlockReport = { lines: number; reported: number; readonly entries: Int32Array };
+
+const TOO_MANY = -1;
+
 export class Board {
   readonly memory: BoardMemory;
   readonly #states: Int32Array;
-  readonly #sizes: Int32Array;
+  readonly #counts: Int32Array;
   // Buffers: they find a newline ten times as fast as an array in shared memory does.
   readonly #blocks: readonly Buffer[];
-  readonly #verdicts: readonly Buffer[];
+  readonly #reports: readonly Int32Array[];
 
   constructor(memory: BoardMemory = newMemory()) {
     this.memory = memory;
     this.#states = new Int32Array(memory.states);
-    this.#sizes = new Int32Array(memory.sizes);
-    this.#blocks = slices(memory.bytes);
-    this.#verdicts = slices(memory.verdicts);
+    this.#counts = new Int32Array(memory.counts);
+    this.#blocks = slots((slot) => Buffer.from(memory.bytes, slot * BLOCK_BYTES, BLOCK_BYTES));
+    this.#reports = slots((slot) => new Int32Array(memory.reports, slot * REPORT_INTS * 4, REPORT_INTS));
   }
 
   /** The bytes of a slot. */
@@ -54,59 +70,66 @@ export class Board {
     return this.#blocks[slot]!;
   }
 
-  verdicts(slot: number): Uint8Array {
-    return this.#verdicts[slot]!;
-  }
-
   size(slot: number): number {
-    return this.#sizes[slot]!;
+    return this.#counts[slot * 3]!;
   }
 
+  /** The slot's state, to be handed back to `take`, `move` and `wait`. */
   state(slot: number): number {
     return Atomics.load(this.#states, slot);
   }
 
   /** Puts a filled block up for judging and wakes who waits for one. */
   offer(slot: number, size: number): void {
-    this.#sizes[slot] = size;
-    Atomics.store(this.#states, slot, FILLED);
+    this.#counts[slot * 3] = size;
+    const number = ((this.state(slot) >>> NUMBER_SHIFT) + 1) << NUMBER_SHIFT;
+    Atomics.store(this.#states, slot, number | FILLED);
     Atomics.add(this.#states, CALL, 1);
     Atomics.notify(this.#states, CALL);
   }
 
-  /** Moves a slot on; false when somebody else has. */
-  move(slot: number, from: number, to: number): boolean {
-    if (Atomics.compareExchange(this.#states, slot, from, to) !== from) return false;
+  /** Moves a block on from exactly this state; the new state, or null when somebody else has moved it. */
+  move(slot: number, from: number, to: number): number | null {
+    const next = (from & ~STATUS) | to;
+    if (Atomics.compareExchange(this.#states, slot, from, next) !== from) return null;
     if (to === DONE) Atomics.notify(this.#states, slot);
-    return true;
+    return next;
   }
 
-  /** Gives a settled slot back. */
-  free(slot: number): void {
-    Atomics.store(this.#states, slot, FREE);
-  }
-
-  /** Blocks that helpers have judged. */
-  get helped(): number {
-    return Atomics.load(this.#states, HELPED);
-  }
-
-  countHelp(): void {
-    Atomics.add(this.#states, HELPED, 1);
-  }
-
-  /** The first filled slot from `from` on that is now the caller's, or -1. */
-  takeFrom(from: number): number {
+  /** The first filled slot from `from` on, now the caller's, with its state; or null. */
+  takeFrom(from: number): { slot: number; state: number } | null {
     for (let i = 0; i < SLOTS; i++) {
       const slot = (from + i) % SLOTS;
-      if (this.state(slot) === FILLED && this.move(slot, FILLED, TAKEN)) return slot;
+      const state = this.state(slot);
+      const taken = isStatus(state, FILLED) ? this.move(slot, state, TAKEN) : null;
+      if (taken !== null) return { slot, state: taken };
     }
-    return -1;
+    return null;
   }
 
-  /** Waits until a slot is no longer in this state, `timeoutMs` at the most; false when it still is. */
-  wait(slot: number, state: number, timeoutMs: number): boolean {
-    return Atomics.wait(this.#states, slot, state, timeoutMs) !== "timed-out";
+  /** Writes a block's report; the block must be in the caller's hands, and WRITING when others could take it back. */
+  write(slot: number, report: BlockReport): void {
+    this.#counts[slot * 3 + 1] = report.lines;
+    this.#counts[slot * 3 + 2] = report.reported;
+    if (report.reported > 0) this.#reports[slot]!.set(report.entries.subarray(0, 2 * report.reported));
+  }
+
+  /** Reads a report that is done: gives its lines to `take`. How many lines the block has, or null when it was too long. */
+  read(slot: number, take: ReportTaker): number | null {
+    const reported = this.#counts[slot * 3 + 2]!;
+    if (reported === TOO_MANY) return null;
+    const block = this.#blocks[slot]!;
+    const entries = this.#reports[slot]!;
+    for (let at = 0; at < 2 * reported; at += 2) {
+      const end = entries[at + 1]!;
+      take(block, entries[at]!, end >>> 2, (end & 0b11) as Verdict);
+    }
+    return this.#counts[slot * 3 + 1]!;
+  }
+
+  /** Waits while a slot is in this state, `timeoutMs` at the most. */
+  wait(slot: number, state: number, timeoutMs: number): void {
+    Atomics.wait(this.#states, slot, state, timeoutMs);
   }
 
   /** For a helper: the count of blocks offered so far. */
@@ -129,41 +152,75 @@ export class Board {
     Atomics.add(this.#states, CALL, 1);
     Atomics.notify(this.#states, CALL);
   }
+
+  /** Blocks that helpers have judged. */
+  get helped(): number {
+    return Atomics.load(this.#states, HELPED);
+  }
+
+  countHelp(): void {
+    Atomics.add(this.#states, HELPED, 1);
+  }
 }
 
-/** Judges the lines of `bytes[0, size)` into `verdicts`, one after another; returns how many there were. */
-export function judgeBlock(bytes: Uint8Array, size: number, judge: Judge, verdicts: Uint8Array): number {
-  let count = 0;
-  eachLine(bytes, size, (start, end) => {
-    verdicts[count++] = judge(bytes, start, end);
-  });
-  return count;
+/** Whether a slot's state has this status. */
+export function isStatus(state: number, status: number): boolean {
+  return (state & STATUS) === status;
 }
 
-/** Visits the lines of `bytes[0, size)`, newlines left out; what follows the last newline is a line, too. */
-export function eachLine(
-  bytes: Uint8Array,
-  size: number,
-  visit: (start: number, end: number, index: number) => void,
-): void {
-  let index = 0;
-  for (let start = 0; start < size; index++) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const end = newline < 0 || newline > size ? size : newline;
-    visit(start, end, index);
+/** A report to fill again and again. */
+export function emptyReport(): BlockReport {
+  return { lines: 0, reported: 0, entries: new Int32Array(REPORT_INTS) };
+}
+
+/** Judges the lines of `bytes[0, size)` into a report. */
+export function judgeBlock(bytes: Buffer, size: number, judge: Judge, into: BlockReport): void {
+  into.lines = 0;
+  into.reported = 0;
+  const { entries } = into;
+  for (let start = 0; start < size; into.lines++) {
+    const end = lineEnd(bytes, start, size);
+    const verdict = judge(bytes, start, end);
+    if (verdict !== IGNORED) {
+      if (into.reported === REPORTED_MAX) {
+        into.reported = TOO_MANY;
+        return;
+      }
+      entries[2 * into.reported] = start;
+      entries[2 * into.reported + 1] = (end << 2) | verdict;
+      into.reported++;
+    }
     start = end + 1;
   }
+}
+
+/** Judges the lines of `bytes[0, size)` at once, giving what is not ignored to `take`; how many there are. */
+export function judgeNow(bytes: Buffer, size: number, judge: Judge, take: ReportTaker): number {
+  let lines = 0;
+  for (let start = 0; start < size; lines++) {
+    const end = lineEnd(bytes, start, size);
+    const verdict = judge(bytes, start, end);
+    if (verdict !== IGNORED) take(bytes, start, end, verdict);
+    start = end + 1;
+  }
+  return lines;
+}
+
+// What follows the last newline is a line, too.
+function lineEnd(bytes: Buffer, start: number, size: number): number {
+  const newline = bytes.indexOf(NEWLINE, start);
+  return newline < 0 || newline > size ? size : newline;
 }
 
 function newMemory(): BoardMemory {
   return {
     states: new SharedArrayBuffer((SLOTS + 3) * 4),
-    sizes: new SharedArrayBuffer(SLOTS * 4),
+    counts: new SharedArrayBuffer(SLOTS * 3 * 4),
     bytes: new SharedArrayBuffer(SLOTS * BLOCK_BYTES),
-    verdicts: new SharedArrayBuffer(SLOTS * BLOCK_BYTES),
+    reports: new SharedArrayBuffer(SLOTS * REPORT_INTS * 4),
   };
 }
 
-function slices(buffer: SharedArrayBuffer): Buffer[] {
-  return Array.from({ length: SLOTS }, (_, slot) => Buffer.from(buffer, slot * BLOCK_BYTES, BLOCK_BYTES));
+function slots<T>(make: (slot: number) => T): T[] {
+  return Array.from({ length: SLOTS }, (_, slot) => make(slot));
 }

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { randomFrom } from "../../pattern/testing/sample.ts";
+import { IGNORED } from "../classify.ts";
 import { Gatherer } from "../gather.ts";
 import { LineSplitter } from "../lines.ts";
 import { loadRuleBook, type RuleBook } from "../rules.ts";
-import { BLOCK_BYTES } from "./board.ts";
+import { BLOCK_BYTES, SLOTS } from "./board.ts";
 import { type HelperRules, Team } from "./team.ts";
 
 const DEADLINE_MS = 30_000;
@@ -44,30 +45,40 @@ function log(seed: number, sizeBytes: number): Buffer {
 
 type Judged = { readonly lines: number; readonly bytes: number; readonly mixed: number };
 
-/** Something that changes when any line, its place or its verdict does. */
+/** Something that changes when any reported line, its place or its verdict does. */
 class Tally {
   lines = 0;
-  bytes = 0;
-  mixed = 0;
+  #bytes = 0;
+  #mixed = 0;
 
   readonly take = (bytes: Uint8Array, start: number, end: number, verdict: number): void => {
-    this.lines++;
-    this.bytes += end - start;
-    let mixed = Math.imul(this.mixed ^ verdict, 0x01000193) + this.lines;
+    this.#bytes += end - start;
+    let mixed = Math.imul(this.#mixed ^ verdict, 0x01000193) + 1;
     for (let at = start; at < end; at += 7) mixed = Math.imul(mixed ^ bytes[at]!, 0x01000193);
-    this.mixed = mixed | 0;
+    this.#mixed = mixed | 0;
+  };
+
+  readonly count = (lines: number): void => {
+    this.lines += lines;
   };
 
   get judged(): Judged {
-    return { lines: this.lines, bytes: this.bytes, mixed: this.mixed };
+    return { lines: this.lines, bytes: this.#bytes, mixed: this.#mixed };
+  }
+
+  /** A splitter that judges by itself. */
+  splitter(book: RuleBook): LineSplitter {
+    return new LineSplitter((bytes, start, end) => {
+      this.count(1);
+      const verdict = book.verdict(bytes, start, end);
+      if (verdict !== IGNORED) this.take(bytes, start, end, verdict);
+    });
   }
 }
 
 function alone(book: RuleBook, logs: readonly Buffer[]): Judged {
   const tally = new Tally();
-  const splitter = new LineSplitter((bytes, start, end) =>
-    tally.take(bytes, start, end, book.verdict(bytes, start, end)),
-  );
+  const splitter = tally.splitter(book);
   for (const text of logs) {
     splitter.write(text);
     splitter.end();
@@ -80,10 +91,7 @@ class Rig implements Disposable {
   readonly team: Team;
 
   constructor(book: RuleBook, helpers: number, rules = helperRules(book), entry?: URL) {
-    const splitter = new LineSplitter((bytes, start, end) =>
-      this.tally.take(bytes, start, end, book.verdict(bytes, start, end)),
-    );
-    this.team = new Team(rules, helpers, book.verdict, this.tally.take, splitter, entry);
+    this.team = new Team(rules, helpers, book.verdict, this.tally, this.tally.splitter(book), entry);
   }
 
   /** Writes the log in pieces of odd sizes, and ends it. */
@@ -153,10 +161,13 @@ test("a helper that dies with a block in its hands costs time, and no line", (t)
   const dying = `import { workerData } from "node:worker_threads";
     const states = new Int32Array(workerData.memory.states);
     for (;;) {
-      for (let slot = 0; slot < 6; slot++) {
-        if (Atomics.compareExchange(states, slot, 1, 2) === 1) { Atomics.add(states, 8, 1); process.exit(1); }
+      for (let slot = 0; slot < ${SLOTS}; slot++) {
+        const state = Atomics.load(states, slot);
+        if ((state & 7) !== 1 || Atomics.compareExchange(states, slot, state, state + 1) !== state) continue;
+        Atomics.add(states, ${SLOTS + 2}, 1);
+        process.exit(1);
       }
-      Atomics.wait(states, 6, Atomics.load(states, 6), 100);
+      Atomics.wait(states, ${SLOTS}, Atomics.load(states, ${SLOTS}), 100);
     }`;
   const entry = new URL(`data:text/javascript,${encodeURIComponent(dying)}`);
   using rig = new Rig(book, 2, helperRules(book), entry);
@@ -179,6 +190,14 @@ test("helpers that cannot start, or that find other rules, leave the work to us"
     assert.deepEqual(rig.tally.judged, want);
     assert.equal(rig.team.helped, 0);
   }
+});
+
+test("a block of more reported lines than a helper can name is judged here", (t) => {
+  const book = rulesIn(t);
+  using rig = new Rig(book, 1);
+  const text = Buffer.from("x\n".repeat(1 << 20));
+  const times = rig.writeUntilHelped(text);
+  assert.deepEqual(rig.tally.judged, alone(book, new Array(times).fill(text)));
 });
 
 test("a gatherer with helpers reports what one without reports", (t) => {

@@ -1,20 +1,22 @@
 // Several threads judge a large log: lines come out in the order in which they were written, with a verdict each. The main
 // thread never waits for a helper to begin: whatever no helper has taken, it judges itself.
 import { Worker } from "node:worker_threads";
-import type { Verdict } from "../classify.ts";
 import type { LineSplitter } from "../lines.ts";
 import type { RuleBook } from "../rules.ts";
 import {
   BLOCK_BYTES,
   Board,
   DONE,
-  eachLine,
+  emptyReport,
   FILLED,
+  FREE,
+  isStatus,
   type Judge,
   judgeBlock,
+  judgeNow,
+  type ReportTaker,
   SLOTS,
   TAKEN,
-  WRITING,
 } from "./board.ts";
 
 /** Where a helper finds the rules that the main thread judges by. */
@@ -26,13 +28,18 @@ export type HelperRules = {
   readonly compiled: { readonly path: string; readonly uid: number } | null;
 };
 
-/** Gets a judged line: `bytes[start, end)`, newline excluded, valid until it returns. */
-export type JudgedTaker = (bytes: Uint8Array, start: number, end: number, verdict: Verdict) => void;
+/** Where judged lines go. */
+export type TeamOutput = {
+  /** A line that is not ignored. Lines come in their order. */
+  readonly take: ReportTaker;
+  /** So many lines more are judged, the taken ones among them. */
+  readonly count: (lines: number) => void;
+};
 
 const NEWLINE = 0x0a;
 
-// A block takes milliseconds. A helper that holds one for so long is dead, or starved beyond use.
-const HELPER_PATIENCE_MS = 2_000;
+// About what a block takes. A helper that has lost its core, or died, is not waited for any longer.
+const PATIENCE_MS = 2;
 
 // A helper has an automaton and little else.
 const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 };
@@ -45,7 +52,7 @@ const THREAD = new URL(
 export class Team {
   readonly #board = new Board();
   readonly #judge: Judge;
-  readonly #take: JudgedTaker;
+  readonly #output: TeamOutput;
   readonly #longLines: LineSplitter;
   readonly #helpers: readonly Worker[];
   // Slots are filled and settled in a ring.
@@ -53,7 +60,7 @@ export class Team {
   #oldest = 0;
   #used = 0;
   #inLongLine = false;
-  #isAlone = false;
+  readonly #report = emptyReport();
 
   /**
    * @param judge judges in this thread
@@ -63,12 +70,12 @@ export class Team {
     rules: HelperRules,
     helperCount: number,
     judge: Judge,
-    take: JudgedTaker,
+    output: TeamOutput,
     longLines: LineSplitter,
     entry: URL = THREAD,
   ) {
     this.#judge = judge;
-    this.#take = take;
+    this.#output = output;
     this.#longLines = longLines;
     const workerData = { memory: this.#board.memory, rules };
     this.#helpers = Array.from({ length: helperCount }, () => {
@@ -154,38 +161,37 @@ export class Team {
   #settleOldest(): void {
     const slot = this.#oldest;
     const board = this.#board;
-    const block = board.block(slot);
-    if (board.move(slot, FILLED, TAKEN)) {
-      eachLine(block, board.size(slot), (start, end) =>
-        this.#take(block, start, end, this.#judge(block, start, end)),
-      );
-    } else {
-      this.#awaitVerdicts(slot);
-      const verdicts = board.verdicts(slot);
-      eachLine(block, board.size(slot), (start, end, index) =>
-        this.#take(block, start, end, verdicts[index]! as Verdict),
-      );
-    }
-    board.free(slot);
+    let lines: number | null = null;
+    // Null: the block is ours, taken as it was offered, taken back, or handed back for having too many lines.
+    if (!this.#claim(slot)) lines = board.read(slot, this.#output.take);
+    lines ??= judgeNow(board.block(slot), board.size(slot), this.#judge, this.#output.take);
+    this.#output.count(lines);
+    board.move(slot, board.state(slot), FREE);
     this.#oldest = (slot + 1) % SLOTS;
   }
 
-  // Returns once the verdicts on the slot are there. Judges other blocks meanwhile, and this one when its helper is gone.
-  #awaitVerdicts(slot: number): void {
+  // True once the block is ours to judge, false once its report is there. Judges other blocks while a helper is at it.
+  #claim(slot: number): boolean {
     const board = this.#board;
-    while (board.state(slot) !== DONE) {
-      const other = this.#isAlone ? -1 : board.takeFrom(slot);
-      if (other >= 0) {
-        judgeBlock(board.block(other), board.size(other), this.#judge, board.verdicts(other));
-        board.move(other, TAKEN, DONE);
-        continue;
-      }
-      if (board.state(slot) === WRITING) continue;
-      const patienceMs = this.#isAlone ? 0 : HELPER_PATIENCE_MS;
-      if (board.wait(slot, TAKEN, patienceMs) || !board.move(slot, TAKEN, DONE)) continue;
-      this.#isAlone = true;
-      board.end();
-      judgeBlock(board.block(slot), board.size(slot), this.#judge, board.verdicts(slot));
+    for (let patient = true; ; ) {
+      const state = board.state(slot);
+      if (isStatus(state, DONE)) return false;
+      if (isStatus(state, FILLED) && board.move(slot, state, TAKEN) !== null) return true;
+      if (!isStatus(state, TAKEN)) continue; // its report is being written
+      if (this.#judgeAnother(slot)) continue;
+      if (!patient && board.move(slot, state, FREE) !== null) return true;
+      board.wait(slot, state, PATIENCE_MS);
+      patient = false;
     }
+  }
+
+  #judgeAnother(after: number): boolean {
+    const board = this.#board;
+    const taken = board.takeFrom(after);
+    if (taken === null) return false;
+    judgeBlock(board.block(taken.slot), board.size(taken.slot), this.#judge, this.#report);
+    board.write(taken.slot, this.#report);
+    board.move(taken.slot, taken.state, DONE);
+    return true;
   }
 }

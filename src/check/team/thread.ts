@@ -3,7 +3,7 @@
 import { workerData } from "node:worker_threads";
 import { CompiledRules } from "../compiled.ts";
 import { loadRuleBook } from "../rules.ts";
-import { Board, type BoardMemory, DONE, judgeBlock, TAKEN, WRITING } from "./board.ts";
+import { Board, type BoardMemory, DONE, emptyReport, judgeBlock, WRITING } from "./board.ts";
 import type { HelperRules } from "./team.ts";
 
 const { memory, rules } = workerData as { memory: BoardMemory; rules: HelperRules };
@@ -15,19 +15,21 @@ const book = loadRuleBook(rules.dir, { ...rules.options, ...(compiled && { compi
 if (book.name() === rules.name) work();
 
 function work(): void {
-  const verdicts = new Uint8Array(board.block(0).length);
+  const report = emptyReport();
   while (!board.isOver) {
     const { calls } = board;
-    const slot = board.takeFrom(0);
-    if (slot < 0) {
+    const taken = board.takeFrom(0);
+    if (taken === null) {
       board.waitForCall(calls);
       continue;
     }
-    const count = judgeBlock(board.block(slot), board.size(slot), book.verdict, verdicts);
-    // Taken back in the meantime: the main thread gave up on us.
-    if (!board.move(slot, TAKEN, WRITING)) return;
-    board.verdicts(slot).set(verdicts.subarray(0, count));
+    const { slot } = taken;
+    judgeBlock(board.block(slot), board.size(slot), book.verdict, report);
+    const writing = board.move(slot, taken.state, WRITING);
+    // Taken back in the meantime: we were too slow, and what we read may have changed below us.
+    if (writing === null) continue;
+    board.write(slot, report);
     board.countHelp();
-    board.move(slot, WRITING, DONE);
+    board.move(slot, writing, DONE);
   }
 }
