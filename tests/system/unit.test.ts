@@ -112,6 +112,27 @@ test("the hardened unit leaves rotation, its scripts, mail, capture and the fire
     const status = inside("cat /proc/$(systemctl show -p MainPID --value telltale)/status").stdout;
     assert.match(status, /^CapBnd:\t00000000208c37ff$/m);
     assert.match(status, /^Seccomp:\t2$/m);
+    const listener = inside(
+      'for each in /proc/[0-9]*/status; do ! grep -q "^Name:.telltale: liste" $each || cat $each; done',
+    ).stdout;
+    const uid = inside("id -u telltale").stdout.trim();
+    assert.match(listener, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, "m"));
+    assert.match(listener, /^CapBnd:\t0000000000000000$/m);
+    assert.match(listener, /^NoNewPrivs:\t1$/m);
+    assert.match(inside("systemctl show -p StatusText telltale").stdout, /blocking/);
+    // Crashed, it is started again by its warden, and systemd need not know.
+    inside(`kill -SEGV ${/^Pid:\t(\d+)$/m.exec(listener)![1]}`);
+    await waitFor(
+      "the next listener",
+      () =>
+        inside("journalctl --namespace=telltale --no-pager || true").stdout.includes(
+          "listener works again",
+        ) ||
+        inside("journalctl --namespace=telltale --no-pager || true").stdout.includes(
+          "started again as process",
+        ),
+    );
+    assert.equal(inside("systemctl show -p NRestarts --value telltale").stdout.trim(), "0");
     // After removal nobody is locked out, and after purge nothing is left.
     assert.equal(inside("dpkg -r telltale").status, 0);
     assert.doesNotMatch(inside("nft list tables").stdout, /telltale/);

@@ -119,6 +119,7 @@ export class Warden {
     this.#rotation = null;
     await (await keeper?.catch(() => null))?.stop();
     const outcome = await this.#ask("reload", this.#briefing());
+    if (outcome === null) this.#rotateAlone();
     // Without a listener there is nobody to say what is different; the next one starts with it.
     return (outcome as ReloadOutcome | null) ?? { changes: [] };
   }
@@ -288,6 +289,11 @@ export class Warden {
     return saysOf(await this.#rotation);
   }
 
+  // The listener asks for it when its parts start; logs must not grow because it never came so far.
+  #rotateAlone(): void {
+    if (this.#settings.config.rotate.enabled) void this.#rotationSays().catch(() => {}); // The listener tells why.
+  }
+
   async #tellRotation(): Promise<void> {
     const keeper = await this.#rotation?.catch(() => null); // It could not be started: the listener knows why.
     if (keeper != null) this.#found("rotation", saysOf(keeper));
@@ -327,6 +333,7 @@ export class Warden {
   #ended(why: string, nextInMs: number): void {
     for (const n of [...this.#questions.keys()]) this.#answered(n, null);
     void this.#desk.release();
+    this.#rotateAlone();
     const next = `it is started again in ${nextInMs / 1_000} s`;
     process.stderr.write(`telltale guard: the listener is gone: ${why}; ${next}\n`);
     this.emit({
