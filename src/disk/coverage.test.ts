@@ -80,7 +80,8 @@ test("logs that no stanza covers are found with their writer, generations of cov
   assert.equal(own.sizeBytes, 7);
   assert.equal(Math.round(own.bytesPerDay!), 7);
   assert.equal(own.growthFrom, "age");
-  assert.match(own.stanza, new RegExp(`^${at("own.log")} \\{\n {4}weekly\n[sS]*copytruncate\n\\}\n$`));
+  assert.ok(own.stanza.startsWith(`${at("own.log")} {\n    weekly\n`), own.stanza);
+  assert.ok(own.stanza.endsWith("    copytruncate\n}\n"), own.stanza);
   assert.equal(found.find((log) => log.path.endsWith("still.log"))!.writer, "");
 });
 
