@@ -20,9 +20,9 @@ const SIZE_LOOK_MS = 1_000;
 const SIZE_LOOK_SHARE = 100;
 // A log that is still too large after its rotation (minage, a failing script) is left alone this long.
 const SIZE_RETRY_MS = 600_000;
-// A thorough look is a process of its own: the next one waits until it has cost less than a three-hundredth of a core, and
+// A thorough look is a process of its own: the next one waits until it has cost less than a hundred-and-fiftieth of a core, and
 // is made when a cheap look sees other files being written, or after this long.
-const COVERAGE_LOOK_SHARE = 300;
+const COVERAGE_LOOK_SHARE = 150;
 const COVERAGE_LOOK_MS = 900_000;
 
 /** Who hears of it. */
@@ -81,7 +81,8 @@ export class RotationKeeper implements RunningRotation {
     this.#clock = clock;
     this.#busy = Promise.resolve();
     this.#disk = new DiskKeeper(settings, ears, clock);
-    // A rhythm without a calendar begins with a look at once; a time of day is kept, or made up for.
+    // A rhythm without a calendar begins with a look at once; a time of day is kept, or made up for. Either way the sizes that
+    // logs may reach are known from the start.
     const { every } = settings.config.rotate;
     const atOnce = "everyMs" in every;
     this.#looks = [
@@ -92,7 +93,7 @@ export class RotationKeeper implements RunningRotation {
       repeat(SIZE_LOOK_MS, clock, () => this.#lookAtSizes()),
       repeat(settings.config.disk.every, clock, () => this.#lookForUncovered()),
     ];
-    if (atOnce) void this.#rotate();
+    void this.#rotate(atOnce ? undefined : []);
     void this.#lookForUncovered();
   }
 

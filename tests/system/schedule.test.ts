@@ -54,6 +54,9 @@ test("what fell due while nothing ran is made up for once, and nothing is done b
   const guard = await startGuard(lab, ["--config", config]);
   await guard.until("report.delivered");
   assert.match(readFileSync(reports, "utf8"), /the line of yesterday/);
+  // A log that grows too large does not wait for it.
+  writeFileSync(log, "x".repeat(4_000));
+  await guard.until("log.rotated");
   assert.ok(!existsSync(lastLook), "rotation did not wait for its time");
   await guard.stop();
 
@@ -61,7 +64,13 @@ test("what fell due while nothing ran is made up for once, and nothing is done b
   writeFileSync(lastLook, "");
   const yesterday = new Date(Date.now() - 20 * HOUR_MS);
   utimesSync(lastLook, yesterday, yesterday);
-  writeFileSync(log, "x".repeat(4_000));
+  const stale = join(lab.dir, "stale.log");
+  writeFileSync(stale, "yesterday\n");
+  writeFileSync(join(lab.dir, "rotate.conf"), `${stale} {\n  rotate 3\n  daily\n}\n`);
+  writeFileSync(
+    join(lab.dir, "rotate.state"),
+    `logrotate state -- version 2\n"${stale}" ${yesterday.getFullYear() - 1}-1-1-0:0:0\n`,
+  );
   const again = await startGuard(lab, ["--config", config]);
   await again.until("log.rotated");
   await waitFor("the look to be remembered", () => lookedAfter(lastLook, due));
