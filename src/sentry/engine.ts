@@ -8,26 +8,17 @@ import { classify, isAmbiguous, isImpossible, nameFlags } from "./classify.ts";
 import { Conversations } from "./conversations.ts";
 import { newCounters } from "./counters.ts";
 import { decode, emptyPacket, REFUSALS } from "./decode.ts";
-import {
-  DEFAULT_THRESHOLDS,
-  judge,
-  levelOf,
-  scoreToReach,
-  shapeOf,
-  type Thresholds,
-  weightOf,
-} from "./detect.ts";
+import { DEFAULT_THRESHOLDS, judge, levelOf, scoreToReach, type Thresholds, weightOf } from "./detect.ts";
 import { distributedScanOf, scanOf } from "./evidence.ts";
-import { finish, mix } from "./hash.ts";
 import { hintOf } from "./hints.ts";
 import { ephemeralPorts, type Listeners } from "./listeners.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
-import { numberContacts, readSuspects, saveSuspects, wordsOfSource } from "./memory.ts";
+import { recallSuspects, saveSuspects } from "./memory.ts";
 import { Neighbourhoods } from "./neighbourhoods.ts";
 import { isImpossibleSource } from "./plausible.ts";
 import { PrefixMatcher } from "./prefixes.ts";
 import { type KeptPacket, Recorder } from "./recorder.ts";
-import { estimate, mark, type Record, Scanners } from "./scanners.ts";
+import { contactHash, estimate, mark, type Record, Scanners } from "./scanners.ts";
 import { hasPorts, Served } from "./served.ts";
 import { Spread, type SpreadFinding } from "./spread.ts";
 import { CALM, PAROLE, SCANNER, Suspects } from "./suspects.ts";
@@ -163,30 +154,7 @@ export class Engine {
 
   /** Takes up again what was saved; returns how many sources that were. */
   recall(saved: string): number {
-    const { sources } = readSuspects(saved);
-    for (const source of sources) {
-      const { family, words } = wordsOfSource(source);
-      const packet: Packet = { ...emptyPacket(), family, atMs: source.firstAtMs };
-      [packet.source0, packet.source1, packet.source2, packet.source3] = words;
-      if (this.suspects.find(packet) >= 0) continue;
-      const entry = this.suspects.claim(packet);
-      const contacts = numberContacts(source, this.#options.locals);
-      this.suspects.touch(entry, source.lastAtMs);
-      this.suspects.setScore(entry, source.score);
-      this.suspects.setContacts(entry, contacts);
-      this.suspects.setState(entry, source.state);
-      if (source.state !== SCANNER) continue;
-      const record = this.#scanners.add(entry, {
-        probes: contacts.length,
-        level: 0,
-        toldAtMs: source.lastAtMs,
-        visitAtMs: 0,
-        proven: false,
-        shape: shapeOf(contacts),
-      });
-      for (const { target, port, protocol } of contacts) mark(record, contactHash(target, port, protocol));
-    }
-    return sources.length;
+    return recallSuspects(saved, this.suspects, this.#scanners, this.#options.locals);
   }
 
   /**
@@ -425,8 +393,4 @@ export class Engine {
 
 function knownBy(record: Record): string {
   return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
-}
-
-function contactHash(target: number, port: number, protocol: number): number {
-  return finish(mix(mix(target, port), protocol));
 }

@@ -1,10 +1,12 @@
 // What is held against sources, as text that outlives a restart: a scan of one port a day must not be forgotten because
 // the machine was updated in between. The text may come from a damaged file, so nothing in it is believed unread.
 import { type Address, familyOf, parseAddress } from "../core/address.ts";
+import { emptyPacket } from "./decode.ts";
+import { shapeOf } from "./detect.ts";
 import { addressOfWords, type LocalAddresses, wordsOf } from "./local.ts";
-import type { Contact, Suspects } from "./suspects.ts";
-import { CALM, CONTACTS, PAROLE, SCANNER } from "./suspects.ts";
-import { KINDS } from "./types.ts";
+import { contactHash, mark, type Scanners } from "./scanners.ts";
+import { CALM, CONTACTS, type Contact, PAROLE, SCANNER, type Suspects } from "./suspects.ts";
+import { KINDS, type Packet } from "./types.ts";
 
 const VERSION = 1;
 // The most suspect ones; 16,384 take about 6 MB of text.
@@ -88,21 +90,45 @@ function readContact(value: unknown, family: 4 | 6): SavedContact | null {
   return { port, protocol, kind, flags, target, atMs };
 }
 
+/** Takes up again what was saved; returns how many sources that were. Whoever is known already stays as he is. */
+export function recallSuspects(
+  saved: string,
+  suspects: Suspects,
+  scanners: Scanners,
+  locals: LocalAddresses,
+): number {
+  const { sources } = readSuspects(saved);
+  for (const source of sources) {
+    const packet: Packet = { ...emptyPacket(), family: familyOf(source.source), atMs: source.firstAtMs };
+    [packet.source0, packet.source1, packet.source2, packet.source3] = wordsOf(source.source);
+    if (suspects.find(packet) >= 0) continue;
+    const entry = suspects.claim(packet);
+    const contacts = numberContacts(source, locals);
+    suspects.touch(entry, source.lastAtMs);
+    suspects.setScore(entry, source.score);
+    suspects.setContacts(entry, contacts);
+    suspects.setState(entry, source.state);
+    if (source.state !== SCANNER) continue;
+    const record = scanners.add(entry, {
+      probes: contacts.length,
+      level: 0,
+      toldAtMs: source.lastAtMs,
+      visitAtMs: 0,
+      proven: false,
+      shape: shapeOf(contacts),
+    });
+    for (const { target, port, protocol } of contacts) mark(record, contactHash(target, port, protocol));
+  }
+  return sources.length;
+}
+
 /** The contacts with their targets numbered; those whose target finds no number any more are left out. */
-export function numberContacts(source: SavedSource, locals: LocalAddresses): Contact[] {
+function numberContacts(source: SavedSource, locals: LocalAddresses): Contact[] {
   return source.contacts.flatMap((contact) => {
     const target = locals.number(contact.target as Address);
     // Hints are told while they are fresh and not written down.
     return target < 0 ? [] : [{ ...contact, target, hint: 0 }];
   });
-}
-
-/** The words by which a saved source is found. */
-export function wordsOfSource(source: SavedSource): {
-  family: 4 | 6;
-  words: [number, number, number, number];
-} {
-  return { family: familyOf(source.source), words: wordsOf(source.source) };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,8 @@
 // What a known scanner does further, at a cost that does not grow with it: a counter, and a bitmap from which the number
 // of distinct contacts is estimated (linear counting: Whang, Vander-Zanden, Taylor, 1990).
 
+import { finish, mix } from "./hash.ts";
+
 const BITS = 2_048;
 // With the bitmap of 256 bytes each, 2 MiB for all; the longest known gives way and is then only counted, not measured.
 const MAX_RECORDS = 8_192;
@@ -64,4 +66,9 @@ export function mark(record: Record, hash: number): boolean {
 export function estimate(record: Record): number {
   const clear = Math.max(1, BITS - record.bitsSet);
   return Math.round(-BITS * Math.log(clear / BITS));
+}
+
+/** By which a contact is marked. */
+export function contactHash(target: number, port: number, protocol: number): number {
+  return finish(mix(mix(target, port), protocol));
 }
