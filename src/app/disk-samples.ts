@@ -34,17 +34,32 @@ export async function takeSample(settings: Settings, logs: readonly LogSample[])
   return { type: "disk.sampled", disks: rooms.map(({ dev: _, ...room }) => room), logs: largest };
 }
 
-/** The samples of the last week, oldest first. */
+/** The samples of the last week before the newest event, oldest first. */
 export function samplesOf(store: Store): Sample[] {
-  const newest = store.eventsSince(0, { types: ["disk.sampled"] }).slice(-MAX_SAMPLES);
-  const last = newest.at(-1)?.event.at;
+  const last = store.eventsSince(store.lastSeq() - 1, { limit: 1 })[0]?.event.at;
   if (last === undefined) return [];
   const edge = new Date(Date.parse(last) - KEEP_MS).toISOString();
-  return newest.flatMap(({ event }) =>
-    event.type === "disk.sampled" && event.at >= edge
-      ? [{ at: event.at, disks: event.disks, logs: event.logs }]
-      : [],
-  );
+  const found = store.eventsSince(seqBefore(store, edge), { types: ["disk.sampled"] });
+  return found
+    .slice(-MAX_SAMPLES)
+    .flatMap(({ event }) =>
+      event.type === "disk.sampled" && event.at >= edge
+        ? [{ at: event.at, disks: event.disks, logs: event.logs }]
+        : [],
+    );
+}
+
+// The last seq whose event is older than a moment, by halves: a history of months is not read for its last week.
+function seqBefore(store: Store, edge: string): number {
+  let low = 0;
+  let high = store.lastSeq();
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const next = store.eventsSince(middle, { limit: 1 })[0];
+    if (next === undefined || next.event.at >= edge) high = middle;
+    else low = Math.max(middle + 1, next.seq);
+  }
+  return low;
 }
 
 /** What is expected of each file system by these samples. */
