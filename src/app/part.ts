@@ -17,7 +17,7 @@ export type PartContext = {
 export type RunningPart = {
   /** One line or more for the status block: what it watches, when it runs next. */
   describe(): readonly string[];
-  /** What it does next by its schedule, and how many reports wait for delivery; for telltale status. */
+  /** What it does next by its schedule, and what only it can count at no cost; for telltale status. */
   outlook?(): Outlook;
   stop(): Promise<void>;
 };
@@ -25,6 +25,7 @@ export type RunningPart = {
 export type Outlook = {
   readonly next?: readonly { readonly what: string; readonly at: Date }[];
   readonly reportsWaiting?: number;
+  readonly blocksInForce?: number;
 };
 
 /** A part that configuration turned off, with the reason for the status block. */

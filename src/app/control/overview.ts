@@ -28,10 +28,15 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
     today.observe(event);
     metrics.observe(event);
   });
-  const gauges = () => ({
-    blocksInForce: guard.store.blocks.inForce(clock.now()).length,
-    reportsWaiting: guard.outlooks().reduce((sum, { reportsWaiting = 0 }) => sum + reportsWaiting, 0),
-  });
+  const gauges = () => {
+    const outlooks = guard.outlooks();
+    const believed = outlooks.find(({ blocksInForce }) => blocksInForce !== undefined)?.blocksInForce;
+    return {
+      // Reading 100,000 rows takes a quarter of a second: the history is asked only where nobody responds.
+      blocksInForce: believed ?? guard.store.blocks.inForce(clock.now()).length,
+      reportsWaiting: outlooks.reduce((sum, { reportsWaiting = 0 }) => sum + reportsWaiting, 0),
+    };
+  };
   return {
     status: (): GuardStatus => {
       const { settings } = guard;

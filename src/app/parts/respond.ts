@@ -106,6 +106,7 @@ export const respondPart: PartDefinition = {
           `never blocked: ${guards.length + allow.guards.length} addresses and networks (${[...never, ...(allow.guards.length > 0 ? ["allow list"] : [])].join(", ")})${missing}`,
         ];
       },
+      outlook: () => ({ blocksInForce: responder.inForce }),
       stop: async () => {
         clearInterval(follow);
         unsubscribe();
