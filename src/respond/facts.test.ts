@@ -10,9 +10,13 @@ import { parseAddress } from "../core/address.ts";
 import { HostFactsReader } from "./facts.ts";
 import { guardrailFor } from "./guardrails.ts";
 import {
+  parseChronySources,
+  parseHosts,
   parseIgnoreFile,
+  parseIgnoreIp,
   parseLease,
   parseLogins,
+  parseNtpPeers,
   parseResolvers,
   parseRoutes4,
   parseRoutes6,
@@ -21,6 +25,7 @@ import {
   parseSshPorts,
   parseTimeServers,
 } from "./parse.ts";
+import { TimeSources } from "./time-sources.ts";
 
 const SOCKETS_HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -55,6 +60,9 @@ test("a host is read whole: gateways, resolvers, lease, time, SSH peers, ignore 
       "lease {\n  option dhcp-server-identifier 192.0.2.6;\n  option domain-name-servers 192.0.2.7,192.0.2.8;\n}\n",
     "/etc/ssh/sshd_config": "# Port 2022\nPort 2222\n",
     "/etc/chrony/chrony.conf": "pool 2.debian.pool.ntp.org iburst\nserver 192.0.2.124 iburst\n",
+    "/etc/fail2ban/jail.conf":
+      "[DEFAULT]\n#ignoreip = 203.0.113.99\nignoreip = 127.0.0.1/8 ::1, 203.0.113.224/28\n  203.0.113.51 # the monitor\n  gw.example.org\nbantime = 203.0.113.98\n",
+    "/etc/fail2ban/jail.d/own.local": "[sshd]\nignoreip: 2001:db8:77::/48\n",
     "/etc/portsentry/portsentry.ignore": "127.0.0.1/32\n0.0.0.0\n198.51.100.0/24 # the office\nrubbish\n",
   });
   const eth0 = {
@@ -72,6 +80,10 @@ test("a host is read whole: gateways, resolvers, lease, time, SSH peers, ignore 
   assert.match(why("192.0.2.255")!, /broadcast of eth0/);
   assert.match(why("192.0.2.254")!, /gateway of eth1/);
   assert.match(why("2001:db8::1")!, /default gateway of eth0/);
+  assert.match(why("203.0.113.230")!, /ignoreip in \/etc\/fail2ban\/jail\.conf/);
+  assert.match(why("203.0.113.51")!, /ignoreip/);
+  assert.match(why("2001:db8:77:5::1")!, /ignoreip in \/etc\/fail2ban\/jail\.d\/own\.local/);
+  assert.deepEqual([why("203.0.113.98"), why("203.0.113.99")], [null, null]);
   assert.match(why("192.0.2.53")!, /resolver in \/etc\/resolv\.conf/);
   assert.match(why("192.0.2.2")!, /DHCP server of the lease/);
   assert.match(why("192.0.2.4")!, /NTP server of the lease/);
@@ -251,6 +263,10 @@ test("no parser throws, whatever a file holds", () => {
       parseResolvers(text);
       parseLease(text);
       parseTimeServers(text);
+      parseChronySources(text);
+      parseNtpPeers(text);
+      parseIgnoreIp(text);
+      parseHosts(text, "g");
       parseSshPorts(text);
       parseSshConnection(text);
       parseIgnoreFile(text);
@@ -258,4 +274,46 @@ test("no parser throws, whatever a file holds", () => {
     }),
     { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 300) },
   );
+});
+
+test("time servers in use are those that the daemon itself names, asked behind whoever wants to know", async () => {
+  const chrony =
+    "^,*,192.0.2.123,2,6,377,23,0.0,0.0,0.1\n=,-,2001:db8::123,2,6,0,1,0.0,0.0,0.1\n#,?,GPS,0,4,0,1,0,0,0\n";
+  assert.deepEqual(parseChronySources(chrony), ["192.0.2.123", "2001:db8::123"]);
+  const ntpq = `     remote           refid      st t when poll reach   delay   offset  jitter
+==============================================================================
+*192.0.2.7       .GPS.            1 u   34   64  377    0.1    0.0    0.0
++2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff
+                 192.0.2.7        2 u    1   64    1    0.1    0.0    0.0
+`;
+  assert.deepEqual(parseNtpPeers(ntpq), ["192.0.2.7", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff"]);
+
+  let nowMs = 0;
+  let says: string | Error = chrony;
+  let asked = 0;
+  const ask = async () => {
+    asked++;
+    if (says instanceof Error) throw says;
+    return says;
+  };
+  const daemon = { config: "/", ask, parse: parseChronySources };
+  const sources = new TimeSources("/", { now: () => new Date(0), monotonicMs: () => nowMs }, [daemon]);
+  assert.deepEqual(sources.current(), [], "nobody waits for it");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sources.current(), ["192.0.2.123", "2001:db8::123"]);
+  assert.equal(asked, 1);
+  nowMs += 300_000;
+  says = new Error("not running");
+  sources.current();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sources.current(), ["192.0.2.123", "2001:db8::123"], "the last answer stays");
+  assert.equal(asked, 2);
+});
+
+test("a name of /etc/hosts has the addresses that stand before it", () => {
+  const hosts =
+    "127.0.0.1 localhost\n192.0.2.9\tgw.example.org gw # the office\n2001:db8::9 GW.example.org\n#192.0.2.8 gw\n";
+  assert.deepEqual(parseHosts(hosts, "gw.example.org."), ["192.0.2.9", "2001:db8::9"]);
+  assert.deepEqual(parseHosts(hosts, "gw"), ["192.0.2.9"]);
+  assert.deepEqual(parseHosts(hosts, "office"), []);
 });

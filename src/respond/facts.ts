@@ -21,6 +21,7 @@ import {
   ESTABLISHED,
   LISTEN,
   parseIgnoreFile,
+  parseIgnoreIp,
   parseLease,
   parseLogins,
   parseResolvers,
@@ -31,6 +32,7 @@ import {
 } from "./parse.ts";
 import { askKernel, type KeepPorts } from "./sockets.ts";
 import { readSshSockets, readSshSocketsBehind, SshSessions, type SshSockets, sshAncestry } from "./ssh.ts";
+import { TimeSources } from "./time-sources.ts";
 import type { Guard, HostFacts } from "./types.ts";
 
 export type FactsOptions = {
@@ -77,6 +79,7 @@ export class HostFactsReader {
   readonly #clock: Clock;
   readonly #interfaces: typeof networkInterfaces;
   readonly #sshSessions: SshSessions;
+  readonly #timeSources: TimeSources;
   #surroundings: (Surroundings & { atMs: number }) | undefined;
   #wtmp: { size: number; networks: Guard[] } = { size: -1, networks: [] };
   #renewal: NodeJS.Immediate | undefined;
@@ -90,6 +93,7 @@ export class HostFactsReader {
     this.#sshSessions = new SshSessions(this.#root);
     this.#ignoreFiles = options.ignoreFiles ?? ["/etc/portsentry/portsentry.ignore"];
     this.#clock = options.clock ?? systemClock;
+    this.#timeSources = new TimeSources(this.#root, this.#clock);
     this.#interfaces = options.interfaces ?? networkInterfaces;
   }
 
@@ -193,6 +197,14 @@ export class HostFactsReader {
       unread,
     )) {
       add(remote, `${UDP_ROLES[remotePort]} in use`);
+    }
+    for (const address of this.#timeSources.current()) add(address, "NTP server in use");
+    for (const path of [
+      "/etc/fail2ban/jail.conf",
+      "/etc/fail2ban/jail.local",
+      ...this.#files("/etc/fail2ban/jail.d"),
+    ]) {
+      for (const prefix of parseIgnoreIp(text(path))) add(prefix, `ignoreip in ${path}`);
     }
     for (const path of this.#ignoreFiles) {
       for (const prefix of parseIgnoreFile(text(path))) add(prefix, `listed in ${path}`);

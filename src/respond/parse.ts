@@ -160,6 +160,42 @@ export function parseTimeServers(text: string): Address[] {
   return out;
 }
 
+/** The servers and peers of `chronyc -n -c sources`: mode, state, address, … Mode `#` is a clock of this host. */
+export function parseChronySources(text: string): Address[] {
+  const out: Address[] = [];
+  for (const [, address] of text.matchAll(/^[\^=],[^,\n]*,([^,\n]+),/gm)) {
+    const parsed = parseAddress(address!);
+    if (parsed !== null) out.push(parsed);
+  }
+  return out;
+}
+
+/** The peers of `ntpq -p -n -w`: a sign of how each is doing, then its address. */
+export function parseNtpPeers(text: string): Address[] {
+  const out: Address[] = [];
+  for (const [, address] of text.matchAll(/^[ xo.*+#-]?([0-9a-f:.]{2,45})(?=\s|$)/gim)) {
+    const parsed = parseAddress(address!);
+    if (parsed !== null) out.push(parsed);
+  }
+  return out;
+}
+
+/**
+ * Addresses and networks of `ignoreip` in a jail.conf(5): separated by blanks or commas, going on in indented lines. Names and
+ * interpolations are passed over.
+ */
+export function parseIgnoreIp(text: string): Prefix[] {
+  const out: Prefix[] = [];
+  for (const [, values] of text.matchAll(/^ignoreip[ \t]*[=:]([^\n]*(?:\n[ \t]+[^\n]*)*)/gm)) {
+    const words = values!.replace(/(^|\s)[#;][^\n]*/g, "$1").split(/[\s,]+/);
+    for (const word of words) {
+      const prefix = parsePrefix(word);
+      if (prefix !== null && prefix.bits > 0) out.push(prefix);
+    }
+  }
+  return out;
+}
+
 /** Ports that sshd_config(5) makes sshd listen on; empty when it leaves the default. */
 export function parseSshPorts(text: string): number[] {
   const out: number[] = [];
