@@ -12,7 +12,7 @@ export type LineOrder = "fields" | "lines" | "arrival";
 
 export type SortedLinesOptions = {
   readonly order: LineOrder;
-  /** Bytes of lines held in memory before a run is written to disk. Default 32 MiB, so that a whole run stays far below 200 MB. */
+  /** Bytes of lines held in memory before a run is written to disk. Default 24 MiB, so that a whole run stays below 200 MB. */
   readonly budgetBytes?: number;
   /** A directory of our own for runs; asked for when the first one is written. */
   readonly spillDir: () => string;
@@ -21,7 +21,7 @@ export type SortedLinesOptions = {
 /** Gets one line: `bytes[start, end)`, valid until the call returns, and the mark it was added with. */
 export type LineVisitor = (bytes: Uint8Array, start: number, end: number, mark: number) => void;
 
-const DEFAULT_BUDGET_BYTES = 32 << 20;
+const DEFAULT_BUDGET_BYTES = 24 << 20;
 const FIRST_ARENA_BYTES = 1 << 20;
 const NEWLINE = 0x0a;
 
