@@ -103,6 +103,7 @@ test("a file that anybody may write is not believed", (t) => {
   const { config, faults, broken } = readConfig(file, true);
   assert.deepEqual([config.respond.mode, broken], ["observe", true]);
   assert.match(faults[0]!.message, /may be written by anybody/);
+  assert.deepEqual(readConfig("/dev/null", true).faults, []);
 });
 
 test("what is far too large is not read, and too many files are not all read", (t) => {

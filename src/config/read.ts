@@ -61,8 +61,10 @@ const READABLE = "make it readable for the user telltale runs as";
 function readToml(file: string, named: boolean): ConfigText | ConfigFault | null {
   let text: string;
   try {
-    const { size, mode } = statSync(file);
-    if ((mode & 0o002) !== 0) {
+    const facts = statSync(file);
+    const { size } = facts;
+    // /dev/null says "nothing", and who may write to it does not matter.
+    if (facts.isFile() && (facts.mode & 0o002) !== 0) {
       return unusable(file, 0, "may be written by anybody", `chmod o-w ${file}`);
     }
     if (size > MAX_BYTES) {

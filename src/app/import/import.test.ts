@@ -63,6 +63,7 @@ test("PortSentry that blocked: its ports become tripwires, its ignore files the 
       'PORT_BANNER="go away"',
       "NO_SUCH_KEY=1",
     ].join("\n"),
+    "etc/default/portsentry": '# modes\nTCP_MODE="atcp"\n',
     "etc/portsentry/mine": "# mine\n192.0.2.0/24\n127.0.0.1\nnonsense\n",
   });
   const imported = gatherImport(root, PEERS);
@@ -73,6 +74,7 @@ test("PortSentry that blocked: its ports become tripwires, its ignore files the 
     "respond.allow": ["192.0.2.0/24"],
     "sentry.tripwire_ports": [1, 11, 15, 16, 17],
   });
+  assert.ok(lines.includes("changed TCP_MODE atcp"));
   assert.ok(lines.includes("changed UDP_PORTS 69"), lines.join("\n"));
   assert.ok(lines.includes("changed KILL_HOSTS_DENY ALL: $TARGET$"));
   assert.ok(lines.includes("unsupported KILL_RUN_CMD /bin/true $TARGET$"));

@@ -5,13 +5,15 @@ import type { Files } from "./files.ts";
 import { type Note, type Ruling, rule, type Wish } from "./types.ts";
 
 const CONFIG = "/etc/portsentry/portsentry.conf";
+const MODES = "/etc/default/portsentry";
 const IGNORES = ["/etc/portsentry/portsentry.ignore.static", "/etc/portsentry/portsentry.ignore"];
 // A list that names every port is what the guard does anyway.
 const LOOPBACK = /^(?:127\.0\.0\.1(?:\/32)?|0\.0\.0\.0|::1(?:\/128)?)$/;
 const MAX_TRIPWIRES = 1_024;
 
-/** Takes down portsentry.conf and the files of ignored addresses. */
+/** Takes down portsentry.conf, the modes that Debian keeps beside it, and the files of ignored addresses. */
 export function importPortsentry(files: Files, note: Note): void {
+  readModes(files, note);
   const text = files.read(CONFIG);
   if (text === null) return;
   const { config, faults } = parsePortsentryConfig(CONFIG, text);
@@ -133,6 +135,20 @@ function judgeRoute(at: At, blocks: boolean): Ruling {
     key: "respond.backend",
     value: backend,
   });
+}
+
+// TCP_MODE="atcp" and the like: which of PortSentry's ways of listening Debian's service starts.
+function readModes(files: Files, note: Note): void {
+  for (const [index, line] of (files.read(MODES) ?? "").split("\n").entries()) {
+    const hit = /^\s*(TCP_MODE|UDP_MODE)\s*=\s*"?([^"#]*)"?/.exec(line);
+    if (hit === null) continue;
+    const at = { file: MODES, line: index + 1, name: hit[1]!, value: hit[2]!.trim() };
+    note(
+      at,
+      "changed",
+      "packets are watched on all ports, with none opened; every kind of scan is told apart",
+    );
+  }
 }
 
 function readIgnored(file: string, files: Files, note: Note): void {
