@@ -98,7 +98,6 @@ test("the connections of a source are found in both families, also IPv4 ones of 
     assert.equal(own(4, LOCAL4), 2);
     assert.equal(own(6, LOCAL6), 1);
     assert.equal(own(4, [0x7f00_0002, 0, 0, 0]), 0);
-    assert.ok(listeners.isServed(4, port));
     listeners.close();
   }
 });

@@ -246,9 +246,10 @@ export class Listeners {
     }
   }
 
-  /** Whether something listens on that TCP port, on any address. */
+  /** Whether something listens on that TCP port, on any address, or did a moment ago. */
   isServed(family: 4 | 6, port: number): boolean {
-    return this.#ports[family === 4 ? "tcp4" : "tcp6"].kinds[port] !== 0;
+    const { kinds } = this.#ports[family === 4 ? "tcp4" : "tcp6"];
+    return kinds[port] !== 0 || this.wasInUse(family, PROTOCOL.tcp, port);
   }
 
   /** What the kernel's filter may keep to itself. */

@@ -64,11 +64,12 @@ export class Served {
     if (isStale) listeners.refresh();
     if (listeners.inUse(p.family, protocol, p.target0, p.target1, p.target2, p.target3, port)) {
       if (isStale) this.#onOrdinary();
-    } else if (
-      isAmbiguous(kind) ? listeners.isBusy(p.family, port) : listeners.wasInUse(p.family, protocol, port)
-    ) {
-      return true;
-    } else if (!this.#mayLook() || !this.#isTaken(p)) return false;
+    } else {
+      const wasTaken = isAmbiguous(kind)
+        ? listeners.isBusy(p.family, port)
+        : listeners.wasInUse(p.family, protocol, port);
+      if (!wasTaken && !(this.#mayLook() && this.#isTaken(p))) return false;
+    }
     if (kind === KIND.syn) {
       this.visited++;
       this.#visits.remember(p, target);
