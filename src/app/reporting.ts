@@ -59,10 +59,14 @@ export function markReported(store: Store, lastSeq: number, at: Date): void {
 
 /** Where reports go; empty when there is no way for them to leave this host. */
 export function routesOf(settings: Settings): Route[] {
-  const { webhook, webhook_shape: shape } = settings.config.report;
+  const { webhook, webhook_shape: shape, via, file } = settings.config.report;
+  const token = webhookTokenOf(settings);
   return [
     ...mailRoutes(settings),
-    ...(webhook === "" ? [] : [{ via: "webhook", url: webhook, shape } as const]),
+    ...(file !== "" && via !== "file" ? [{ via: "file", path: file } as const] : []),
+    ...(webhook === ""
+      ? []
+      : [{ via: "webhook", url: webhook, shape, ...(token !== "" && { token }) } as const]),
   ];
 }
 
@@ -106,13 +110,22 @@ export function smtpPasswordOf({ config }: Settings): string {
   return loginOf(config.report.smtp_user, config.report.smtp_password_file)?.pass ?? "";
 }
 
+/** What the webhook wants to be shown; "" where there is none, or it cannot be read. */
+export function webhookTokenOf({ config }: Settings): string {
+  const { webhook_token_file: file } = config.report;
+  return file === "" ? "" : firstLineOf(file);
+}
+
 // Read at every start and reload; a password that cannot be read lets the server's refusal tell of it.
 function loginOf(user: string, passwordFile: string): { user: string; pass: string } | null {
-  if (user === "") return null;
+  return user === "" ? null : { user, pass: firstLineOf(passwordFile) };
+}
+
+function firstLineOf(file: string): string {
   try {
-    return { user, pass: readFileSync(passwordFile, "utf8").split("\n")[0]! };
+    return readFileSync(file, "utf8").split("\n")[0]!;
   } catch {
-    return { user, pass: "" };
+    return ""; // The server's refusal tells of it.
   }
 }
 

@@ -449,8 +449,9 @@ export const KEYS = [
     name: "report.file",
     kind: { is: "text" },
     fallback: "",
-    summary: 'where via = "file" appends reports',
-    reason: "for hosts whose mail leaves by other ways",
+    summary:
+      'file to which each report is appended, whatever via says; for via = "file" empty means /var/log/telltale-report.txt',
+    reason: "a mail that is lost leaves its report here",
   },
   {
     name: "report.smtp_user",
@@ -487,6 +488,13 @@ export const KEYS = [
     fallback: "generic",
     summary: "what the webhook understands; generic is JSON with subject and text",
     reason: "works with anything that can read JSON",
+  },
+  {
+    name: "report.webhook_token_file",
+    kind: { is: "text" },
+    fallback: "",
+    summary: "file whose first line is sent to the webhook as its bearer token (ntfy); empty: none",
+    reason: "Slack and Mattermost have their secret in the address",
   },
   {
     name: "report.alerts",

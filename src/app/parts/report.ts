@@ -18,7 +18,7 @@ export const reportPart: PartDefinition = {
   stillRuns: "everything is kept in the store, for telltale report",
   async start({ settings, store, bus, clock, powers }: PartContext) {
     const { report } = settings.config;
-    if (report.via === "none" && report.webhook === "") {
+    if (report.via === "none" && report.webhook === "" && report.file === "") {
       return { off: 'report.via = "none"; read reports with telltale report' };
     }
     const routes = powers.routes(settings);

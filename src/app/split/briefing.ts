@@ -8,4 +8,6 @@ export type Briefing = {
   readonly wardenPid: number;
   /** Of the SMTP server; "" when there is none. */
   readonly smtpPassword: string;
+  /** Of the webhook; "" when there is none. */
+  readonly webhookToken: string;
 };

@@ -116,6 +116,9 @@ export class ListenerPowers implements Powers {
         return route.auth === undefined
           ? route
           : { ...route, auth: { user: route.auth.user, pass: this.#briefing.smtpPassword } };
+      case "webhook":
+        // And so is the file with the token.
+        return this.#briefing.webhookToken === "" ? route : { ...route, token: this.#briefing.webhookToken };
       default:
         return route;
     }

@@ -16,7 +16,7 @@ import { Bus } from "../bus.ts";
 import type { Controlled, ReloadOutcome } from "../control/types.ts";
 import { startJob } from "../jobs.ts";
 import { namedLogs } from "../named-logs.ts";
-import { smtpPasswordOf } from "../reporting.ts";
+import { smtpPasswordOf, webhookTokenOf } from "../reporting.ts";
 import { RotationKeeper } from "../rotation.ts";
 import type { Settings } from "../settings.ts";
 import { type Account, dropTo, LISTENER_USER } from "./account.ts";
@@ -198,7 +198,7 @@ export class Warden {
       log: ({ path }) => new Handover(openNamedLog(path, this.#namedLogs())),
       "report-file": async () => {
         const { via, file } = this.#settings.config.report;
-        if (via !== "file") throw new Refused(`report.via = "${via}"`);
+        if (via !== "file" && file === "") throw new Refused(`report.via = "${via}"`);
         return new Handover(await openReportFile(file || "/var/log/telltale-report.txt"));
       },
       mail: ({ mail }) => this.#mail(mail),
@@ -229,6 +229,7 @@ export class Warden {
       json: this.#options.json,
       wardenPid: process.pid,
       smtpPassword: smtpPasswordOf(this.#settings),
+      webhookToken: webhookTokenOf(this.#settings),
     };
   }
 
@@ -335,6 +336,8 @@ export class Warden {
     void this.#desk.release();
     this.#rotateAlone();
     const next = `it is started again in ${nextInMs / 1_000} s`;
+    // It may have ended in the middle of a line, which the next one must not go on.
+    process.stdout.write("\n");
     process.stderr.write(`telltale guard: the listener is gone: ${why}; ${next}\n`);
     this.emit({
       type: "part.failed",
