@@ -1,7 +1,8 @@
 // Locking out and letting in by hand, and everything that may be broken meanwhile: the history, the configuration, the
 // guard. And the administrator's own network, which is never cut for longer than a moment unless somebody says so.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { startGuard } from "./guard-process.ts";
@@ -239,4 +240,66 @@ test("the network that somebody logged in from is cut for two minutes only, and 
   await waitFor("the blocks to be back", () => /203\.0\.113\.77 /.test(it.firewall()));
   assert.match(it.firewall(), new RegExp(`${office!.v4.replaceAll(".", "\\.")} [^,}]* timeout (9|10|11)m`));
   await guard.stop();
+});
+
+test("killed, and the firewall emptied as by a reboot: the next start puts every block back with the time left", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  using it = scene(["stranger"]);
+  const stranger = it.lab.clients[0]!;
+  const guard = await startGuard(it.lab, ["--block", "--config", it.config]);
+  scan(it.lab, "stranger", stranger.host4, stranger.v4);
+  const { until } = await guard.until("block.applied", ({ target }) => target === stranger.v4);
+  assert.equal(it.telltale("block", "2001:db8:77::/48", "--for", "2h").status, 0);
+  killAll(it.lab);
+  it.lab.run("host", ["nft", "flush", "ruleset"]);
+
+  const next = await startGuard(it.lab, ["--block", "--config", it.config]);
+  await waitFor(
+    "both blocks",
+    () => it.firewall().includes(`${stranger.v4} `) && it.firewall().includes("2001:db8:77:: "),
+  );
+  const rows = it
+    .telltale("blocks", "--json")
+    .stdout.trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { target: string; until: string });
+  assert.equal(rows.find(({ target }) => target === stranger.v4)?.until, until);
+  assert.equal(rows.length, 2);
+  await next.stop();
+});
+
+// As a power cut would: nobody gets to tidy up.
+function killAll(lab: Lab): void {
+  lab.run("host", [
+    "sh",
+    "-c",
+    `for p in $(grep -l -a ${lab.dir} /proc/[0-9]*/cmdline | cut -d/ -f3); do [ "$p" = $$ ] || kill -9 "$p"; done`,
+  ]);
+}
+
+test("with the disk under the history full the scanner is shut out all the same, and let in by hand", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  using it = scene(["stranger"]);
+  const stranger = it.lab.clients[0]!;
+  const disk = join(it.lab.dir, "small");
+  mkdirSync(disk);
+  assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]).status, 0);
+  try {
+    writeFileSync(it.config, readFileSync(it.config, "utf8").replace(it.state, disk));
+    const guard = await startGuard(it.lab, ["--block", "--config", it.config]);
+    spawnSync("sh", ["-c", `cat /dev/zero > ${disk}/filler`]);
+    scan(it.lab, "stranger", stranger.host4, stranger.v4);
+    await guard.until("block.applied", ({ target }) => target === stranger.v4);
+    assert.match(it.firewall(), new RegExp(`${stranger.v4.replaceAll(".", "\\.")} [^,}]*timeout`));
+    assert.match(it.telltale("unblock", "--all").stdout, /Everybody is let in again/);
+    assert.doesNotMatch(it.firewall(), new RegExp(`${stranger.v4.replaceAll(".", "\\.")} [^,}]*timeout`));
+    await guard.stop();
+  } finally {
+    killAll(it.lab);
+    spawnSync("umount", ["-l", disk]);
+  }
 });
