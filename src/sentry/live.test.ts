@@ -104,6 +104,8 @@ test("The host's own connections and questions bring answers, not probes", async
       fetch();
       made.run("host", ["sh", "-c", `echo ask | socat -t0.02 -T0.05 - UDP:${v4}:53`]);
     }
+    // Twenty questions and as many answers; late ones are answers too.
+    await until("the answers", async () => (await watcher.packets()) >= 40);
     const counters = await watcher.end();
     assert.deepEqual(watcher.events, []);
     assert.equal(counters.probes, 0);
