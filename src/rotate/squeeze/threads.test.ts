@@ -112,3 +112,10 @@ test("what goes wrong with a file is told as the system says it", async (t) => {
   await threads.squeeze(good!.job, 5_000_000);
   assert.ok(good!.made() === good!.text);
 });
+
+test("a package has the threads' program under the name they start", () => {
+  const room = import.meta.dirname;
+  const [, name] = /"\.\/([\w-]+)\.js"/.exec(readFileSync(join(room, "threads.ts"), "utf8"))!;
+  const bundle = readFileSync(join(room, "../../../packaging/bundle.ts"), "utf8");
+  assert.ok(bundle.includes(`"${name}": "src/rotate/squeeze/thread.ts"`), name);
+});
