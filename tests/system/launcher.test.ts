@@ -27,7 +27,8 @@ test("--help is there for everything, and a mistake names what is right", () => 
   const general = run(TELLTALE, ["--help"]);
   assert.equal(general.status, 0);
   const commands = [...general.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map((match) => match[1]!);
-  assert.deepEqual(commands.slice(0, 4), ["guard", "rotate", "check", "sentry"]);
+  for (const name of ["guard", "status", "rotate", "check", "sentry"])
+    assert.ok(commands.includes(name), name);
   for (const command of commands) {
     const help = run(TELLTALE, [command, "--help"]);
     assert.equal(help.status, 0, command);
@@ -36,7 +37,7 @@ test("--help is there for everything, and a mistake names what is right", () => 
   }
   const unknown = run(TELLTALE, ["rotat"]);
   assert.equal(unknown.status, 64);
-  assert.match(unknown.stderr, /"rotat" is no command\n {4}mend: one of guard, rotate/);
+  assert.match(unknown.stderr, /"rotat" is no command\n {4}mend: one of guard, status/);
   assert.match(
     run(TELLTALE, ["blocks", "--colour"]).stderr,
     /--colour[\s\S]*mend: see telltale blocks --help/,
