@@ -9,7 +9,7 @@ import { guardOver, wholeAddress } from "./guardrails.ts";
 import type { BlockLedger } from "./ledger.ts";
 import { LetOff } from "./let-off.ts";
 import { ProvenNetworks, RefusedFindings } from "./refused.ts";
-import type { BlockLimits, Guard, HostFacts } from "./types.ts";
+import type { BlockLimits, BlockRow, Guard, HostFacts } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
 export type Finding = Extract<Event, { type: "scan.detected" }>;
@@ -125,4 +125,18 @@ export function isAggregate({ source, target }: Verdict): boolean {
 // What is blocked of one scanner: the address, or over IPv6 the customer's network.
 function ownTarget(source: Address): Prefix {
   return familyOf(source) === 4 ? wholeAddress(source) : prefixOf(source, 64);
+}
+
+/** What the history is told once the firewall has confirmed the verdict. */
+export function rowOf(verdict: Verdict, grade: EvidenceGrade, now: Date): BlockRow {
+  return {
+    target: verdict.target,
+    since: now.toISOString(),
+    until: new Date(now.getTime() + verdict.forMs).toISOString(),
+    because: verdict.because,
+    grade,
+    findingId: verdict.findingId,
+    packetsStopped: 0,
+    ...(verdict.action === "throttle" && { throttled: true }),
+  };
 }

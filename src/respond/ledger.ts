@@ -3,11 +3,13 @@
 import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import type { Emit, LiftCause } from "../core/events.ts";
+import type { Emit, EventBody, LiftCause } from "../core/events.ts";
 import type { HeldBlock, WantedBlock } from "./plan.ts";
 import { type StandingBlock, StandingBlocks } from "./standing.ts";
 import type { BlockHistory, BlockRow } from "./types.ts";
 import type { Voice } from "./voice.ts";
+
+type BlockApplied = Extract<EventBody, { type: "block.applied" }>;
 
 // Long lists are worked off in turns of a few milliseconds.
 const ROWS_PER_TURN = 200;
@@ -56,6 +58,27 @@ export class BlockLedger {
       if (++written % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     this.settle();
+  }
+
+  /** Believes a block that another process has made or renewed and written down. */
+  takeUp({ target: text, until, because, findingId, throttled = false }: BlockApplied): void {
+    const target = parsePrefix(text);
+    const now = this.#clock.now();
+    const forMs = Date.parse(until) - now.getTime();
+    if (target === null || !(forMs > 0)) return;
+    const before = this.standing.get(target)?.row;
+    const row: BlockRow = {
+      target: formatPrefix(target),
+      since: before?.since ?? now.toISOString(),
+      until,
+      because,
+      // By hand: the administrator's word needs no handshake.
+      grade: "proven",
+      findingId,
+      packetsStopped: before?.packetsStopped ?? 0,
+      ...(throttled && { throttled }),
+    };
+    this.believe(row, target, forMs);
   }
 
   /** Takes back a belief that the firewall did not confirm. */

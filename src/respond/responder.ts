@@ -3,30 +3,22 @@
 import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
-import type { Emit, Event, EventBody, EvidenceGrade, Mode, Verdict } from "../core/events.ts";
+import type { Emit, Event, EventBody, Mode } from "../core/events.ts";
 import type { Backend, BackendTraits } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
-import {
-  allGuards,
-  allowGuards,
-  guardOver,
-  guardrailFor,
-  prefixesOverlap,
-  tooWide,
-  WIDEST_BY_HAND,
-  wholeAddress,
-} from "./guardrails.ts";
+import { prefixesOverlap, tooWide, WIDEST_BY_HAND, wholeAddress } from "./guardrails.ts";
 import { Healing } from "./healing.ts";
-import { type Finding, isAggregate, Judge } from "./judge.ts";
+import { type Finding, isAggregate, Judge, rowOf } from "./judge.ts";
 import { BlockLedger } from "./ledger.ts";
 import { Lifting } from "./lifting.ts";
 import { limitsOf } from "./limits.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
+import { Protection } from "./protection.ts";
 import { ChangeQueue } from "./queue.ts";
 import { adoptHeld, believeHistory, makeFirewallSo, nextTurn, type Restoring } from "./restoring.ts";
 import { KernelTripwire } from "./tripwire.ts";
-import type { BlockHistory, BlockLimits, BlockRow, Guard, HostFacts } from "./types.ts";
+import type { BlockHistory, BlockLimits, BlockRow, HostFacts } from "./types.ts";
 import { Voice } from "./voice.ts";
 
 export type ResponderOptions = Partial<BlockLimits> & {
@@ -61,6 +53,7 @@ export class Responder {
   readonly #voice: Voice;
   readonly #ledger: BlockLedger;
   readonly #judgement: Judge;
+  readonly #protection: Protection;
   readonly #queue: ChangeQueue;
   readonly #lifting: Lifting;
   readonly #restoring: Restoring;
@@ -70,10 +63,7 @@ export class Responder {
   readonly #ear: Disposable;
   #traits: BackendTraits | undefined;
   #mode: Mode;
-  #allow: readonly Guard[];
   #ticking: Promise<void> | undefined;
-  // What the allow set in the firewall was last made from; null: not yet, or to be made again.
-  #guardKey: string | null = null;
   // Has block mode been entered, with everything it needs?
   #entered = false;
   #restored = false;
@@ -82,7 +72,6 @@ export class Responder {
 
   constructor(options: ResponderOptions) {
     this.#mode = options.mode;
-    this.#allow = allowGuards(options.allow.prefixes);
     this.#backend = options.backend;
     this.#facts = options.facts;
     this.#emit = options.emit;
@@ -100,6 +89,7 @@ export class Responder {
       emit: this.#emit,
     });
     this.#queue = new ChangeQueue(this.#backend);
+    this.#protection = new Protection(this.#backend, this.#facts, options.allow);
     this.#lifting = new Lifting(this.#queue, this.#ledger, this.#voice);
     this.#restoring = {
       backend: this.#backend,
@@ -107,7 +97,7 @@ export class Responder {
       queue: this.#queue,
       emit: this.#emit,
       clock: this.#clock,
-      guarded: (target) => this.#guardrail(target, this.#facts()) !== null,
+      guarded: (target) => this.#protection.why(target) !== null,
       graceMs: GRACE_MS,
       blockMs: this.#limits.blockMs,
     };
@@ -158,8 +148,7 @@ export class Responder {
 
   /** Takes a new allow list; blocks that it forbids are lifted by the next tick. */
   setAllow(allow: PrefixSet): void {
-    this.#allow = allowGuards(allow.prefixes);
-    this.#guardKey = null;
+    this.#protection.setAllow(allow);
   }
 
   /**
@@ -178,7 +167,7 @@ export class Responder {
     const verdict = this.#judgement.verdictOn(finding, {
       mode: this.#mode,
       facts: this.#facts(),
-      guardrail: (target, facts) => this.#guardrail(target, facts),
+      guardrail: (target, facts) => this.#protection.why(target, facts),
       // Observing, the best firewall is imagined; what the real one can is known once it is open.
       canThrottle: this.#traits?.throttles ?? true,
     });
@@ -202,7 +191,7 @@ export class Responder {
   async #lookAgain(target: Prefix): Promise<void> {
     await nextTurn();
     const block = this.#ledger.standing.get(target);
-    if (block !== null && this.#guardrail(target, this.#facts()) !== null)
+    if (block !== null && this.#protection.why(target) !== null)
       await this.#lifting.lift([block], "guardrail");
   }
 
@@ -212,7 +201,7 @@ export class Responder {
    * @returns why it was not done, or null
    */
   async block(target: Prefix, forMs: number, because: string): Promise<string | null> {
-    const guardrail = this.#guardrail(target, this.#facts());
+    const guardrail = this.#protection.why(target);
     if (guardrail !== null) return `never blocked: ${guardrail}`;
     const width = tooWide(target, WIDEST_BY_HAND);
     if (width !== null) return width;
@@ -260,27 +249,7 @@ export class Responder {
 
   /** Somebody else has made or renewed this block, in the firewall and in the history: it is believed in force. */
   believeBlocked(applied: Extract<EventBody, { type: "block.applied" }>): void {
-    const target = parsePrefix(applied.target);
-    const now = this.#clock.now();
-    const forMs = Date.parse(applied.until) - now.getTime();
-    if (target === null || !(forMs > 0)) return;
-    const { until, because, findingId, throttled = false } = applied;
-    const before = this.#ledger.standing.get(target)?.row;
-    this.#ledger.believe(
-      {
-        target: formatPrefix(target),
-        since: before?.since ?? now.toISOString(),
-        until,
-        because,
-        // By hand: the administrator's word needs no handshake.
-        grade: "proven",
-        findingId,
-        packetsStopped: before?.packetsStopped ?? 0,
-        ...(throttled && { throttled }),
-      },
-      target,
-      forMs,
-    );
+    this.#ledger.takeUp(applied);
   }
 
   /** Somebody else has lifted this block, in the firewall and in the history: it is no longer believed in force. */
@@ -295,7 +264,7 @@ export class Responder {
     await this.#queue.idle();
     const packets = await this.packetsStopped();
     await this.#backend.clear();
-    this.#guardKey = null;
+    this.#protection.forget();
     await this.#lifting.endAll(packets);
   }
 
@@ -333,7 +302,7 @@ export class Responder {
     if (due.length > 0) await this.#lifting.lift(due, "expired");
     if (this.#mode === "block" && !this.#entered && this.#restored) await this.#enterLater();
     const facts = this.#facts();
-    if (guardKeyOf(facts) !== this.#guardKey) await this.#protect(facts);
+    if (this.#protection.isNews(facts)) await this.#protect(facts);
     this.#judgement.tick();
     for (const finding of this.#judgement.takeRefused()) await this.#judge(finding);
     this.#healing.tick();
@@ -353,20 +322,16 @@ export class Responder {
   // The guards or the allow list have changed: free whoever is protected now, and tell the firewall.
   async #protect(facts: HostFacts): Promise<void> {
     const guarded = [...this.#ledger.standing].filter(
-      ({ target }) => this.#guardrail(target, facts) !== null,
+      ({ target }) => this.#protection.why(target, facts) !== null,
     );
     if (guarded.length > 0) await this.#lifting.lift(guarded, "guardrail");
     if (this.#mode !== "block") return;
     try {
-      await this.#pushAllow(facts);
+      await this.#protection.tell(facts);
     } catch (error) {
       const why = `the allow list did not reach the firewall: ${describeError(error)}`;
       this.#voice.fail("allow", why, "see `telltale doctor`");
     }
-  }
-
-  #guardrail(target: Prefix, facts: HostFacts): string | null {
-    return guardOver(target, this.#allow) ?? guardrailFor(target, facts);
   }
 
   async #block(row: BlockRow): Promise<string | null> {
@@ -403,13 +368,7 @@ export class Responder {
 
   async #openFirewall(): Promise<void> {
     this.#traits = await this.#backend.open();
-    await this.#pushAllow(this.#facts());
-  }
-
-  async #pushAllow(facts: HostFacts): Promise<void> {
-    // Taken as done even when it fails: a backend keeps the list for when it works again, and one message is enough.
-    this.#guardKey = guardKeyOf(facts);
-    await this.#backend.setAllow([...this.#allow, ...allGuards(facts)].map((guard) => guard.prefix));
+    await this.#protection.tell();
   }
 
   async #heldOrNothing(): Promise<HeldBlock[]> {
@@ -424,21 +383,4 @@ export class Responder {
       return [];
     }
   }
-}
-
-function rowOf(verdict: Verdict, grade: EvidenceGrade, now: Date): BlockRow {
-  return {
-    target: verdict.target,
-    since: now.toISOString(),
-    until: new Date(now.getTime() + verdict.forMs).toISOString(),
-    because: verdict.because,
-    grade,
-    findingId: verdict.findingId,
-    packetsStopped: 0,
-    ...(verdict.action === "throttle" && { throttled: true }),
-  };
-}
-
-function guardKeyOf(facts: HostFacts): string {
-  return facts.guards.map(({ prefix }) => formatPrefix(prefix)).join(" ");
 }
