@@ -6,6 +6,8 @@ import { waitFor } from "./wait.ts";
 
 export type GuardProcess = {
   readonly events: Event[];
+  /** Lines that are no JSON: a listener was killed in the middle of one. */
+  readonly torn: string[];
   readonly child: ChildProcess;
   stderr(): string;
   /** Waits for an event that fits. */
@@ -25,13 +27,20 @@ export async function startGuard(
 ): Promise<GuardProcess> {
   const child = lab.start("host", [TELLTALE, "guard", "--json", ...args], options);
   const events: Event[] = [];
+  const torn: string[] = [];
   let rest = "";
   let stderr = "";
   let exited: { status: number | null } | null = null;
   child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop()!;
-    for (const line of lines) events.push(JSON.parse(line) as Event);
+    for (const line of lines) {
+      try {
+        if (line !== "") events.push(JSON.parse(line) as Event);
+      } catch {
+        torn.push(line);
+      }
+    }
   });
   child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
@@ -41,6 +50,7 @@ export async function startGuard(
   });
   const guard: GuardProcess = {
     events,
+    torn,
     child,
     stderr: () => stderr,
     until: async (type, fits = () => true) => {

@@ -1,6 +1,6 @@
 // Opens what stands at a log's path without ever blocking on it or being led elsewhere: a FIFO, a device or a
 // stranger's link in the place of a log is named, not read.
-import { close, constants, createReadStream, fstat, read } from "node:fs";
+import { close, constants, createReadStream, fstat, open as openPlain, read } from "node:fs";
 import { access, type FileHandle, lstat, open, realpath } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
@@ -82,6 +82,9 @@ const readFd = promisify(read);
 const statFd = promisify(fstat);
 const closeFd = promisify(close);
 
+// A stream that ends closes its descriptor, whatever autoClose says; a handle outlives its streams.
+const STAYS_OPEN = { open: openPlain, read, close: (_fd: number, done: (error?: Error) => void) => done() };
+
 // FileHandle has no way in for a descriptor that is open already.
 function handleOf(fd: number): LogHandle {
   return {
@@ -89,7 +92,7 @@ function handleOf(fd: number): LogHandle {
     read: readFd.bind(null, fd),
     stat: statFd.bind(null, fd),
     close: () => closeFd(fd),
-    createReadStream: (options: object) => createReadStream("", { ...options, fd }),
+    createReadStream: (options: object) => createReadStream("", { ...options, fd, fs: STAYS_OPEN }),
   } as unknown as LogHandle;
 }
 
