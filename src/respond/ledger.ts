@@ -61,7 +61,7 @@ export class BlockLedger {
   }
 
   /** Believes a block that another process has made or renewed and written down. */
-  takeUp({ target: text, until, because, findingId, throttled = false }: BlockApplied): void {
+  takeUp({ target: text, until, because, findingId, throttled }: BlockApplied): void {
     const target = parsePrefix(text);
     const now = this.#clock.now();
     const forMs = Date.parse(until) - now.getTime();
@@ -76,7 +76,7 @@ export class BlockLedger {
       grade: "proven",
       findingId,
       packetsStopped: before?.packetsStopped ?? 0,
-      ...(throttled && { throttled }),
+      ...(throttled === true && { throttled }),
     };
     this.believe(row, target, forMs);
   }
