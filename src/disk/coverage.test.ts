@@ -56,6 +56,8 @@ test("logs that no stanza covers are found with their writer, generations of cov
   for (const name of ["app.log", "app.log.1", "own.log", "own.log.3.gz", "big.journal", "still.log"])
     writeFileSync(at(name), name);
   writeFileSync(at("empty.log"), "");
+  for (const name of ["lastlog", "installer.log"]) writeFileSync(at(name), name);
+  utimesSync(at("installer.log"), new Date(), new Date(Date.now() - 30 * 86_400_000));
   const fd = openSync(at("own.log"), "a");
   // Neither under a log directory nor called a log, and yet appended to.
   const other = openSync(join(root, "output"), "a");

@@ -33,6 +33,10 @@ const LOG_LIKE = /(\.log|_log|\.err|\.out|\/logs?\/[^/]+)$/i;
 // Appended to as well, and no logs: databases, histories of shells.
 const NO_LOG = /(\.(aof|db|wal|sqlite3?|db-wal|db-journal|mbox)|\/\.[^/]*history|\/mail\/[^/]+|\/spool\/.*)$/;
 const VIRTUAL = /^\/(proc|sys|dev|run|memfd:)(\/|$)/;
+// Records of a fixed place for each user, not lines: they do not grow by being written (lastlog(8), faillog(5)).
+const FIXED = /\/(lastlog|faillog|tallylog)$/;
+// Nobody writes it, and nobody has for so long: it is left from an installation, and does not grow.
+const STILL_MS = 8 * 86_400_000;
 // Fewer than this old says nothing about a day.
 const LEAST_AGE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -88,7 +92,9 @@ async function uncovered(
       covering.has(path)
     )
       continue;
-    if (writer === null && (GENERATION.test(path) || COMPRESSED.test(path))) continue;
+    if (FIXED.test(path)) continue;
+    const isStill = options.now.getTime() - stat.mtimeMs > STILL_MS;
+    if (writer === null && (isStill || GENERATION.test(path) || COMPRESSED.test(path))) continue;
     found.set(path, { path, stat, writer });
   }
   for (const writer of writers.values()) {

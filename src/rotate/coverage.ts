@@ -31,12 +31,17 @@ type Named = { readonly log: string; readonly stanza: LogStanza };
 export class Coverage {
   readonly #rotation: Rotation;
   readonly #logs = new Set<string>();
+  // Most paths are told from a pattern by where it begins.
+  readonly #patterns: { readonly prefix: string; readonly pattern: string }[] = [];
   // Directory, then stem: a name has fewer beginnings than a directory may have logs.
   readonly #byStem = new Map<string, Map<string, Named[]>>();
 
   constructor(rotation: Rotation) {
     this.#rotation = rotation;
     for (const stanza of rotation.stanzas) {
+      for (const pattern of stanza.patterns) {
+        this.#patterns.push({ prefix: /^[^*?[\]{}\\]*/.exec(pattern)![0].replace(/\/+/g, "/"), pattern });
+      }
       for (const log of stanza.logs) {
         this.#logs.add(log);
         const { directory, stem } = nameScheme(stanza.settings, log);
@@ -49,7 +54,11 @@ export class Coverage {
 
   /** Whether the path is a log of a stanza, would be one if it existed, or is a generation. */
   has(path: string): boolean {
-    return this.#logs.has(path) || this.generation(path) !== null || coveredBy(this.#rotation, path) !== null;
+    return this.#logs.has(path) || this.generation(path) !== null || this.#matches(path);
+  }
+
+  #matches(path: string): boolean {
+    return this.#patterns.some(({ prefix, pattern }) => path.startsWith(prefix) && matchPath(pattern, path));
   }
 
   /** The log whose generation this path is by its name, or null. */

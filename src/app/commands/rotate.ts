@@ -35,7 +35,8 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   const json = values["json"] === true;
   const complain = (text: string) => process.stderr.write(`${showable(text).replaceAll("\\x0a", "\n")}\n`);
-  if (settings.rotateConfigs.length === 0) {
+  // Without any configuration no log is covered, which is an answer.
+  if (settings.rotateConfigs.length === 0 && values["uncovered"] !== true) {
     complain(
       `telltale rotate: ${settings.config.rotate.config.join(", ")} is not there\n    mend: apt install logrotate for Debian's, or name yours under [rotate] config`,
     );
