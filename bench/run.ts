@@ -42,6 +42,8 @@ BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; all, or none named: all 
 
 process.on("SIGINT", () => process.exit(130));
 process.on("SIGTERM", () => process.exit(143));
+// What is left of a contender that was ended may still complain; the others go on.
+process.on("unhandledRejection", (error) => process.stderr.write(`bench: ${describe(error)}\n`));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -49,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     request = readRequest(argv);
   } catch (error) {
-    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.stderr.write(`bench: ${describe(error)}\n${USAGE}`);
     return 64;
   }
   const { values, positionals } = request;
@@ -102,7 +104,16 @@ async function main(argv: readonly string[]): Promise<number> {
     const cases = bench.cases(scale);
     const results: CaseResult[] = [];
     for (const each of cases.filter(isWanted)) {
-      const result = await runOne(bench, each, { rounds, budgetMs: budget * 60_000 });
+      const result = await runOne(bench, each, { rounds, budgetMs: budget * 60_000 }).catch(
+        (error: unknown) => {
+          process.stderr.write(`bench: ${bench.name} ${each.name} could not be set up: ${describe(error)}\n`);
+          return null;
+        },
+      );
+      if (result === null) {
+        failed = true;
+        continue;
+      }
       failed ||= result.contenders.some(
         ({ role, obstacle: why, samples }) => role === "telltale" && why !== null && samples.length === 0,
       );
@@ -116,6 +127,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`bench: wrote ${writeDocuments(BENCHES).join(", ")}\n`);
   return failed ? 1 : 0;
 }
+
+const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function readRequest(argv: readonly string[]) {
   return parseArgs({
