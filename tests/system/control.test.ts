@@ -113,10 +113,18 @@ test("a guard that was killed is in nobody's way: the next one takes its state a
   const { lab, config, telltale } = scene(t);
   const first = await startGuard(lab, ["--config", config]);
   await waitFor("the socket", () => telltale("status").status === 0);
+  const watcher = lab.start("host", [TELLTALE, "status", "--watch", "--json", "--config", config]);
+  let watched = "";
+  let missed = "";
+  watcher.stdout!.setEncoding("utf8").on("data", (text: string) => void (watched += text));
+  watcher.stderr!.setEncoding("utf8").on("data", (text: string) => void (missed += text));
+  await waitFor("two looks", () => watched.split("\n").length > 2);
   await first.stop("SIGKILL");
+  await waitFor("the watcher to miss it", () => /no guard answers/.test(missed));
   const second = await startGuard(lab, ["--config", config]);
   await waitFor("the socket", () => telltale("status").status === 0);
   assert.ok(!second.events.some((event) => event.type === "part.failed" && event.part === "control"));
+  await waitFor("the watcher to see the next one", () => watched.includes(`"pid":${second.child.pid}`));
   await second.stop();
 });
 

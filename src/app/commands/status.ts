@@ -1,7 +1,7 @@
 // What the running guard is doing: one look, or again and again.
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatDuration } from "../../core/duration.ts";
-import { formatFault } from "../../core/errors.ts";
+import { formatFault, MissingPartError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askMetrics, askStatus } from "../control/client.ts";
@@ -33,7 +33,13 @@ export async function run({ values }: CommandCall): Promise<number> {
   await show();
   while (values["watch"] === true) {
     await sleep(WATCH_MS);
-    await show();
+    try {
+      await show();
+    } catch (error) {
+      // It may be restarted just now; who watches wants to see that, and when it is back.
+      if (!(error instanceof MissingPartError)) throw error;
+      process.stderr.write(`${showable(error.message)}\n`);
+    }
   }
   return 0;
 }
