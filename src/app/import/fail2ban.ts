@@ -61,7 +61,7 @@ export function importFail2ban(files: Files, note: Note): void {
     const lookUp = (other: string) => known.get(`${section}\0${other}`) ?? known.get(`DEFAULT\0${other}`);
     // What an action is called says enough, also where its parts are filled in by fail2ban.
     const meant = interpolate(value, lookUp) ?? (name === "action" ? value : null);
-    if (section !== "DEFAULT") note(at, ...judgeJail(name, meant));
+    if (section !== "DEFAULT") note(at, ...judgeJail(section, name, meant));
     else if (meant === null) note(at, "unsupported", "refers to a value that is not there");
     else note(at, ...judgeDefault(at, meant));
   }
@@ -71,7 +71,8 @@ function readJails(files: Files, file: string): Placed[] {
   return parseIni(files.read(file) ?? "").map((entry) => ({ ...entry, file }));
 }
 
-function judgeJail(name: string, value: string | null): Ruling {
+function judgeJail(jail: string, name: string, value: string | null): Ruling {
+  if (jail === "recidive") return rule("changed", "repeaters get longer blocks without a jail for them");
   if (name === "enabled" && !/^(true|yes|on|1)$/i.test(value ?? ""))
     return rule("honoured", "is off, and stays off");
   if (name === "ignoreip" && value !== null) return judgeIgnored(value);
@@ -95,6 +96,16 @@ function judgeDefault(at: At, value: string): Ruling {
     case "bantime.increment":
       if (/^(true|yes|on|1)$/i.test(value)) return rule("honoured", "repeaters get longer blocks");
       return rule("changed", "repeaters get longer blocks");
+    case "bantime.factor":
+    case "bantime.formula":
+    case "bantime.maxtime":
+    case "bantime.multipliers":
+    case "bantime.rndtime":
+      return rule("changed", "repeaters get longer blocks by telltale's own measure; see telltale.toml(5)");
+    case "backend":
+      return rule("changed", "files and the journal are followed as logcheck lists them; see check.journal");
+    case "sendername":
+      return rule("unsupported", "the sender is an address only: report.from");
     case "findtime":
     case "maxretry":
       return rule(
@@ -200,6 +211,8 @@ function judgeAction(at: At, value: string): Ruling {
           ? "hosts-deny"
           : null;
   if (at.name === "banaction_allports") return rule("changed", "a block always covers all ports");
+  if (/^(?:ufw|pf|ipfw|npf|bsd-ipfw)/.test(value) && backend === null)
+    return rule("changed", "telltale blocks in an nftables table of its own, beside whatever else there is");
   if (backend === null) return rule("unsupported", "see respond.backend for what can block");
   return rule("honoured", "becomes respond.backend; a block covers all ports", {
     key: "respond.backend",
