@@ -173,6 +173,11 @@ type Ordinary = {
 export const ORDINARY: readonly Ordinary[] = [
   { id: "web", what: "20 visitors, ten pages each", sources: 20 },
   { id: "mistyped", what: "5 visitors try https:// ten times where nobody listens", sources: 5 },
+  {
+    id: "refused",
+    what: "5 visitors try port 990, FTP over TLS, ten times where nobody listens",
+    sources: 5,
+  },
   { id: "ssh", what: "5 administrators, 20 sessions each", sources: 5 },
   { id: "dns", what: "30 questions of the host, half of the answers late", sources: 1, host: "dns" },
   { id: "ftp", what: "40 passive transfers, two of them too late", sources: 1, host: "ftp" },
@@ -296,7 +301,8 @@ export const detectionBench: Bench = {
   about: `Every scan of the table comes from an address of its own, against a host with twenty services, in network
 namespaces; a capture at the scanner's end says how many different ports (or protocols) had been on the wire when the guard
 spoke up. Most scans are held to 200 packets a second, so that the number tells how a guard decides and not how soon
-the machine woke it; what the firewall refused already counts as noticed. *Came through* counts the ports that were asked behind the guard's firewall.`,
+the machine woke it; what the firewall refused already counts as noticed. PortSentry calls the first touch of a port below 1,024 a scan, and
+telltale a fourth failure; what that saves and whom it costs, the second table says. *Came through* counts the ports that were asked behind the guard's firewall.`,
   packages: [
     ...["nmap", "masscan", "hping3", "portsentry", "scanlogd", "psad", "fail2ban", "crowdsec"],
     ...["crowdsec-firewall-bouncer", "ulogd2", "iptables", "nftables"],

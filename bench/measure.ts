@@ -147,9 +147,9 @@ async function inTime(contender: Contender): Promise<Sample> {
     late.reject(new Error(`not done after ${minutes} minutes`));
     limit.abort();
   }, minutes * 60_000);
-  const run = Promise.resolve(contender.run(limit.signal));
-  run.catch(() => undefined); // when it was too late, what it says in the end interests nobody
   try {
+    const run = Promise.resolve(contender.run(limit.signal));
+    run.catch(() => undefined); // when it was too late, what it says in the end interests nobody
     return await Promise.race([run, late.promise]);
   } finally {
     clearTimeout(timer);

@@ -61,6 +61,7 @@ const times = async (count: number, play: () => Promise<void>): Promise<void> =>
 const KINDS: Record<string, () => Promise<void>> = {
   web: () => each(20, (from) => times(10, () => visit(from, 80))),
   mistyped: () => each(5, (from) => times(10, () => visit(from, 8443))),
+  refused: () => each(5, (from) => times(10, () => visit(from, 990))),
   ssh: () => each(5, (from) => times(20, () => visit(from, 22))),
   down: () => each(20, (from) => times(5, () => visit(from, 9090))),
   swarm: async () => {
