@@ -1,7 +1,7 @@
 // portsentry's face in a network namespace, against real scanners. This file is the test, and, started with "face", the
 // face under test.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import test, { type TestContext } from "node:test";
 import { main } from "./portsentry.ts";
 import { readPortsentryOptions } from "./portsentry-options.ts";
@@ -12,19 +12,6 @@ type Lab = ReturnType<typeof lab.makeLab>;
 
 if (process.argv[2] === "face") process.exitCode = await main(process.argv.slice(3));
 else defineTests();
-
-// portsentry 1.2 reads a fixed path and speaks to /dev/log: in a mount namespace of its own it gets its own of both.
-const PEER_SCRIPT = `set -e
-mkdir -p "$1/dev"
-mount -t tmpfs none "$1/dev"
-for n in null zero random urandom; do touch "$1/dev/$n"; mount --bind "/dev/$n" "$1/dev/$n"; done
-mount --bind "$1" /etc/portsentry
-mount --rbind "$1/dev" /dev
-socat -u UNIX-RECV:/dev/log STDOUT > "$1/syslog" &
-tries=0
-while ! [ -S /dev/log ]; do tries=$((tries + 1)); [ $tries -le 200 ] || exit 9; sleep 0.05; done
-exec portsentry -stcp
-`;
 
 type Face = {
   made: Lab;
@@ -193,45 +180,6 @@ function defineTests(): void {
         "adminalert: PortSentry is shutting down",
       ]);
     }
-  });
-
-  test("Check that -stcp says the very lines of Debian's portsentry 1.2 about the same packets", async (t) => {
-    const config = 'TCP_PORTS="11,15,22"\nUDP_PORTS="69"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n';
-    const face = await start(t, config, ["-stcp", "-l", "stdout"], ["nmap", "portsentry", "socat"]);
-    if (face === null) return;
-    const { made, lines } = face;
-    const peer = `${made.dir}/peer`;
-    mkdirSync(peer);
-    const files = `HISTORY_FILE="${peer}/history"\nBLOCKED_FILE="${peer}/blocked"\nIGNORE_FILE="${peer}/ignore"\n`;
-    const rest =
-      'SCAN_TRIGGER="0"\nRESOLVE_HOST="0"\nBLOCK_UDP="0"\nADVANCED_PORTS_TCP="1024"\nADVANCED_PORTS_UDP="1024"\n';
-    writeFileSync(`${peer}/ignore`, "127.0.0.1\n");
-    writeFileSync(`${peer}/portsentry.conf`, files + config + rest);
-    writeFileSync(`${peer}/run`, PEER_SCRIPT);
-    made.start("host", ["unshare", "-m", "sh", `${peer}/run`, peer]);
-    const theirs = (): string[] =>
-      existsSync(`${peer}/syslog`)
-        ? [
-            ...readFileSync(`${peer}/syslog`, "latin1").matchAll(/portsentry\[\d+\]: (.*?)(?=<\d+>|\n|$)/g),
-          ].map((hit) => hit[1]!)
-        : [];
-    await waitFor("portsentry 1.2", () => theirs().some((line) => line.endsWith("active and listening.")));
-    for (const args of [
-      ["-sS", "-p", "11"],
-      ["-sF", "-p", "15", "--max-retries", "0"],
-      ["-sX", "-p", "22", "--max-retries", "0"],
-      ["-sS", "--scanflags", "SYNFIN", "-p", "15", "--max-retries", "0"],
-      ["-sS", "-p", "12"],
-      ["-sA", "-p", "11"],
-    ])
-      scan(face, ...args);
-    const last = (lines: readonly string[]) =>
-      lines.filter((line) => /already blocked/.test(line)).length >= 3;
-    await waitFor("both", () => last(theirs()) && last(lines));
-    assert.deepEqual(lines, theirs());
-    const history = (path: string) => readFileSync(path, "utf8").replace(/^\d+ - \S+ \S+/gm, "TIME");
-    assert.equal(history(`${made.dir}/history`), history(`${peer}/history`));
-    assert.equal(history(`${made.dir}/blocked.stcp`), history(`${peer}/blocked.stcp`));
   });
 
   test("a faulty configuration is told by line, and keeps 2.x from starting", async (t) => {

@@ -183,6 +183,23 @@ function startLines(mode: PortsentryRequest["mode"], config: PortsentryConfig): 
   return lines;
 }
 
+/** The ports that -atcp and -audp leave out, because they are excluded or in use, as 1.x lists them. */
+function advancedLines(
+  mode: PortsentryRequest["mode"],
+  config: PortsentryConfig,
+  watched: readonly PortRange[],
+): string[] {
+  if (!mode.startsWith("a")) return [];
+  const [name, below] = mode === "atcp" ? ["TCP", config.advancedPortsTcp] : ["UDP", config.advancedPortsUdp];
+  const isWatched = new Set(portsIn(watched));
+  const lines: string[] = [];
+  for (let port = 1; port < below; port++) {
+    if (!isWatched.has(port))
+      lines.push(`adminalert: Advanced Stealth scan detection mode activated. Ignored ${name} port: ${port}`);
+  }
+  return lines;
+}
+
 async function openTraps(
   { mode }: PortsentryRequest,
   config: PortsentryConfig,
@@ -220,6 +237,7 @@ function openStealth(
   listeners.refresh();
   locals.refresh();
   const { tcpPorts, udpPorts } = stealthPorts(request, config, listeners);
+  for (const line of advancedLines(request.mode, config, [...tcpPorts, ...udpPorts])) log(line);
   const stealth = new StealthWatch({
     tcpPorts,
     udpPorts,

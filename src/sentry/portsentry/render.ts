@@ -27,7 +27,8 @@ export function renderAttack(sighting: Sighting, name: string): string[] {
   const { source, protocol, port, type, ipOptions } = sighting;
   const from = `host: ${name}/${source} to ${protocol} port: ${port}`;
   if (type === "Connect") return [`attackalert: Connect from ${from}`];
-  const what = protocol === "UDP" ? "UDP scan" : type;
+  // 1.x writes this one name with a space in front of it.
+  const what = protocol === "UDP" ? "UDP scan" : type === "TCP NULL scan" ? ` ${type}` : type;
   const lines = [`attackalert: ${what} from ${from}`];
   if (ipOptions === "set") {
     lines.push(`attackalert: Packet from ${from} has IP options set (detection avoidance technique).`);
