@@ -301,6 +301,51 @@ test("a listener that is killed, crashes or hangs costs no block and no line", {
   });
 });
 
+test("where the host is not ready for two processes, one runs and says why", { skip }, async (t) => {
+  for (const [what, because, prepare] of [
+    [
+      "there is no such user",
+      /there is no user telltale[\s\S]*mend: adduser/,
+      (scene: Scene) => ({ ...scene, binds: [] }),
+    ],
+    [
+      "the administrator wants one",
+      /guard\.split = "off"/,
+      (scene: Scene) => {
+        appendFileSync(scene.config, '[guard]\nsplit = "off"\n');
+        return scene;
+      },
+    ],
+    [
+      "the user cannot get at the history",
+      /user telltale cannot get at .*state[\s\S]*mend: make .* open to it/,
+      (scene: Scene) => {
+        chmodSync(join(scene.log, "../.."), 0o700);
+        return scene;
+      },
+    ],
+  ] as const) {
+    await t.test(what, async () => {
+      using lab = makeLab(["stranger"]);
+      const scene = prepare(makeScene(lab));
+      const child = lab.start("host", [TELLTALE, "guard", "--block", "--config", scene.config], {
+        binds: scene.binds,
+      });
+      let said = "";
+      child.stdout!.on("data", (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+      await waitFor("the status block", () => /listener .*\n[\s\S]*\n\n/.test(said));
+      assert.match(said, /listener +one process does everything: /);
+      assert.match(said, because);
+      scan(lab, "stranger");
+      await waitFor("the block", () => blocked(lab).includes(lab.clients[0]!.v4));
+      child.kill("SIGTERM");
+      await waitFor("its end", () => child.exitCode !== null || child.signalCode !== null);
+    });
+  }
+});
+
 test("a listener in a stranger's hands is refused, or ended", { skip }, async (t) => {
   using lab = makeLab(["stranger"]);
   const scene = makeScene(lab);

@@ -32,6 +32,15 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
 
 /** Makes everything ready for two processes, or says why it has to be one. */
 async function prepare(settings: Settings): Promise<Account | Whole> {
+  const account = await prepareTwo(settings);
+  if ("because" in account && process.getuid?.() === 0) {
+    const { takeBackFolders } = await import("../split/store-owner.ts");
+    takeBackFolders(settings.storeFile, LISTENER_FOLDERS);
+  }
+  return account;
+}
+
+async function prepareTwo(settings: Settings): Promise<Account | Whole> {
   const account = findAccount(settings);
   if ("because" in account) return account;
   const { handOverStore } = await import("../split/store-owner.ts");

@@ -20,7 +20,7 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { Refused } from "../../warden/server.ts";
 import { openNamedLog } from "./log-desk.ts";
-import { handOverStore } from "./store-owner.ts";
+import { handOverStore, takeBackFolders } from "./store-owner.ts";
 
 function scratch(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), "telltale-desk-"));
@@ -94,6 +94,8 @@ test("the history is handed over, root's own files are not, and no link is follo
     assert.equal(statSync(state).mode & 0o7777, 0o1770);
     assert.ok(!existsSync(join(state, "rotate.state")));
   }
+  takeBackFolders(join(state, "telltale.db"), ["spool", "nothing"]);
+  assert.equal(lstatSync(join(state, "spool")).uid, 0, "one process again, as root");
   // What the listener plants is not obeyed: neither as rotation's state, nor as root's folder.
   writeFileSync(join(state, "rotate.state.journal"), "rename everything");
   chownSync(join(state, "rotate.state.journal"), account.uid, account.gid);

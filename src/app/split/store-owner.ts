@@ -43,6 +43,23 @@ export function handOverStore(storeFile: string, ownFolders: readonly string[], 
   }
 }
 
+/**
+ * The other way round, for a guard that is one process again: the listener's folders become root's. What lies in them may
+ * stay whose it is. Throws what the file system throws.
+ */
+export function takeBackFolders(storeFile: string, folders: readonly string[]): void {
+  for (const name of folders) {
+    const folder = join(dirname(storeFile), name);
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
+    const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      fchownSync(fd, 0, 0);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
 // What rotation notes down, it obeys after a crash: as root. So it lies where the listener cannot write.
 function keepForRoot(folder: string): void {
   const own = join(folder, "rotate");
