@@ -1,4 +1,4 @@
-// Plays the three scenes that telltale is for, with real parts: a small disk, real daemons, a real nmap, a real mail.
+// Plays the four scenes that telltale is for, with real parts: a small disk, real daemons, a real nmap, a real mail.
 // Everything happens in a scratch folder and in network namespaces that are removed at the end.
 import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
 import {
@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { labObstacle, makeLab, ROOT, TELLTALE } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
+import { playFullDisk } from "./demo-full-disk.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const MAIL_PORT = "2525";
@@ -143,7 +144,10 @@ say(
 for (const name of readdirSync(disk).sort())
   say(`     ${String(statSync(join(disk, name)).size).padStart(9)}  ${name}`);
 
-say("\n3. THE STRANGER AND THE VISITOR");
+say("\n3. THE DISK THAT IS FULL ALREADY\n   A limit was written too late; not a byte is left to work with.");
+playFullDisk(lab, say);
+
+say("\n4. THE STRANGER AND THE VISITOR");
 say(`   The visitor (${visitor.v4}) types https:// although only http:// is served, and tries ten times.`);
 const mistake =
   'let n = 0; (function go() { const s = require("net").connect(443, process.argv[1]); s.on("error", () => (++n < 10 ? go() : console.log("refused", n, "times"))); })()';

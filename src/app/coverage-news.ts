@@ -69,7 +69,7 @@ function uncoveredEvent(log: UncoveredLog): EventBody {
 
 function mendOf({ stanza }: UncoveredLog): string {
   if (stanza === "") return "add a stanza for it to /etc/logrotate.d";
-  return `put this into a file in /etc/logrotate.d:\n${stanza}`;
+  return `put this into a file in /etc/logrotate.d:\n${stanza.trimEnd()}`;
 }
 
 function mishandledEvent({ how, path, sizeBytes, writer, why, mend }: Mishandled): EventBody {

@@ -1,5 +1,6 @@
 // The past that outlooks are made of: how full file systems and how large logs were, taken now and then as an event, so that it
 // lies in the store like everything else that happened.
+import { dirname } from "node:path";
 import type { EventBody } from "../core/events.ts";
 import { decideOutlooks, diskWorry, isPressing } from "../disk/forecast/decide.ts";
 import { growthOf } from "../disk/growth/decide.ts";
@@ -28,7 +29,8 @@ export function measureLogs(paths: readonly string[]): LogSample[] {
 
 /** One sample of each file system that logs or the store lie on, and of the largest of these logs. */
 export async function takeSample(settings: Settings, logs: readonly LogSample[]): Promise<EventBody> {
-  const paths = ["/", ...settings.config.rotate.roots, settings.storeDirectory];
+  const directories = new Set(logs.slice(0, MAX_LOGS).map(({ path }) => dirname(path)));
+  const paths = ["/", ...settings.config.rotate.roots, settings.storeDirectory, ...directories];
   const rooms = await lookAtRooms(paths);
   const largest = [...logs].sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, MAX_LOGS);
   return { type: "disk.sampled", disks: rooms.map(({ dev: _, ...room }) => room), logs: largest };

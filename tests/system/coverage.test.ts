@@ -31,7 +31,7 @@ function scratch(later: Later): { dir: string; config: string } {
   // It was rotated last week, where it used to be.
   writeFileSync(
     join(dir, "state"),
-    `logrotate state -- version 2\n"${dir}/log/apache2/*.log" 2026-11-15-0:0:0\n`,
+    `logrotate state -- version 2\n"${dir}/log/apache2/access.log" 2026-11-15-0:0:0\n`,
     {
       mode: 0o640,
     },
@@ -85,6 +85,12 @@ test("a log that has moved out of its stanza's sight is named, with its writer a
   if (named.type !== "log.uncovered") return;
   assert.match(named.writer, new RegExp(`\\(pid ${daemon.pid}\\)`));
   assert.match(named.mend, new RegExp(`${moved} \\{\n`));
+  const stanza = await waitFor(
+    "the stanza",
+    () => events().find(({ type }) => type === "log.mishandled"),
+    LONG_MS,
+  );
+  assert.match(stanza.type === "log.mishandled" ? stanza.why : "", /matches nothing any more/);
   // Check that a person sees the same, and that the stanza can be put to use as it is.
   const { stdout } = spawnSync(TELLTALE, ["rotate", "--uncovered", "--json", "-c", config], {
     encoding: "utf8",

@@ -76,10 +76,13 @@ function underline(title: string): string {
 }
 
 // Greedy, at blanks; a word longer than the line stays whole, because it is a path or an address.
-function wrapped(text: string, width: number, indent: string): string[] {
+function wrapped(text: string, width: number, outer: string): string[] {
   const lines: string[] = [];
+  const own = text.trimStart();
+  // A stanza to paste keeps its shape.
+  const indent = outer + " ".repeat(text.length - own.length);
   let line = indent;
-  for (const word of text.split(" ")) {
+  for (const word of own.split(" ")) {
     if (line.length > indent.length && line.length + 1 + word.length > width) {
       lines.push(line);
       line = indent;
