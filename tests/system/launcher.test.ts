@@ -1,10 +1,11 @@
 // bin/telltale starts from any folder, through a link, and under a name that is not its own.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { FACES } from "../../src/app/faces.ts";
 import { ROOT, TELLTALE } from "./lab.ts";
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
@@ -20,6 +21,23 @@ test("from any folder, through a chain of links, under any name", (t) => {
     const { stdout, status } = run(program, ["--version"], dir);
     assert.equal(stdout, `telltale ${version}\n`, program);
     assert.equal(status, 0);
+  }
+});
+
+test("each face has a program of its own, also for who follows the link to it first", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale link "));
+  t.after(() => rmSync(dir, { recursive: true }));
+  for (const face of Object.keys(FACES)) {
+    const link = join(dir, face);
+    symlinkSync(join(ROOT, "bin", face), link);
+    const asked = run(TELLTALE, [face, "--help"]);
+    for (const program of [link, realpathSync(link)]) {
+      const { stdout, stderr, status } = run(program, ["--help"], dir);
+      assert.deepEqual(
+        { stdout, stderr, status },
+        { stdout: asked.stdout, stderr: asked.stderr, status: asked.status },
+      );
+    }
   }
 });
 
