@@ -11,7 +11,7 @@ import {
   nfgenmsg,
   SUBSYSTEM,
 } from "./netfilter-netlink.ts";
-import { isAbsent, NetfilterQuestions, type Piece } from "./netfilter-netlink-questions.ts";
+import { isAbsent, NETLINK_NETFILTER, NetlinkQuestions, type Piece } from "./netlink-questions.ts";
 
 // linux/netfilter/nf_tables.h: enum nf_tables_msg_types and the attributes of each object. Numbers are in network order.
 const GETCHAIN = 4;
@@ -77,7 +77,7 @@ export class NftablesTable {
    * come twice and another not at all.
    */
   *elements(set: string): Generator<{ elements: TableElement[]; interrupted: boolean }, void, undefined> {
-    using questions = new NetfilterQuestions();
+    using questions = new NetlinkQuestions(NETLINK_NETFILTER);
     const body = joined(
       nfgenmsg(NFPROTO_INET),
       attribute(TABLE, text(this.name)),
@@ -94,7 +94,7 @@ export class NftablesTable {
 
   /** Packets that the counters of these elements have seen; null where there is no such element. */
   packets(set: string, keys: readonly Uint8Array[]): (number | null)[] {
-    using questions = new NetfilterQuestions();
+    using questions = new NetlinkQuestions(NETLINK_NETFILTER);
     const head = joined(
       nfgenmsg(NFPROTO_INET),
       attribute(TABLE, text(this.name)),
@@ -113,7 +113,7 @@ export class NftablesTable {
   }
 
   #all(kind: number, filter: Uint8Array): Uint8Array[] {
-    using questions = new NetfilterQuestions();
+    using questions = new NetlinkQuestions(NETLINK_NETFILTER);
     try {
       return [...wholes(questions.ask(message(kind), NLM_F_DUMP, joined(nfgenmsg(NFPROTO_INET), filter)))];
     } catch (error) {

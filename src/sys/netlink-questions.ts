@@ -1,12 +1,14 @@
-// Asks netfilter's netlink and waits for the answer: what the kernel holds, read piece by piece, so that whoever asks for a
-// hundred thousand elements can let others work in between.
+// Asks the kernel over netlink (netlink(7)) and waits for the answer: what it holds, read piece by piece, so that whoever asks
+// for a hundred thousand elements can let others work in between.
 import { SystemCallError } from "../core/errors.ts";
 import { koffi, lastError } from "./libc.ts";
 import { NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, netlinkCalls } from "./netfilter-netlink.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const NETLINK_NETFILTER = 12;
+/** linux/netlink.h */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const HEADER_BYTES = 16;
@@ -23,16 +25,17 @@ export type Piece = {
 };
 
 /** One socket for questions that are asked one after the other. Throws SystemCallError when it cannot be had. */
-export class NetfilterQuestions {
+export class NetlinkQuestions {
   readonly #fd: number;
   readonly #buffer = new Uint8Array(READ_BYTES);
   #sequence = 0;
   #open = true;
 
-  constructor() {
+  /** @param protocol NETLINK_… */
+  constructor(protocol: number) {
     const c = netlinkCalls();
-    this.#fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER);
-    if (this.#fd < 0) throw lastError("socket", "NETLINK_NETFILTER");
+    this.#fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+    if (this.#fd < 0) throw lastError("socket", `AF_NETLINK ${protocol}`);
     // The kernel answers within the call; a second (struct timeval) is for a kernel that does not.
     if (c.setsockopt(this.#fd, SOL_SOCKET, SO_RCVTIMEO, Uint32Array.of(1, 0, 0, 0), 16) < 0) {
       this[Symbol.dispose]();
@@ -42,7 +45,7 @@ export class NetfilterQuestions {
 
   /**
    * Asks, and gives the answer piece by piece until it is whole.
-   * @param type `subsystem << 8 | message`
+   * @param type the message; of netfilter `subsystem << 8 | message`
    * @param flags NLM_F_DUMP for everything, NLM_F_ACK for one thing
    * @throws SystemCallError with the kernel's own errno
    */
@@ -55,7 +58,7 @@ export class NetfilterQuestions {
     head.setUint16(6, flags | NLM_F_REQUEST, true);
     head.setUint32(8, sequence, true);
     request.set(body, HEADER_BYTES);
-    if (netlinkCalls().send(this.#fd, request, request.length, 0) < 0) throw lastError("send", "netfilter");
+    if (netlinkCalls().send(this.#fd, request, request.length, 0) < 0) throw lastError("send", "netlink");
     for (let over = false; !over; ) {
       const bodies: Uint8Array[] = [];
       let interrupted = false;
@@ -88,7 +91,7 @@ export class NetfilterQuestions {
       const size = Number(netlinkCalls().recv(this.#fd, this.#buffer, READ_BYTES, 0));
       if (size > 0) return size;
       if (size < 0 && koffi().errno() === EINTR) continue;
-      throw lastError("recv", "netfilter");
+      throw lastError("recv", "netlink");
     }
   }
 }
@@ -97,7 +100,7 @@ function throwUnlessZero(negatedErrno: number): void {
   if (negatedErrno === 0) return;
   // It stands where the errno of a call does, so that it becomes the same kind of error.
   koffi().errno(-negatedErrno);
-  throw lastError("netfilter");
+  throw lastError("netlink");
 }
 
 /** Whether the kernel says that there is no such thing. */
