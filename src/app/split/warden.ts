@@ -187,8 +187,8 @@ export class Warden {
       ready: () => {
         this.#ready();
         settleSoon();
-        this.#supervisor.ready();
         this.#tellFollowing();
+        this.#supervisor.ready();
         this.#pump();
       },
       capture: () => {
