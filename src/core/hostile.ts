@@ -2,14 +2,18 @@
 // them fit to be shown on a terminal, in plain text mail or in one line of a log.
 
 // C0, DEL, C1, bidi controls, line and paragraph separators, zero-width and tag characters: everything that moves a
-// cursor, hides text or reverses it.
+// cursor, hides text or reverses it. And lone surrogates, which no encoding has a place for.
 const UNSAFE =
-  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
+  /[\ud800-\udfff\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 
-/** The text with every unsafe character written out as `\xNN` or `\u{N}`; a tab stays. */
+/**
+ * The text with every unsafe character written out as `\xNN` or `\u{N}`; a tab stays. Bytes of a file name that are not
+ * UTF-8 travel as U+DC80 to U+DCFF (PEP 383), and are shown as the bytes that they are.
+ */
 export function showable(text: string): string {
   return text.replace(UNSAFE, (char) => {
-    const code = char.codePointAt(0)!;
+    const point = char.codePointAt(0)!;
+    const code = point >= 0xdc80 && point <= 0xdcff ? point - 0xdc00 : point;
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
   });
 }
