@@ -50,7 +50,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
     usage: "[--block] [--config FILE] [--json]",
     description:
       "Runs until SIGTERM or SIGINT. Without configuration it finds logrotate's, logcheck's and PortSentry's own, and observes: " +
-      "it reports what it would have blocked. SIGHUP reads the configuration again; a broken one is refused and the old one stays.",
+      "it reports what it would have blocked. SIGHUP reads the configuration again; a broken one is refused and the old one stays. " +
+      "Started as root where there is a user telltale, it is two processes: packets and logs are read by that user, without any right; " +
+      "root's process hands out what the configuration allows, rotates, and starts the other one again when it ends.",
     options: [
       { name: "block", summary: 'lock scanners out (the same as mode = "block" under [respond])' },
       CONFIG,
