@@ -143,6 +143,37 @@ test("a daily time comes once each day of the year, also when the clocks change"
   );
 });
 
+test("weekly comes on its day each week, monthly once in each month, in every zone", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...ZONES),
+      fc.integer({ min: 0, max: 1_439 }),
+      fc.constantFrom(2024, 2025),
+      (timeZone, minute, year) => {
+        const at = `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+        const runs = (text: string): string[] => {
+          const out: string[] = [];
+          let now = new Date(`${year}-01-05T12:00:00Z`);
+          for (;;) {
+            now = nextRun(schedule(text), now, { timeZone });
+            if (now > new Date(`${year + 1}-01-05T12:00:00Z`)) return out;
+            out.push(local(now, timeZone));
+          }
+        };
+        const sundays = runs(`weekly on sunday at ${at}`);
+        assert.ok(sundays.length >= 52 && sundays.length <= 53, `${sundays.length} in ${timeZone} at ${at}`);
+        for (const day of sundays) {
+          assert.equal(new Date(`${day.slice(0, 10)}T00:00:00Z`).getUTCDay(), 0, `${day} in ${timeZone}`);
+        }
+        const months = runs(`monthly on last at ${at}`).map((day) => day.slice(0, 7));
+        assert.equal(months.length, 12);
+        assert.equal(new Set(months).size, 12, `${months} in ${timeZone}`);
+      },
+    ),
+    { numRuns: Math.ceil(RUNS / 2) },
+  );
+});
+
 test("hourly comes in every hour that passes, 24 in a day, 23 and 25 when the clocks change", () => {
   const count = (from: string, to: string) => {
     let runs = 0;

@@ -128,6 +128,23 @@ test("a guard that was killed is in nobody's way: the next one takes its state a
   await second.stop();
 });
 
+test("a fault that was there at the start is told at a reload, too", async (t) => {
+  const obstacle = labObstacle();
+  if (obstacle !== null) return t.skip(obstacle);
+  const { lab, config, write, telltale } = scene(t);
+  write('[respond]\nmode = "blok"\n');
+  const guard = await startGuard(lab, ["--config", config]);
+  write('[respond]\nmode = "blok"\nmax_blocks = 7\n');
+  const reloaded = await waitFor("the socket", () => {
+    const ran = telltale("reload");
+    return ran.status === 0 ? ran : null;
+  });
+  assert.match(reloaded.stdout, /max_blocks: 100000 is now 7/);
+  assert.match(reloaded.stderr, /^still: .*telltale\.toml:\d+: respond\.mode: wants one of/m);
+  assert.match(telltale("status").stdout, /respond\.mode: wants one of/);
+  await guard.stop();
+});
+
 test("a control socket that cannot be made is told, and the guard guards on", async (t) => {
   const obstacle = labObstacle();
   if (obstacle !== null) return t.skip(obstacle);

@@ -2,7 +2,7 @@
 import { formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { askReload } from "../control/client.ts";
+import { askReload, askStatus } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
 import { gatherSettings } from "../settings.ts";
 
@@ -19,6 +19,9 @@ export async function run({ values }: CommandCall): Promise<number> {
   }
   if (values["json"] === true) return 0;
   for (const change of outcome.changes) process.stdout.write(`${showable(change)}\n`);
+  // Faults that the guard has lived with since its start are no news to it, but may be to whoever asks.
+  const { faults } = await askStatus(controlSocket);
+  for (const fault of faults) process.stderr.write(`still: ${formatFault(fault)}\n`);
   if (outcome.changes.length === 0) process.stdout.write("nothing in the configuration has changed\n");
   return 0;
 }
