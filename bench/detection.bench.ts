@@ -12,7 +12,7 @@ import type { Alarm } from "./scene/guards/types.ts";
 import { watchingGuards } from "./scene/guards.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
 import { type Ground, SCANS, SCANS_IN_ORDER, type ScanKind } from "./scene/scans.ts";
-import { endCapture, inScene, type Scene, startCapture } from "./scene/stage.ts";
+import { endCapture, inScene, play, type Scene, startCapture } from "./scene/stage.ts";
 import type { Bench, Case, Contender, Metric, Sample } from "./types.ts";
 
 // psad looks every five seconds, and crowdsec's lines take a moment: whoever has not spoken by then is silent.
@@ -20,7 +20,7 @@ const LAST_WORD_MS = 8_000;
 const LIMIT_MINUTES = 6;
 const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 
-const firstAlarm = (alarms: readonly Alarm[], source: string): number | null => {
+const firstAlarm = (alarms: readonly Pick<Alarm, "source" | "atMs">[], source: string): number | null => {
   const times = alarms.filter((alarm) => alarm.source === source).map(({ atMs }) => atMs);
   return times.length === 0 ? null : Math.min(...times);
 };
@@ -104,18 +104,6 @@ async function prepare(lab: Lab): Promise<{ stranger: Client; zombie: Client; ho
   return { stranger, zombie, hostMac };
 }
 
-// The clock must go on while a scan runs, or alarms would be heard late.
-async function play(lab: Lab, where: string, argv: readonly string[], limitMs: number): Promise<void> {
-  const child = lab.start(where, argv);
-  child.stdout!.resume();
-  child.stderr!.resume();
-  await waitFor(
-    argv.slice(0, 6).join(" "),
-    () => child.exitCode !== null || child.signalCode !== null,
-    limitMs,
-  );
-}
-
 async function scans(
   { lab, alarms, renew }: Scene,
   blocks: boolean,
@@ -128,7 +116,7 @@ async function scans(
   const grounds = new Map<ScanKind, Ground>(
     wanted.map((scan) => [scan, { ...ground, ...scanAddress(SCANS.indexOf(scan)) }]),
   );
-  const inBackground: Promise<void>[] = [];
+  const inBackground: Promise<string>[] = [];
   for (const scan of wanted) {
     const argv = scan.argv(grounds.get(scan)!);
     if (scan.slowSeconds === undefined) {

@@ -5,7 +5,7 @@ import { waitFor } from "../tests/system/wait.ts";
 import { blockCases } from "./blocks.cases.ts";
 import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
-import { endCapture, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
+import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
 import { type Bench, type Case, CPU, type Goal, type Metric, RSS, type Sample } from "./types.ts";
 
 // telltale's sequential test needs four failed first contacts; the oracle is given the same number.
@@ -143,7 +143,7 @@ async function latency({ lab, stranger, cost }: Scene): Promise<Sample> {
   const each =
     'n=1; while [ $n -le "$1" ]; do timeout 1 hping3 -q -n -S -c "$2" -i "u$3" -a "203.0.113.$n" -p ++20001 "$4" & n=$((n+1)); sleep 0.06; done; wait';
   const numbers = [SOURCES, PROBES, PROBE_EVERY_US].map(String);
-  lab.run("stranger", ["sh", "-c", each, "sh", ...numbers, stranger.host4]);
+  await play(lab, "stranger", ["sh", "-c", each, "sh", ...numbers, stranger.host4], 120_000);
   const spent = cost();
   await endCapture(capture);
   const silences = silenceAfterKth(readSegments(capture.path, stranger.host4), DECISION_AT).sort(

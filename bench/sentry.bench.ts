@@ -2,12 +2,17 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { waitFor } from "../tests/system/wait.ts";
-import { type Scene, sceneCase } from "./scene/stage.ts";
+import { readArrivals } from "./scene/arrivals.ts";
+import { portsentry } from "./scene/guards/portsentry.ts";
+import { scanlogd } from "./scene/guards/scanlogd.ts";
+import { ourGuards } from "./scene/guards.ts";
+import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
 import { type Bench, type Case, type Goal, type Metric, RSS, type Sample } from "./types.ts";
 
 const FLOOD_MS = 3_000;
 const VISIT_MS = 5_000;
 const CATCH_UP_MS = 30_000;
+const LAST_WORD_MS = 1_000;
 
 const LOST: Metric = { key: "lost", title: "packets lost", unit: "count", better: "less" };
 const SENT: Metric = { key: "sent", title: "packets sent", unit: "count", better: "neither" };
@@ -96,13 +101,22 @@ async function visitors({ lab, stranger, cost }: Scene): Promise<Sample> {
   const atStart = cost();
   const began = performance.now();
   const script = join(import.meta.dirname, "scene/visitors.ts");
-  const visit = lab.run("stranger", [
-    ...[process.execPath, "--disable-warning=ExperimentalWarning", script],
-    ...[stranger.host4, "80", String(VISIT_MS)],
-  ]);
+  const served = await play(
+    lab,
+    "stranger",
+    [
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      script,
+      stranger.host4,
+      "80",
+      String(VISIT_MS),
+    ],
+    10 * VISIT_MS,
+  );
   const tookMs = performance.now() - began;
   const atEnd = cost();
-  const connections = Number(visit.stdout);
+  const connections = Number(served);
   const cpuMs = (atEnd["cpuMs"] ?? 0) - (atStart["cpuMs"] ?? 0);
   return { ...atEnd, core: (cpuMs / tookMs) * 100, connections };
 }
@@ -123,6 +137,74 @@ function visitorsCase(): Case {
   });
 }
 
+const FIRST_SOURCE = 1;
+const ALARM_SOURCES = 30;
+const ALARM_PROBES = 30;
+
+// Probes 40 ms apart, so that there is no doubt which of them gave the scanner away: the last before the alarm.
+async function wireToAlarm({ lab, stranger, alarms, renew }: Scene): Promise<Sample> {
+  lab.run("host", ["ip", "route", "add", "203.0.113.0/24", "via", stranger.v4]);
+  const capture = await startCapture(lab, stranger, ["dst", "host", stranger.host4]);
+  const source = (n: number) => `203.0.113.${n}`;
+  for (let n = FIRST_SOURCE; n < FIRST_SOURCE + ALARM_SOURCES; n += 6) {
+    await renew?.();
+    const some = [0, 1, 2, 3, 4, 5].map((k) => {
+      const argv = [
+        "hping3",
+        "-q",
+        "-n",
+        "-S",
+        "-c",
+        String(ALARM_PROBES),
+        "-i",
+        "u40000",
+        "-a",
+        source(n + k),
+      ];
+      return play(lab, "stranger", ["timeout", "2", ...argv, "-p", "++101", stranger.host4], 20_000);
+    });
+    await Promise.all(some);
+  }
+  await pause(LAST_WORD_MS);
+  await endCapture(capture);
+  const arrivals = readArrivals(capture.path);
+  const heard = alarms();
+  const tookMs: number[] = [];
+  for (let n = FIRST_SOURCE; n < FIRST_SOURCE + ALARM_SOURCES; n++) {
+    const atMs = Math.min(
+      ...heard.filter((alarm) => alarm.source === source(n)).map((alarm) => alarm.heardMs),
+    );
+    const before = arrivals.filter((arrival) => arrival.source === source(n) && arrival.atMs <= atMs).at(-1);
+    if (Number.isFinite(atMs) && before !== undefined) tookMs.push(atMs - before.atMs);
+  }
+  tookMs.sort((a, b) => a - b);
+  const sample: Record<string, number> = { noticed: tookMs.length };
+  if (tookMs.length > 0) {
+    sample["medianMs"] = tookMs[tookMs.length >> 1]!;
+    sample["worstMs"] = tookMs.at(-1)!;
+  }
+  return sample;
+}
+
+function wireToAlarmCase(): Case {
+  return sceneCase({
+    name: "wire-to-alarm",
+    what: `${ALARM_SOURCES} scanners, a port every 40 ms: from the packet on the wire to the reader of the guard's words, which for telltale is a line of JSON and for the others syslog or their own log.`,
+    metrics: [
+      { key: "medianMs", title: "median", unit: "ms", better: "less" },
+      { key: "worstMs", title: "worst", unit: "ms", better: "less" },
+      { key: "noticed", title: `noticed, of ${ALARM_SOURCES}`, unit: "count", better: "more" },
+    ],
+    goals: [
+      { metric: "medianMs", atMost: 0.5 },
+      { metric: "worstMs", atMost: 2 },
+    ],
+    tool: "hping3",
+    guards: [...ourGuards(""), portsentry("PortSentry", ["-atcp"]), scanlogd],
+    work: wireToAlarm,
+  });
+}
+
 export const sentryBench: Bench = {
   name: "sentry",
   title: "Watching for scans",
@@ -133,5 +215,5 @@ much that was.`,
     ...["hping3", "portsentry", "psad", "fail2ban", "crowdsec", "crowdsec-firewall-bouncer", "ulogd2"],
     ...["iptables", "nftables"],
   ],
-  cases: () => [visitorsCase(), ...FLOODS.map(floodCase)],
+  cases: () => [wireToAlarmCase(), visitorsCase(), ...FLOODS.map(floodCase)],
 };

@@ -23,6 +23,8 @@ type SceneCase = {
   readonly tool: string | null;
   /** Further lines of [respond], for telltale. */
   readonly settings?: string;
+  /** Who stands there; the default is everybody who blocks. */
+  readonly guards?: readonly Guard[];
   /** Whether a host without any guard says something. */
   readonly withNone?: boolean;
   work(scene: Scene): Promise<Sample>;
@@ -38,7 +40,7 @@ export function sceneCase(wanted: SceneCase): Case {
     metrics,
     goals,
     open: () => ({
-      contenders: blockingGuards(settings)
+      contenders: (wanted.guards ?? blockingGuards(settings))
         .filter((guard) => withNone || guard.name !== "no guard")
         .map(
           (guard): Contender => ({
@@ -86,6 +88,30 @@ function says(child: ChildProcess, stream: NodeJS.ReadableStream, word: string):
     text += chunk.toString();
   });
   return waitFor(`${child.spawnargs.slice(4).join(" ")} to say "${word}"`, () => text.includes(word));
+}
+
+/**
+ * Runs a command to its end and returns what it printed. Unlike `lab.run` it lets the bench go on meanwhile: a guard whose
+ * words nobody reads waits for its reader, and alarms would be heard late.
+ */
+export async function play(
+  lab: Lab,
+  where: string,
+  argv: readonly string[],
+  limitMs: number,
+): Promise<string> {
+  const child = lab.start(where, argv);
+  let said = "";
+  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    said += chunk;
+  });
+  child.stderr!.resume();
+  let isOver = false;
+  child.on("close", () => {
+    isOver = true;
+  });
+  await waitFor(argv.slice(0, 6).join(" "), () => isOver, limitMs);
+  return said;
 }
 
 /** A capture in progress, and the file that it is written to. */

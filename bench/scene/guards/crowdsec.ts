@@ -63,7 +63,8 @@ export async function startCrowdsec(lab: Lab, log: string): Promise<() => readon
   for (const stream of [server.stdout!, server.stderr!]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
       const atMs = performance.timeOrigin + performance.now();
-      for (const [, source] of chunk.matchAll(/Ip (\S+) performed /g)) alarms.push({ source: source!, atMs });
+      for (const [, source] of chunk.matchAll(/Ip (\S+) performed /g))
+        alarms.push({ source: source!, atMs, heardMs: atMs });
 
       diary = (diary + chunk).slice(-16_000);
     });

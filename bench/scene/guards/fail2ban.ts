@@ -73,9 +73,9 @@ export async function startJail(
   );
   return () =>
     [...readFileSync(diary, "utf8").matchAll(/^(\S+ \S+),(\d+) .*\] Ban (\S+)$/gm)].map(
-      ([, second, fraction, source]) => ({
-        source: source!,
-        atMs: Date.parse(`${second!.replace(" ", "T")}.${fraction}`),
-      }),
+      ([, second, fraction, source]) => {
+        const atMs = Date.parse(`${second!.replace(" ", "T")}.${fraction}`);
+        return { source: source!, atMs, heardMs: atMs };
+      },
     );
 }

@@ -28,7 +28,7 @@ export function portsentry(name: string, modes: readonly string[], highestTcp = 
       const account = startAccount(lab);
       const syslog = await openSyslogSocket(lab, "portsentry-dev", (line, atMs) => {
         const source = /attackalert: .* from host: [^/]*\/(\S+) to /.exec(line)?.[1];
-        if (source !== undefined) alarms.push({ source, atMs });
+        if (source !== undefined) alarms.push({ source, atMs, heardMs: atMs });
       });
       for (const mode of modes) await startMode(lab, mode, highestTcp, syslog.options);
       return { cost: account, alarms: () => alarms };

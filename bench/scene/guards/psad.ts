@@ -21,7 +21,7 @@ export const psad: Guard = {
     const log = await startPacketLog(lab);
     const syslog = await openSyslogSocket(lab, "psad-dev", (line, atMs) => {
       const source = /psad: .*scan detected[^:]*: (\S+) -> /.exec(line)?.[1];
-      if (source !== undefined) alarms.push({ source, atMs });
+      if (source !== undefined) alarms.push({ source, atMs, heardMs: atMs });
     });
     const changed: Record<string, string> = {
       HOSTNAME: "bench",

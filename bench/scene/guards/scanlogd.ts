@@ -18,7 +18,7 @@ export const scanlogd: Guard = {
     const account = startAccount(lab);
     const syslog = await openSyslogSocket(lab, "scanlogd-dev", (line, atMs) => {
       const source = /scanlogd: ([0-9.]+)(?::\d+)? to /.exec(line)?.[1];
-      if (source !== undefined) alarms.push({ source, atMs });
+      if (source !== undefined) alarms.push({ source, atMs, heardMs: atMs });
     });
     // It changes its root to a folder that its init script makes below /run.
     const run = join(lab.dir, "scanlogd-run");

@@ -23,6 +23,12 @@ export function telltale(name: string, role: Guard["role"], settings: string): G
       );
       const account = startAccount(lab);
       const guard = await startGuard(lab, ["--block", "--config", config]);
+      // Of the same stream, at the moment that its lines arrive.
+      const heard: number[] = [];
+      guard.child.stdout!.on("data", () => {
+        const nowMs = performance.timeOrigin + performance.now();
+        while (heard.length < guard.events.length) heard.push(nowMs);
+      });
       return {
         cost: () => {
           let lost = 0;
@@ -30,10 +36,11 @@ export function telltale(name: string, role: Guard["role"], settings: string): G
           return { ...account(), lost };
         },
         alarms: () =>
-          guard.events.flatMap((event): Alarm[] => {
+          guard.events.flatMap((event, index): Alarm[] => {
+            const heardMs = heard[index] ?? Number.POSITIVE_INFINITY;
             const atMs = Date.parse(event.at) + 1; // it is written in whole milliseconds, and was true in the next
-            if (event.type === "scan.detected") return [{ source: event.scan.source, atMs }];
-            if (event.type === "block.applied") return [{ source: event.target, atMs }];
+            if (event.type === "scan.detected") return [{ source: event.scan.source, atMs, heardMs }];
+            if (event.type === "block.applied") return [{ source: event.target, atMs, heardMs }];
             return [];
           }),
       };

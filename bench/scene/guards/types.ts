@@ -2,8 +2,14 @@
 import type { Lab } from "../../../tests/system/lab.ts";
 import type { Contender, Sample } from "../../types.ts";
 
-/** A source that a guard spoke up about, and when, in milliseconds since the epoch. */
-export type Alarm = { readonly source: string; readonly atMs: number };
+/** A source that a guard spoke up about. Times in milliseconds since the epoch. */
+export type Alarm = {
+  readonly source: string;
+  /** When it did, by its own word where it gives one finer than a second. */
+  readonly atMs: number;
+  /** When somebody who listens could know. */
+  readonly heardMs: number;
+};
 
 /** A guard at its post. */
 export type Standing = {
