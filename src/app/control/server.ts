@@ -200,7 +200,10 @@ async function makeRoom(path: string): Promise<void> {
       socket.destroy();
       resolve(true);
     });
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+    // Whatever else goes wrong, somebody may be there: a full queue of connections, a socket of another user.
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"),
+    );
   });
   if (alive) throw unusable(path, "another guard answers there");
   rmSync(path, { force: true });
