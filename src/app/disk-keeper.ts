@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { lookAtRooms, type Room } from "../disk/mounts.ts";
-import { keepReserve, reserveDirectories } from "../disk/reserve.ts";
+import { keepReserve, RESERVE_NAME, reserveDirectories } from "../disk/reserve.ts";
 import { filesUnder } from "../disk/walk.ts";
 import { limitsAreSet, limitsFor } from "./disk-limits.ts";
 import type { RelieveOrder, RelieveResult } from "./jobs/relieve.ts";
@@ -144,7 +144,7 @@ export class DiskKeeper {
     const directories = [...this.#settings.config.rotate.roots, ...this.#directories];
     const counted = new Set<string>();
     for (const { path, stat } of (await filesUnder(directories)).files) {
-      if (counted.has(path) || /\.journal~?$/.test(path)) continue;
+      if (counted.has(path) || /\.journal~?$/.test(path) || path.endsWith(RESERVE_NAME)) continue;
       counted.add(path);
       byDevice.set(stat.dev, (byDevice.get(stat.dev) ?? 0) + stat.blocks * 512);
     }

@@ -1,5 +1,5 @@
 // The limits of `[disk]`, for a file system of a size.
-import { parseRoom } from "../disk/relief/parse.ts";
+import { parseSizeBytes } from "../config/value.ts";
 import type { ReliefLimits } from "../disk/relief/plan.ts";
 import type { Settings } from "./settings.ts";
 
@@ -16,4 +16,10 @@ export function limitsFor({ config }: Settings, sizeBytes: number): ReliefLimits
     minFreeBytes: parseRoom(config.disk.min_free, sizeBytes),
     minGenerations: config.disk.min_generations,
   };
+}
+
+/** `10%` of a file system of this size, or a size, in bytes; 0 for what is neither. */
+export function parseRoom(text: string, sizeBytes: number): number {
+  const share = /^(\d{1,2}(?:\.\d+)?)\s*%$/.exec(text.trim());
+  return share === null ? (parseSizeBytes(text) ?? 0) : (Number(share[1]) / 100) * sizeBytes;
 }

@@ -7,7 +7,7 @@ import { generationsOf } from "../rotate/coverage.ts";
 import { Listings } from "../rotate/glob/expand.ts";
 import { directoryOf } from "../rotate/names/match.ts";
 import { planRotations } from "../rotate/run.ts";
-import type { Rotation } from "../rotate/types.ts";
+import type { LogPlan, Rotation } from "../rotate/types.ts";
 import { coveringOf } from "./covering.ts";
 import { limitsFor } from "./disk-limits.ts";
 import { outlooksOf } from "./disk-samples.ts";
@@ -21,7 +21,8 @@ const LOGS = 10;
 export type DiskReport = {
   readonly disks: readonly (Outlook & { readonly limits: string })[];
   readonly logs: readonly LogOutlook[];
-  readonly nextRotationFrees: { readonly due: number; readonly bytesFreed: number };
+  /** What the rotations due now remove, and what the next rotation of every log will. */
+  readonly nextRotationFrees: { readonly due: number; readonly dueBytes: number; readonly allBytes: number };
   readonly uncoveredBytes: number;
   readonly journals: readonly JournalUse[];
   /** From how many samples growth is reckoned. */
@@ -54,6 +55,7 @@ export async function gatherDiskReport(
   ];
   const options = { configs: settings.rotateConfigs, statePath: settings.rotateState, now };
   const due = (await planRotations(rotation, options)).filter((plan) => plan.verdict === "rotate");
+  const next = await planRotations(rotation, { ...options, force: true });
   return {
     disks: await disksOf(settings, samples, [...new Set(logs.map(({ path }) => directoryOf(path)))], now),
     logs: logs
@@ -62,11 +64,15 @@ export async function gatherDiskReport(
           (b.bytesPerDay ?? 0) - (a.bytesPerDay ?? 0) || total(b) - total(a) || (a.path < b.path ? -1 : 1),
       )
       .slice(0, LOGS),
-    nextRotationFrees: { due: due.length, bytesFreed: due.reduce((sum, plan) => sum + plan.bytesFreed, 0) },
+    nextRotationFrees: { due: due.length, dueBytes: bytesFreed(due), allBytes: bytesFreed(next) },
     uncoveredBytes: coverage.uncovered.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     journals: coverage.journals,
     samples: samples.length,
   };
+}
+
+function bytesFreed(plans: readonly LogPlan[]): number {
+  return plans.reduce((sum, plan) => sum + plan.bytesFreed, 0);
 }
 
 function total({ sizeBytes, generationBytes }: LogOutlook): number {

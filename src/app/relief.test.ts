@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import type { GenerationFact } from "../disk/relief/plan.ts";
+import { parseRoom } from "./disk-limits.ts";
 import { gatherRelief, loadForRelief, RotationHands } from "./relief.ts";
 import { gatherSettings } from "./settings.ts";
 
@@ -95,4 +96,11 @@ test("a directory that others could exchange leads nowhere else", {
   symlinkSync(elsewhere, logs);
   assert.throws(() => hands.remove(oldest!));
   assert.equal(readFileSync(join(elsewhere, "app.log.10.gz"), "utf8"), "precious");
+});
+
+test("reads a share or a size", () => {
+  assert.equal(parseRoom("10%", 500), 50);
+  assert.equal(parseRoom(" 2.5 % ", 1_000), 25);
+  assert.equal(parseRoom("2k", 500), 2_048);
+  assert.equal(parseRoom("0", 500), 0);
 });

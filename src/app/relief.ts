@@ -158,14 +158,15 @@ export class RotationHands implements Hands, AsyncDisposable {
     await this.#threads[Symbol.asyncDispose]();
   }
 
-  async rotate(log: string): Promise<void> {
+  async rotate(log: string): Promise<boolean> {
     const { rotateConfigs: configs, rotateState: statePath } = this.#settings;
     const options = { configs, statePath, force: true, only: [log], lock: "wait" } as const;
-    await runRotations(
+    const { rotated } = await runRotations(
       this.#rotation,
       { ...options, ...(this.#signal !== undefined && { signal: this.#signal }) },
       this.#emit,
     );
+    return rotated > 0;
   }
 
   async compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }> {

@@ -9,35 +9,44 @@ import { renderStages } from "./relief/render.ts";
 export type Hands = {
   /** Compresses a generation, and returns where to and how many bytes came out. */
   compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }>;
-  /** Rotates a log out of turn; what happens is told by the rotation itself. */
-  rotate(log: string): Promise<void>;
+  /** Rotates a log out of turn; what happens is told by the rotation itself. Returns whether it was rotated. */
+  rotate(log: string): Promise<boolean>;
   /** Removes a generation, if it still is the one that was planned. Throws when it is not. */
   remove(file: GenerationFact): void;
 };
 
-/**
- * Does what the plan says; one step's failure is an event, and the next is tried.
- * @returns bytes that compressing and removing freed
- */
-export async function carryOut(plan: ReliefPlan, hands: Hands, emit: Emit): Promise<number> {
+/** What came of a plan. */
+export type Carried = {
+  /** Bytes that compressing and removing freed. */
+  readonly freed: number;
+  /** Paths with which nothing could be done. */
+  readonly failed: readonly string[];
+};
+
+/** Does what the plan says; one step's failure is an event, and the next is tried. */
+export async function carryOut(plan: ReliefPlan, hands: Hands, emit: Emit): Promise<Carried> {
   let freed = 0;
+  const failed: string[] = [];
   for (const step of plan.steps) {
+    const path = step.do === "rotate" ? step.log : step.file.path;
     try {
-      freed += await doStep(step, hands, emit);
+      const bytes = await doStep(step, hands, emit);
+      if (bytes === null) failed.push(path);
+      else freed += bytes;
     } catch (error) {
-      const path = step.do === "rotate" ? step.log : step.file.path;
+      failed.push(path);
       const why = `${step.do} to make room on ${plan.mount}: ${describeError(error)}`;
       emit({ type: "rotation.failed", log: path, why, mend: "see telltale disk --plan" });
     }
   }
-  return freed;
+  return { freed, failed };
 }
 
-async function doStep(step: ReliefStep, hands: Hands, emit: Emit): Promise<number> {
+// Bytes that were freed; null when nothing was done, which the rotation has told.
+async function doStep(step: ReliefStep, hands: Hands, emit: Emit): Promise<number | null> {
   const { because } = step;
   if (step.do === "rotate") {
-    await hands.rotate(step.log);
-    return 0;
+    return (await hands.rotate(step.log)) ? 0 : null;
   }
   const { path, sizeBytes, diskBytes } = step.file;
   if (step.do === "remove") {

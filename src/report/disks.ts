@@ -1,11 +1,11 @@
 // What a digest says of disks and of logs that nobody keeps in bounds. Log disks fill at night, and a report in the evening is
 // the last moment at which somebody can still do something about it calmly.
+import { bars } from "../core/bars.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Event } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
 import { mend, oneEntry, shown } from "./entry.ts";
 import { bytes, counted, grouped } from "./figures/render.ts";
-import { bars } from "./sparkline/render.ts";
 import type { DigestInput, DiskOutlook, Entry, GrowingLog } from "./types.ts";
 
 // Room for a logrotate stanza with its script.

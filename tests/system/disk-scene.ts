@@ -181,6 +181,14 @@ if (scene === "writer") {
     encoding: "utf8",
   });
   process.stdout.write(`${JSON.stringify({ ...facts(parse(stdout)), status })}\n`);
+} else if (scene === "stubborn") {
+  configure('min_free = "50%"');
+  generations("app.log", 60, 2);
+  must("chattr", "+i", join(logs, "app.log.60.gz"));
+  const { stdout, status } = spawnSync(TELLTALE, ["disk", "--relieve", "--json", "-c", config], {
+    encoding: "utf8",
+  });
+  process.stdout.write(`${JSON.stringify({ ...facts(parse(stdout)), status })}\n`);
 } else if (scene === "reserve") {
   configure('min_free = "20%"');
   generations("auth.log", 1, 1);

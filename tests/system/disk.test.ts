@@ -111,6 +111,17 @@ test("nothing protected goes, however full it is: an alarm says so", { timeout: 
   assert.match(of(told, "disk.filling")[0]!.why, /nothing left that may be removed/);
 });
 
+test("a file that refuses to go is told once, and others go instead", { timeout: 120_000 }, (t) => {
+  const told = play(t, "ext4", "stubborn");
+  if (told === null) return;
+  assert.equal(told.status, 0);
+  const [failed, ...more] = of(told, "rotation.failed");
+  assert.match(failed!.log, /app\.log\.60\.gz$/);
+  assert.deepEqual(more, []);
+  assert.ok(told.names.includes("app.log.60.gz"));
+  assert.ok(!told.names.includes("app.log.59.gz"));
+});
+
 test("a full disk first gets the reserve that the guard had put by", { timeout: 120_000 }, (t) => {
   const told = play(t, "ext4", "reserve");
   if (told === null) return;

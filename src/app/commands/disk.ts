@@ -1,10 +1,10 @@
 // How full, how fast, until when; and room made by hand.
+import { bars, gauge } from "../../core/bars.ts";
 import { systemClock } from "../../core/clock.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
-import { gauge, trend } from "../../disk/chart/render.ts";
 import { diskWorry } from "../../disk/forecast/decide.ts";
 import { growthOf } from "../../disk/growth/decide.ts";
 import { planRelief, type ReliefPlan } from "../../disk/relief/plan.ts";
@@ -113,10 +113,9 @@ function rendered(report: DiskReport): string {
       `The journal in ${showable(directory)} takes ${formatBytes(usedBytes)} of at most ${formatBytes(limitBytes)} (${limitFrom}).\n`,
   );
   const { nextRotationFrees: next } = report;
-  const frees =
-    next.due === 0
-      ? "No rotation is due; "
-      : `The rotations due now (${next.due}) remove ${formatBytes(next.bytesFreed)}; `;
+  const due =
+    next.due === 0 ? "none is due now" : `${next.due} are due now and remove ${formatBytes(next.dueBytes)}`;
+  const frees = `The next rotation of every log removes ${formatBytes(next.allBytes)} (${due}); `;
   const uncovered =
     report.uncoveredBytes > 0
       ? `${formatBytes(report.uncoveredBytes)} of logs are rotated by nobody`
@@ -136,7 +135,7 @@ function diskText(disk: Outlook & { readonly limits: string }, colour: boolean):
   );
   const head = `${paint(showable(disk.mount), "bold", colour)}  ${bar} ${Math.round(share * 100)} % of ${formatBytes(disk.sizeBytes)}, ${formatBytes(disk.freeBytes)} free\n`;
   const lines = [growthText(disk)];
-  if (disk.history.length > 2) lines.push(`used: ${trend(disk.history)}`);
+  if (disk.history.length > 2) lines.push(`used: ${bars(disk.history)}`);
   if (worry === "files") lines.push(`only ${disk.freeFiles} of ${disk.sizeFiles} inodes are free`);
   lines.push(disk.limits);
   return head + lines.map((line) => `    ${line}\n`).join("");

@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { systemClock } from "../../core/clock.ts";
 import type { Emit, Event } from "../../core/events.ts";
 import { planRelief, type ReliefPlan } from "../../disk/relief/plan.ts";
-import { announce, carryOut } from "../../disk/relief.ts";
+import { announce, type Carried, carryOut } from "../../disk/relief.ts";
 import { releaseReserve, reserveDirectories } from "../../disk/reserve.ts";
 import type { Rotation } from "../../rotate/types.ts";
 import { Bus } from "../bus.ts";
@@ -74,6 +74,7 @@ class Relieved {
   readonly #alarmedAt = new Map<string, number>();
   readonly #helped = new Map<string, { freed: number; freeBytes: number; why: string }>();
   readonly #lastFree = new Map<string, { freeBytes: number; atMs: number }>();
+  readonly #failedAt = new Map<string, number>();
   #working: Promise<void> | null = null;
   #bytesFreed = 0;
   #alarms = 0;
@@ -97,7 +98,9 @@ class Relieved {
   async look(ahead: ReadonlyMap<string, number>): Promise<{ pressing: boolean; stuck: boolean }> {
     // Read afresh: a log that was rotated has another newest generation.
     const rotation = await loadForRelief(this.#settings);
-    const all = (await gatherRelief(this.#settings, rotation, ahead)).map((each) => this.#withPace(each));
+    const all = (await gatherRelief(this.#settings, rotation, ahead)).map((each) =>
+      this.#withoutFailed(this.#withPace(each)),
+    );
     let pressing = false;
     let idle = !this.isWorking;
     await using hands = new RotationHands(this.#settings, rotation, this.#emit, this.#signal);
@@ -115,12 +118,28 @@ class Relieved {
         this.#announce(plan, each);
       }
       const [removals, work] = [stepsOf(plan, true), stepsOf(plan, false)];
-      this.#count(mount, await carryOut(removals, hands, this.#emit), plan.why);
+      this.#count(plan, await carryOut(removals, hands, this.#emit));
       // What takes long goes on beside the looks: a fast writer does not wait for a compressor.
       if (work.steps.length > 0) this.#work(work, rotation);
       if (plan.alarm && plan.steps.length === 0) this.#alarm(each, plan.why);
     }
     return { pressing, stuck: pressing && idle };
+  }
+
+  // With what could not be done anything, nothing is tried again for a while: a file that refuses is told once.
+  #withoutFailed(each: Pressed): Pressed {
+    const now = systemClock.monotonicMs();
+    for (const [path, atMs] of this.#failedAt) if (now - atMs > ALARM_MS) this.#failedAt.delete(path);
+    if (this.#failedAt.size === 0) return each;
+    const logs = each.facts.logs.map((log) => ({
+      ...log,
+      ...(this.#failedAt.has(log.path) && { diskBytes: 0 }),
+      generations: log.generations.map((file) => ({
+        ...file,
+        busy: file.busy || this.#failedAt.has(file.path),
+      })),
+    }));
+    return { ...each, facts: { ...each.facts, logs } };
   }
 
   // What is coming, by the pace since the look before.
@@ -137,13 +156,14 @@ class Relieved {
   #work(plan: ReliefPlan, rotation: Rotation): void {
     const carried = async (): Promise<void> => {
       await using hands = new RotationHands(this.#settings, rotation, this.#emit, this.#signal);
-      this.#count(plan.mount, await carryOut(plan, hands, this.#emit), plan.why);
+      this.#count(plan, await carryOut(plan, hands, this.#emit));
       this.#working = null;
     };
     this.#working = carried();
   }
 
-  #count(mount: string, freed: number, why: string): void {
+  #count({ mount, why }: ReliefPlan, { freed, failed }: Carried): void {
+    for (const path of failed) this.#failedAt.set(path, systemClock.monotonicMs());
     const before = this.#helped.get(mount);
     this.#bytesFreed += freed;
     this.#helped.set(mount, { freed: (before?.freed ?? 0) + freed, freeBytes: before?.freeBytes ?? 0, why });

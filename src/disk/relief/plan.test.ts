@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { parseRoom } from "./parse.ts";
 import { type GenerationFact, type Keep, type LogFact, planRelief, type ReliefFacts } from "./plan.ts";
 import { renderRelief } from "./render.ts";
 
@@ -163,11 +162,4 @@ test("whatever the facts, what is protected, busy or young stays, and nothing is
     ),
     { numRuns: RUNS },
   );
-});
-
-test("reads a share or a size", () => {
-  assert.equal(parseRoom("10%", 500), 50);
-  assert.equal(parseRoom(" 2.5 % ", 1_000), 25);
-  assert.equal(parseRoom("2k", 500), 2_048);
-  assert.equal(parseRoom("0", 500), 0);
 });

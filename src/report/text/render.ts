@@ -1,7 +1,8 @@
 // The report as an administrator reads it in a terminal or a plain mail program: logcheck's headings, whole log
 // lines that can be searched for, telltale's own words indented below them.
+import { bar } from "../../core/bars.ts";
 import { counted, grouped, period } from "../figures/render.ts";
-import { bar } from "../sparkline/render.ts";
+
 import type { Digest, Section, Slice, Totals } from "../types.ts";
 
 // Narrower than this, wrapping shreds every word.
