@@ -17,6 +17,7 @@ export async function manualResponder(
 ): Promise<{ responder: Responder; backend: Backend }> {
   const bus = new Bus(settings.host, systemClock);
   const facts = factsReader();
+  await facts.prepare();
   const backend = makeBackend(settings);
   const allow = allowList(settings, store, {
     onFault: (entry, why) =>

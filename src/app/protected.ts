@@ -40,9 +40,17 @@ export function allowList(settings: Settings, store: Store | null, calls: AllowL
 
 /** The allow list without its names: for a moment when nobody can wait for DNS, and nothing is remembered. */
 export function allowedBy(settings: Settings): PrefixSet {
-  const ignored = settings.config.sentry.ignore.map((text): Prefix => parsePrefix(text)!);
-  return new PrefixSet([...settings.allow, ...ignored]);
+  let set = known.get(settings);
+  if (set === undefined) {
+    const ignored = settings.config.sentry.ignore.map((text): Prefix => parsePrefix(text)!);
+    set = new PrefixSet([...settings.allow, ...ignored]);
+    known.set(settings, set);
+  }
+  return set;
 }
+
+// Asked at every block, and the same until the configuration is read again.
+const known = new WeakMap<Settings, PrefixSet>();
 
 /** Reads the host's own facts; portsentry.ignore is part of the allow list, where its faults are told. */
 export function factsReader(): HostFactsReader {

@@ -277,8 +277,9 @@ test("no parser throws, whatever a file holds", () => {
 });
 
 test("time servers in use are those that the daemon itself names, asked behind whoever wants to know", async () => {
-  const chrony =
-    "^,*,192.0.2.123,2,6,377,23,0.0,0.0,0.1\n=,-,2001:db8::123,2,6,0,1,0.0,0.0,0.1\n#,?,GPS,0,4,0,1,0,0,0\n";
+  // As chrony 4.3 writes it.
+  const rest = "0,6,0,4294967295,0.000000000,0.000000000,0.000000000\n";
+  const chrony = `^,?,192.0.2.123,${rest}=,*,2001:db8::123,${rest}#,?,GPS,${rest}`;
   assert.deepEqual(parseChronySources(chrony), ["192.0.2.123", "2001:db8::123"]);
   const ntpq = `     remote           refid      st t when poll reach   delay   offset  jitter
 ==============================================================================

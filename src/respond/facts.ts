@@ -137,6 +137,12 @@ export class HostFactsReader {
     return this.#sessions.facts;
   }
 
+  /** Waits for what is otherwise asked behind the caller, for a command that looks once. Never throws. */
+  async prepare(): Promise<void> {
+    await this.#timeSources.refresh();
+    this.forget();
+  }
+
   /** Forgets what was read, so that the next `current()` reads everything again. */
   forget(): void {
     this.#surroundings = undefined;

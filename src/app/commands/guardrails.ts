@@ -13,7 +13,9 @@ import { table } from "../terminal.ts";
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   for (const fault of settings.faults) process.stderr.write(`${formatFault(fault)}\n`);
-  const facts = factsReader().current();
+  const reader = factsReader();
+  await reader.prepare();
+  const facts = reader.current();
   let missing = facts.unread.length > 0;
   using store = mayOpenHistory(settings);
   const allow = allowList(settings, store, {
