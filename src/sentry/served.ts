@@ -34,6 +34,7 @@ export class Served {
   #looked = 0;
   #walked = 0;
   #second = 0;
+  #packetSecond = 0;
 
   constructor(options: {
     listeners: Listeners;
@@ -60,7 +61,7 @@ export class Served {
     const { protocol, targetPort: port } = p;
     const listeners = this.#listeners;
     if (!hasPorts(protocol)) return false;
-    const isStale = listeners.ageMs() > STALE_MS;
+    const isStale = this.#beginsSecond(p.atMs) && listeners.ageMs() > STALE_MS;
     if (isStale) listeners.refresh();
     if (listeners.inUse(p.family, protocol, p.target0, p.target1, p.target2, p.target3, port)) {
       if (isStale) this.#onOrdinary();
@@ -152,8 +153,16 @@ export class Served {
 
   /** For the first look at a probe: a flood of those must not use up the questions that decide. */
   #mayLook(): boolean {
-    this.#beginSecond();
     return this.#looked++ < LOOKS_PER_SECOND;
+  }
+
+  /** True once a second. By the packets' own time: asking the clock for each would cost as much as all the rest. */
+  #beginsSecond(atMs: number): boolean {
+    const second = Math.floor(atMs / 1_000);
+    if (second === this.#packetSecond) return false;
+    this.#packetSecond = second;
+    this.#looked = 0;
+    return true;
   }
 
   #mayWalk(): boolean {
@@ -166,7 +175,6 @@ export class Served {
     if (second === this.#second) return;
     this.#second = second;
     this.#asked = 0;
-    this.#looked = 0;
     this.#walked = 0;
   }
 }
