@@ -36,6 +36,8 @@ export type ConversationOptions = {
 
 // A mail with its attachments; whatever is longer was not written by telltale.
 const MAX_LINE_BYTES = 16 << 20;
+// 50,000 prefixes for the allow set.
+const MAX_ORDINARY_CHARS = 4 << 20;
 // More requests at once than any part of the guard makes: reading pauses until some are answered.
 const MAX_UNANSWERED = 64;
 // What a listener that does not read may leave lying here; news is dropped beyond it.
@@ -96,6 +98,10 @@ export class Conversation {
       return;
     }
     const { id, request } = numbered;
+    if (line.length > MAX_ORDINARY_CHARS && request.ask !== "mail") {
+      this.#malformed(`${request.ask} with ${line.length} characters`);
+      return;
+    }
     if (!fitsStage(request.ask, this.#stage)) {
       // Asked before it heard that all is over; anything else out of turn is a step backwards.
       if (this.#stage === "quit") this.#say({ id, refused: "the guard is ending", mend: "" });

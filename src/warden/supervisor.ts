@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
 import { closeDescriptor, descriptorChannel } from "../sys/descriptors.ts";
 import { waitBeforeStart } from "./backoff/decide.ts";
 import { Conversation, type Handlers } from "./server.ts";
@@ -58,19 +59,36 @@ export class Supervisor {
     return this.#child?.pid ?? null;
   }
 
+  /** Starts a listener, now or, if even that fails, after the usual wait. Never throws. */
   start(): void {
-    const [here, there] = descriptorChannel();
+    this.#startedAtMs = this.#options.clock.monotonicMs();
+    try {
+      this.#spawn();
+    } catch (error) {
+      // No descriptors or no memory left: later there may be.
+      this.#again(`it could not be started: ${describeError(error)}`);
+    }
+  }
+
+  #spawn(): void {
     const { argv, env } = this.#options.command();
-    const child = spawn(argv[0]!, argv.slice(1), {
-      stdio: ["ignore", "inherit", "inherit", "pipe", there],
-      env,
-      // A session of its own: ^C in the terminal is for the warden to answer.
-      detached: true,
-    });
-    closeDescriptor(there);
+    const [here, there] = descriptorChannel();
+    let child: ChildProcess;
+    try {
+      child = spawn(argv[0]!, argv.slice(1), {
+        stdio: ["ignore", "inherit", "inherit", "pipe", there],
+        env,
+        // A session of its own: ^C in the terminal is for the warden to answer.
+        detached: true,
+      });
+    } catch (error) {
+      closeDescriptor(here);
+      throw error;
+    } finally {
+      closeDescriptor(there);
+    }
     this.#child = child;
     this.#descriptors = here;
-    this.#startedAtMs = this.#options.clock.monotonicMs();
     this.#verdict = "";
     this.#starts++;
     this.#unanswered = 0;
@@ -139,10 +157,13 @@ export class Supervisor {
     this.#conversation = null;
     closeDescriptor(this.#descriptors);
     this.#child = null;
-    if (this.#stopping) return;
+    if (!this.#stopping) this.#again(this.#verdict || why);
+  }
+
+  #again(why: string): void {
     const { clock, onEnded } = this.#options;
     this.#waitMs = waitBeforeStart(this.#waitMs, clock.monotonicMs() - this.#startedAtMs);
     this.#restart = setTimeout(() => this.start(), this.#waitMs);
-    onEnded(this.#verdict || why, this.#waitMs);
+    onEnded(why, this.#waitMs);
   }
 }

@@ -63,6 +63,12 @@ async function runSplit(account: Account, { gather, json }: Call): Promise<numbe
   // Once more: the store's folder may have become another one for rotation's state.
   const warden = new Warden({ settings: gather(), gather, account, json });
   process.title = "telltale: warden";
+  // Whatever went wrong, the listener and the blocks are better off with a warden than without one.
+  const uncaught = (error: unknown): void => {
+    process.stderr.write(`telltale guard: ${error instanceof Error ? error.stack : String(error)}\n`);
+  };
+  process.on("uncaughtException", uncaught);
+  process.on("unhandledRejection", uncaught);
   let stopAs: (because: string) => void = () => {};
   const ended = Promise.race([signalled(), new Promise<string>((resolve) => void (stopAs = resolve))]);
   process.on("SIGHUP", () => void warden.reload());

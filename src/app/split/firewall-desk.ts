@@ -64,8 +64,9 @@ export class FirewallDesk {
   /** The listener has gone: handles are let go of, blocks stay in force. */
   async release(): Promise<void> {
     await this.#turn;
-    await this.#backend?.close();
+    const backend = this.#backend;
     this.#backend = null;
+    await backend?.close().catch(() => {}); // Nobody uses it any more, and the blocks are the kernel's.
   }
 
   // Read at once, so that a malformed call ends the conversation before anything later in it is looked at.

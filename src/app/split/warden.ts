@@ -39,6 +39,8 @@ export type WardenOptions = {
 const NAMES_AGE_MS = 5_000;
 // V8 trades memory for speed by default; the listener runs for months beside other people's services.
 const SMALL = ["--max-semi-space-size=2", "--v8-pool-size=1", "--optimize-for-size"];
+// A digest, an alert, and one that was kept; a mail is 16 MB at the most.
+const MAX_MAILS = 4;
 const ROTATION_ROW_MS = 10_000;
 // A reload stops and starts every part; a listener that takes longer hangs, which the pings find.
 const ANSWER_MS = 15_000;
@@ -62,6 +64,7 @@ export class Warden {
   #rotationRow: NodeJS.Timeout | undefined;
   #logs: { readonly names: readonly string[]; readonly atMs: number } | null = null;
   #mailing: Promise<unknown> = Promise.resolve();
+  #mails = 0;
   #asked = 0;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -271,12 +274,19 @@ export class Warden {
   #mail(mail: string): Promise<unknown> {
     const { via } = this.#settings.config.report;
     if (via !== "auto" && via !== "sendmail") throw new Refused(`report.via = "${via}"`);
+    if (this.#mails >= MAX_MAILS) throw new Error("other mails wait for the mailer; this one is tried again");
     const { uid, gid } = this.#options.account;
+    this.#mails++;
     const sent = this.#mailing.then(() => {
       const order = { settings: this.#settings, mail, uid, gid };
       return startJob<Omit<Ended, "stdout">>("mail", order, () => {}).result;
     });
-    this.#mailing = sent.catch(() => {}); // The listener hears of it; the next mail has its own turn.
+    // The listener hears of a failure; the next mail has its own turn.
+    this.#mailing = sent
+      .catch(() => {})
+      .finally(() => {
+        this.#mails--;
+      });
     return sent;
   }
 
