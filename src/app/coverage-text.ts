@@ -14,7 +14,13 @@ const MAX_STANZAS = 20;
 
 /** One JSON value a line: the uncovered logs, then what is mishandled, then the journals. */
 export function coverageLines({ uncovered, mishandled, journals }: CoverageReport): string {
-  return [...uncovered, ...mishandled, ...journals].map((each) => `${JSON.stringify(each)}\n`).join("");
+  return [
+    ...uncovered.map((log) => ({ kind: "uncovered", ...log })),
+    ...mishandled.map((each) => ({ kind: "mishandled", ...each })),
+    ...journals.map((journal) => ({ kind: "journal", ...journal })),
+  ]
+    .map((each) => `${JSON.stringify(each)}\n`)
+    .join("");
 }
 
 /** The whole report for a terminal. */

@@ -164,7 +164,7 @@ export class RotationHands implements Hands, AsyncDisposable {
     const { rotated } = await runRotations(
       this.#rotation,
       { ...options, ...(this.#signal !== undefined && { signal: this.#signal }) },
-      this.#emit,
+      (body) => this.#emit(body.type === "log.rotated" ? { ...body, because: "early, to make room" } : body),
     );
     return rotated > 0;
   }

@@ -47,6 +47,7 @@ function makeFileSystem(): void {
   mkdirSync(logs);
 }
 
+// State and history lie on the disk that fills, as they do where /var is one file system.
 function configure(disk: string): void {
   writeFileSync(
     join(dir, "logrotate.conf"),
@@ -55,9 +56,9 @@ function configure(disk: string): void {
   );
   writeFileSync(
     config,
-    `[rotate]\nconfig = ["${join(dir, "logrotate.conf")}"]\nstate = "${join(dir, "state")}"\nroots = ["${logs}"]\n` +
+    `[rotate]\nconfig = ["${join(dir, "logrotate.conf")}"]\nstate = "${join(mount, "state")}"\nroots = ["${logs}"]\n` +
       `[disk]\nkeep_high = ["${logs}/auth.log"]\nreserve = "4M"\n${disk}\n` +
-      `[sentry]\nenabled = false\n[check]\nenabled = false\n[report]\nvia = "none"\n[store]\ndirectory = "${join(dir, "store")}"\n`,
+      `[sentry]\nenabled = false\n[check]\nenabled = false\n[report]\nvia = "none"\n[store]\ndirectory = "${join(mount, "store")}"\n`,
     { mode: 0o644 },
   );
 }

@@ -5,7 +5,8 @@ import { newestLines } from "../../disk/newlines.ts";
 import { Habits, type Surge } from "../../disk/surge/decide.ts";
 import { frequentTemplates } from "../../disk/templates/match.ts";
 import { followedLogs } from "../coverage-news.ts";
-import { measureLogs, SAMPLE_MS, takeSample } from "../disk-samples.ts";
+import { DiskAlarms } from "../disk-alarms.ts";
+import { measureLogs, outlooksOf, SAMPLE_MS, samplesOf, takeSample } from "../disk-samples.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { repeat } from "../schedule.ts";
 import { formatBytes } from "../terminal.ts";
@@ -20,10 +21,15 @@ export const diskPart: PartDefinition = {
     const { config } = settings;
     if (!config.disk.enabled) return { off: "disk.enabled = false" };
     const habits = new Habits();
+    const alarms = new DiskAlarms(bus.emit, clock);
     const sample = async (): Promise<void> => {
       bus.emit(await takeSample(settings, measureLogs(followedLogs(store))));
+      bus.flush();
+      for (const outlook of outlooksOf(samplesOf(store))) alarms.judge(outlook);
     };
     const look = async (): Promise<void> => {
+      for (const room of await lookAtRooms(["/", ...config.rotate.roots, settings.storeDirectory]))
+        alarms.judge(room);
       const logs = measureLogs(followedLogs(store));
       for (const surge of habits.look(logs, clock.monotonicMs())) {
         const { path, bytesPerDay, usualBytesPerDay } = surge;
