@@ -8,6 +8,9 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { sampleScan } from "./testing/samples.ts";
 
 const NOW = new Date("2026-11-22T20:00:00Z");
+// Before the samples' last probe, and at the same moment.
+const EARLIER = new Date("2026-11-22T19:50:00Z");
+const JUST_NOW = new Date("2026-11-22T19:51:02Z");
 const LATER = new Date("2026-11-22T20:05:00Z");
 const MINUTE = 60_000;
 
@@ -18,7 +21,7 @@ type Case = {
   readonly mode?: "observe" | "block";
   readonly guarded?: Record<string, string>;
   readonly loginNetwork?: string;
-  readonly standing?: { until: Date; grade: EvidenceGrade; throttled?: boolean };
+  readonly standing?: { since?: Date; until: Date; grade: EvidenceGrade; throttled?: boolean };
   readonly shape?: Scan["shape"];
   readonly firstOffence?: "block" | "throttle";
   readonly canThrottle?: boolean;
@@ -157,6 +160,19 @@ const TABLE: readonly Case[] = [
     want: { action: "block", minutes: 10, because: /although slowed down/ },
   },
   {
+    say: "what was on the wire when it was slowed down is not going on",
+    standing: { since: JUST_NOW, until: LATER, grade: "spoofable", throttled: true },
+    before: 1,
+    want: { action: "ignore", because: /already slowed down until 2026-11-22T20:05:00/ },
+  },
+  {
+    say: "unless it is proven by now",
+    grade: "proven",
+    standing: { since: JUST_NOW, until: LATER, grade: "spoofable", throttled: true },
+    before: 1,
+    want: { action: "block", minutes: 10 },
+  },
+  {
     say: "also past the cap: it holds a place already",
     standing: { until: LATER, grade: "spoofable", throttled: true },
     before: 1,
@@ -268,7 +284,8 @@ function input(each: Case): DecideInput {
     guardrails: (target: Prefix) => each.guarded?.[formatPrefix(target)] ?? null,
     provisional: () => each.loginNetwork ?? null,
     history: {
-      inForce: () => (each.standing === undefined ? null : { throttled: false, ...each.standing }),
+      inForce: () =>
+        each.standing === undefined ? null : { since: EARLIER, throttled: false, ...each.standing },
       times: () => each.before ?? 0,
       letOff: () => each.letOff ?? false,
     },

@@ -30,13 +30,18 @@ export type DecideInput = {
 /** What is known of a target from before. */
 export type SourceHistory = {
   /** The block that covers the source now, if any. */
-  readonly inForce: (
-    target: Prefix,
-  ) => { readonly until: Date; readonly grade: EvidenceGrade; readonly throttled: boolean } | null;
+  readonly inForce: (target: Prefix) => Standing | null;
   /** Blocks of this target in the time that counts (`limits.forgetMs`), those lifted by hand not excepted. */
   readonly times: (target: Prefix) => number;
   /** Whether this target was let off with being watched a while ago, for want of a way to slow it down. */
   readonly letOff: (target: Prefix) => boolean;
+};
+
+export type Standing = {
+  readonly since: Date;
+  readonly until: Date;
+  readonly grade: EvidenceGrade;
+  readonly throttled: boolean;
 };
 
 /** How busy the responder is. */
@@ -62,11 +67,10 @@ export function decide(input: DecideInput): Verdict {
 
   const target = targetFor(scan.source, input.guardrails);
   const standing = input.history.inForce(target);
-  // Whoever goes on although slowed down has had its warning.
-  const upgrade =
-    standing !== null && (standing.throttled || (standing.grade === "spoofable" && scan.grade === "proven"));
+  const upgrade = standing !== null && isUpgrade(standing, scan);
   if (standing !== null && standing.until > now && !upgrade) {
-    return say("ignore", `already blocked until ${standing.until.toISOString()}`, {
+    const already = standing.throttled ? "slowed down" : "blocked";
+    return say("ignore", `already ${already} until ${standing.until.toISOString()}`, {
       target: formatPrefix(target),
     });
   }
@@ -105,6 +109,16 @@ export function decide(input: DecideInput): Verdict {
   const again =
     before <= 0 ? warned : `${warned}, blocked ${before} ${before === 1 ? "time" : "times"} before`;
   return say("block", `${scan.reason}${again}${unless}`, { target: formatPrefix(target), forMs });
+}
+
+// The kernel and the sentry tell of one burst each in its own time, and what was on the wire when the source was slowed down
+// is not going on.
+const SETTLES_MS = 3_000;
+
+function isUpgrade(standing: Standing, scan: Scan): boolean {
+  if (standing.grade === "spoofable" && scan.grade === "proven") return true;
+  // Whoever goes on although slowed down has had its warning.
+  return standing.throttled && Date.parse(scan.lastAt) >= standing.since.getTime() + SETTLES_MS;
 }
 
 function capReached({ newInLastMinute, inForce }: Load, limits: BlockLimits): string | null {

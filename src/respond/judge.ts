@@ -70,8 +70,8 @@ export class Judge {
         inForce: (target) => {
           const block = ledger.standing.covering(target);
           if (block === null) return null;
-          const { until, grade, throttled = false } = block.row;
-          return { until: new Date(until), grade, throttled };
+          const { since, until, grade, throttled = false } = block.row;
+          return { since: new Date(since), until: new Date(until), grade, throttled };
         },
         times: (target) => ledger.timesSince(target, now.getTime() - limits.forgetMs),
         letOff: (target) => this.#letOff.has(target),

@@ -241,7 +241,10 @@ test("a first offence is slowed down, and the second finding of it shuts out", a
   assert.equal(slowed!.throttled, true);
   assert.equal(it.of("block.applied")[0]!.throttled, true);
   assert.equal(it.history.rows[0]!.throttled, true);
-  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  await it.responder.onFinding(scanEvent("198.51.100.7", { lastAt: it.clock.now().toISOString() }));
+  assert.equal(it.of("verdict.reached")[1]!.verdict.action, "ignore", "the same burst, told twice");
+  it.clock.pass(3_000);
+  await it.responder.onFinding(scanEvent("198.51.100.7", { lastAt: it.clock.now().toISOString() }));
   assert.equal((await it.backend.held())[0]!.throttled, undefined);
   assert.equal(it.of("block.applied")[1]!.throttled, undefined);
   assert.equal(it.history.rows.length, 1, "the same row, now a block");

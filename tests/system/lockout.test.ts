@@ -303,3 +303,37 @@ test("with the disk under the history full the scanner is shut out all the same,
     spawnSync("umount", ["-l", disk]);
   }
 });
+
+test("where the administrator wants it, a first scan is slowed down, and who goes on is blocked", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  using it = scene(["stranger"], 'first_offence = "throttle"');
+  const stranger = it.lab.clients[0]!;
+  const guard = await startGuard(it.lab, ["--block", "--config", it.config]);
+  scan(it.lab, "stranger", stranger.host4, stranger.v4);
+  const { throttled } = await guard.until("block.applied", ({ target }) => target === stranger.v4);
+  assert.equal(throttled, true);
+  const address = stranger.v4.replaceAll(".", "\\.");
+  await waitFor("the kernel's own block to give way", () =>
+    new RegExp(`set slowed4_32 \\{[^}]*${address} `).test(it.firewall()),
+  );
+  assert.match(it.telltale("blocks").stdout, new RegExp(`^${address} .* slowed down: `, "m"));
+  assert.match(it.telltale("explain", stranger.v4).stdout, /slowed down via nftables until/);
+
+  // Check that it is let through, if slowly: the first touch of a port is answered, then there is a pause.
+  const knock = `let n = 0; const s = require("net").connect(9, process.argv[1]); s.on("error", (e) => { console.log(e.code); process.exit(); }); setTimeout(() => process.exit(), 1000)`;
+  const heard = Array.from({ length: 8 }, () =>
+    it.lab.run("stranger", [process.execPath, "-e", knock, stranger.host4]).stdout.trim(),
+  );
+  assert.ok(heard.includes(""), `no pause: ${heard}`);
+
+  // Going on ends it.
+  const scans = guard.events.filter(({ type }) => type === "scan.detected").length;
+  const goOn = `let p = 3000; setInterval(() => require("net").connect(p++, process.argv[1]).on("error", () => {}), 20)`;
+  it.lab.start("stranger", [process.execPath, "-e", goOn, stranger.host4]);
+  await guard.until("block.applied", (event) => event.throttled !== true);
+  assert.ok(guard.events.filter(({ type }) => type === "scan.detected").length > scans);
+  assert.match(it.firewall(), new RegExp(`set blocked4_32 \\{[^}]*${address} `));
+  await guard.stop();
+});
