@@ -210,9 +210,10 @@ for (const release of ["bookworm", "trixie"])
         "-ec",
         script,
       ]);
+    // Whoever makes or removes a user leaves a copy of the files of users as they were before: /etc/passwd-, /etc/shadow-.
     const listing = () =>
       inside(
-        "find / -xdev ! -path '/proc/*' ! -path '/var/log/*' ! -path '/var/cache/*' ! -path '/var/lib/dpkg/*' | sort",
+        "find / -xdev ! -path '/proc/*' ! -path '/var/log/*' ! -path '/var/cache/*' ! -path '/var/lib/dpkg/*' ! -path '/etc/*-' | sort",
       );
 
     const deb = build(dir);
@@ -222,6 +223,7 @@ for (const release of ["bookworm", "trixie"])
 
     // The administrator installs it: there is no Node, and it runs.
     inside(install);
+    assert.match(inside("getent passwd telltale"), /:\/nonexistent:\/usr\/sbin\/nologin$/m);
     assert.equal(run("unshare", [...bare, "sh", "-c", "command -v node"]).status, 127);
     assert.equal(inside("telltale --version"), `telltale ${version}\n`);
     assert.match(inside("/usr/lib/telltale/faces/logrotate --version 2>&1"), /telltale/);
@@ -250,4 +252,5 @@ for (const release of ["bookworm", "trixie"])
     inside(back!);
     inside("dpkg -P telltale");
     assert.equal(listing(), before);
+    assert.equal(inside("getent passwd telltale || getent group telltale || echo nobody"), "nobody\n");
   });

@@ -13,6 +13,7 @@ channel.on("close", () => process.exit(0));
 channel.on("error", () => process.exit(0));
 say('{"id":1,"ask":"hello"}');
 for await (const line of createInterface({ input: channel })) {
+  if (line.startsWith('{"tell":"quit"')) process.exit(0);
   if (line.startsWith('{"tell"')) continue;
   const { value, ...rest } = JSON.parse(line) as { id: number; value?: unknown };
   console.log(JSON.stringify({ ...rest, value: rest.id === 1 ? "the settings" : value }));
