@@ -140,15 +140,17 @@ function visitorsCase(): Case {
 const FIRST_SOURCE = 1;
 const ALARM_SOURCES = 30;
 const ALARM_PROBES = 30;
+// scanlogd falls silent after five in 20 s, and is started anew before each handful.
+const AT_A_TIME = 5;
 
 // Probes 40 ms apart, so that there is no doubt which of them gave the scanner away: the last before the alarm.
 async function wireToAlarm({ lab, stranger, alarms, renew }: Scene): Promise<Sample> {
   lab.run("host", ["ip", "route", "add", "203.0.113.0/24", "via", stranger.v4]);
   const capture = await startCapture(lab, stranger, ["dst", "host", stranger.host4]);
   const source = (n: number) => `203.0.113.${n}`;
-  for (let n = FIRST_SOURCE; n < FIRST_SOURCE + ALARM_SOURCES; n += 6) {
+  for (let n = FIRST_SOURCE; n < FIRST_SOURCE + ALARM_SOURCES; n += AT_A_TIME) {
     await renew?.();
-    const some = [0, 1, 2, 3, 4, 5].map((k) => {
+    const some = Array.from({ length: AT_A_TIME }, (_, k) => {
       const argv = [
         "hping3",
         "-q",
