@@ -183,10 +183,10 @@ while True:
 for port in range(1, 60):
   try: socket.create_connection(("${host4}", port), 1)
   except OSError: pass
-print(held.getpeername())
+time.sleep(60)
 `;
-    const done = made.run("stranger", ["/usr/bin/python3", "-c", script]);
-    assert.equal(done.status, 0, done.stderr);
+    // It holds on until the lab ends: whoever has let go before the verdict has proved nothing.
+    made.start("stranger", ["/usr/bin/python3", "-c", script]);
     await until("a scan", () => watcher.scans.length > 0);
     await watcher.end();
     const [scan] = watcher.scans;
