@@ -41,7 +41,7 @@ test("config check prints every fault of every file at once", (t) => {
     /rotate\.conf:3: .*wekly/,
     /logcheck\.conf:1: .*servre/,
     /logcheck\.conf:2: .*rm -rf/,
-    /^\d+ faults in /m,
+    /^\d+ faults; read: /m,
   ])
     assert.match(stdout, wanted);
   const { stdout: lines } = telltale("check", "--json");

@@ -39,14 +39,17 @@ async function check(file: string | undefined, json: boolean): Promise<number> {
   } else {
     for (const fault of faults) process.stdout.write(`${showLines(formatFault(fault))}\n`);
     const own =
-      settings.configFiles.length === 0 ? `no ${settings.configFile}` : settings.configFiles.join(", ");
+      settings.configFiles.length === 0
+        ? `no ${settings.configFile}, so the defaults`
+        : settings.configFiles.join(", ");
     const read = [
-      own,
       ...configs.map((path) => `${path} with ${counted(rotation.stanzas.length, "stanza", "stanzas")}`),
       `${counted(logs.rules.ruleCount, "rule", "rules")} of ${logs.rulesDirectory}`,
       ...(settings.portsentryConfig === null ? [] : [settings.portsentryConfig]),
+      own,
     ];
-    process.stdout.write(`${counted(faults.length, "fault", "faults")} in ${showable(read.join("; "))}\n`);
+    const count = counted(faults.length, "fault", "faults");
+    process.stdout.write(`${count}; read: ${showable(read.join("; "))}\n`);
   }
   return faults.length === 0 ? 0 : 1;
 }

@@ -18,7 +18,7 @@ A faulty value costs its own key: what holds without it stands in, and the fault
 
 \`\`\`console
 $ telltale config check
-0 faults in …
+0 faults; read: …
 $ telltale config explain respond.block_for
 respond.block_for = "10m"
     from:       the default
