@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 // By then the first rotation was looked at and the first facts were read.
-const AFTER_MS = 5_000;
+const AFTER_MS = 10_000;
 
 /** Collects once, a few seconds from now. */
 export function settleSoon(): void {
