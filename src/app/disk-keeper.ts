@@ -1,5 +1,6 @@
 // Decides when to make room: looks at how much is free as often as the disk fills fast, and starts the job that does it. A look
 // is one statfs(2) for each file system; only limits that somebody set are looked after.
+import { setTimeout as wait } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
@@ -62,6 +63,15 @@ export class DiskKeeper {
   /** Logs lie in these directories too. */
   follow(directories: readonly string[]): void {
     this.#directories = directories;
+  }
+
+  /** Resolves when no room is being made, or after so long. */
+  async atRest(patienceMs: number): Promise<void> {
+    if (this.#job === null) return;
+    const tired = new AbortController();
+    const patience = wait(patienceMs, undefined, { signal: tired.signal }).catch(() => {}); // it was done before
+    await Promise.race([this.#job.result.catch(() => {}), patience]); // its failure is told where it was started
+    tired.abort();
   }
 
   async stop(): Promise<void> {

@@ -25,6 +25,9 @@ const SIZE_RETRY_MS = 600_000;
 const COVERAGE_LOOK_SHARE = 150;
 const COVERAGE_LOOK_MS = 900_000;
 
+// A disk that presses for longer than this is rotated beside.
+const RELIEF_PATIENCE_MS = 60_000;
+
 /** Who hears of it. */
 export type RotationEars = {
   /** What a job said, stamped when it happened. */
@@ -117,6 +120,8 @@ export class RotationKeeper implements RunningRotation {
 
   #rotate(only?: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
+      // Both rotate, and one holds the state meanwhile.
+      await this.#disk.atRest(RELIEF_PATIENCE_MS);
       const order = { settings: this.#settings, ...(only && { only }) };
       const job = startJob<RotateResult>("rotate", order, this.#ears.event);
       this.#job = job;

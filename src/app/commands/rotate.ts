@@ -112,6 +112,11 @@ async function uncovered(settings: Settings, rotation: Rotation, json: boolean):
     bytesPerDay: (path) => growth.get(path) ?? null,
   });
   process.stdout.write(json ? coverageLines(report) : renderCoverage(report));
+  if (process.getuid?.() !== 0) {
+    process.stderr.write(
+      "telltale rotate: what other users' processes write was not seen\n    mend: run it as root: sudo telltale rotate --uncovered\n",
+    );
+  }
   return 0;
 }
 
