@@ -27,6 +27,7 @@ import {
   LOG_GROUP,
   pardonScript,
   SNAP_BYTES,
+  spareScript,
   type TripwireOptions,
   tripwireScript,
 } from "./tripwire-rules.ts";
@@ -243,7 +244,8 @@ export class NftablesBackend implements Backend {
   }
 
   #script(changes: readonly FirewallChange[]): string {
-    return changesScript(changes, (key) => this.#knows(key));
+    const spare = this.#tripwire === undefined ? "" : spareScript(changes);
+    return changesScript(changes, (key) => this.#knows(key)) + spare;
   }
 
   #knows(key: SetKey): boolean {

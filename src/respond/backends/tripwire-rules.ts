@@ -1,6 +1,7 @@
 // Lets the kernel make the first decision, at the packet: one touch of a tripwire port, or the k-th distinct unused
 // TCP port from one source within a minute, and the source is in the blocked set before user space has seen anything.
 import { familyOf, type Prefix, prefixOf } from "../../core/address.ts";
+import type { FirewallChange } from "../types.ts";
 import { setName, TABLE } from "./ruleset.ts";
 
 export type TripwireOptions = {
@@ -66,12 +67,17 @@ export function tripwireScript(options: TripwireOptions): string {
     const type = `ipv${family}_addr`;
     const set = (name: string, keyType: string) =>
       `add set ${TABLE} ${name} { type ${keyType}; flags dynamic, timeout; timeout ${MEMORY_S}s; size ${MAX_SOURCES}; }`;
+    lines.unshift(
+      `add set ${TABLE} spared${family} { type ${type}; flags dynamic, timeout; size ${MAX_SOURCES}; }`,
+    );
     lines.unshift(set(`touched${family}`, `${type} . inet_service`), set(`score${family}`, type));
     if (ports.length > 0)
       lines.push(
         rule(`${source} != ${family === 4 ? "0.0.0.0" : "::"} tcp dport { ${ports.join(", ")} } ${block}`),
       );
     lines.push(
+      // Who is slowed down is for user space to judge; the kernel would shut it out again at once.
+      rule(`${key} @spared${family} accept`),
       // Trying one closed port again and again is one mistake, not many.
       rule(`${source} . tcp dport @touched${family} accept`),
       rule(`add @touched${family} { ${source} . tcp dport }`),
@@ -100,9 +106,25 @@ export function pardonScript(targets: readonly Prefix[]): string {
   return script;
 }
 
+/** Keeps the kernel from blocking those who are slowed down, for as long as they are. */
+export function spareScript(changes: readonly FirewallChange[]): string {
+  let script = "";
+  for (const change of changes) {
+    const { base, bits } = change.target;
+    const family = familyOf(base);
+    if (change.throttled !== true || bits < (family === 4 ? 32 : 64)) continue;
+    const set = `${TABLE} spared${family}`;
+    const key = family === 4 ? base : prefixOf(base, 64).base;
+    script += `add element ${set} { ${key} timeout 1s }\ndelete element ${set} { ${key} }\n`;
+    if (change.do === "block")
+      script += `add element ${set} { ${key} timeout ${Math.ceil(change.forMs / 1_000)}s }\n`;
+  }
+  return script;
+}
+
 /** Takes the tripwire out and leaves the blocks it made. */
 export function disarmScript(): string {
-  const sets = ["touched4", "score4", "touched6", "score6", "served"];
+  const sets = ["touched4", "score4", "touched6", "score6", "spared4", "spared6", "served"];
   return [
     ...[CHAIN, ANSWERS].flatMap((chain) => [
       `flush chain ${TABLE} ${chain}`,
