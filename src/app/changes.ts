@@ -3,8 +3,15 @@ import { KEYS, type KeyDefinition, type KeyKind } from "../config/keys.ts";
 import type { RetentionGroup } from "../config/types.ts";
 import { formatPrefix } from "../core/address.ts";
 import { formatDuration } from "../core/duration.ts";
+import { type ConfigFault, formatFault } from "../core/errors.ts";
 import type { Schedule } from "../core/schedule.ts";
 import type { Settings } from "./settings.ts";
+
+/** The faults that a reload would bring in; those that were there already are known. */
+export function freshFaults(before: Settings, after: Settings): ConfigFault[] {
+  const known = new Set(before.faults.map(formatFault));
+  return after.faults.filter((fault) => !known.has(formatFault(fault)));
+}
 
 /** One line a key that differs: `respond.mode: "observe" is now "block"`. */
 export function changesBetween(before: Settings, after: Settings): string[] {

@@ -1,10 +1,10 @@
 // Starts the parts, keeps them apart when one fails, reloads and stops them.
 import type { Clock } from "../core/clock.ts";
-import { describeError, formatFault, MissingPartError } from "../core/errors.ts";
+import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Part } from "../core/events.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
-import { changesBetween } from "./changes.ts";
+import { changesBetween, freshFaults } from "./changes.ts";
 import type { ReloadOutcome } from "./control/types.ts";
 import type { Outlook, PartContext, PartDefinition, RunningPart } from "./part.ts";
 import type { Powers } from "./powers.ts";
@@ -94,8 +94,7 @@ export class Guard {
    */
   reload(next: Settings): Promise<ReloadOutcome> {
     return this.#oneAtATime(async () => {
-      const before = new Set(this.#settings.faults.map(formatFault));
-      const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
+      const fresh = freshFaults(this.#settings, next);
       if (fresh.length > 0) {
         this.bus.emit({ type: "config.rejected", faults: fresh });
         return { faults: fresh };

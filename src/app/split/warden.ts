@@ -2,7 +2,6 @@
 // configuration allows, keeps rotation's clock, and reads nothing that a stranger wrote.
 import { join } from "node:path";
 import { systemClock } from "../../core/clock.ts";
-import { formatFault } from "../../core/errors.ts";
 import type { Event, EventBody } from "../../core/events.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import type { Ended } from "../../report/routes/program.ts";
@@ -13,6 +12,7 @@ import { type Handlers, Handover, Refused } from "../../warden/server.ts";
 import { Supervisor } from "../../warden/supervisor.ts";
 import type { Request } from "../../warden/types.ts";
 import { Bus } from "../bus.ts";
+import { freshFaults } from "../changes.ts";
 import type { Controlled, ReloadOutcome } from "../control/types.ts";
 import { startJob } from "../jobs.ts";
 import { namedLogs } from "../named-logs.ts";
@@ -109,8 +109,7 @@ export class Warden {
   /** Takes up a configuration that was read again; one with new faults is refused whole. */
   async reload(): Promise<ReloadOutcome> {
     const next = this.#options.gather();
-    const before = new Set(this.#settings.faults.map(formatFault));
-    const fresh = next.faults.filter((fault) => !before.has(formatFault(fault)));
+    const fresh = freshFaults(this.#settings, next);
     if (fresh.length > 0) {
       this.emit({ type: "config.rejected", faults: fresh });
       return { faults: fresh };
