@@ -15,7 +15,7 @@ const stamped = (body: EventBody, hours: number): Event => ({
   at: new Date(START + hours * 3_600_000).toISOString(),
 });
 
-test("reads the samples of the last week out of months of history", () => {
+test("reads the samples of the last two weeks out of months of history", () => {
   using store = openStore(":memory:");
   assert.deepEqual(samplesOf(store), []);
   const events: Event[] = [];
@@ -37,7 +37,7 @@ test("reads the samples of the last week out of months of history", () => {
   }
   store.appendAll(events);
   const samples = samplesOf(store);
-  assert.equal(samples.length, 7 * 24 + 1);
+  assert.equal(samples.length, 14 * 24 + 1);
   assert.equal(samples.at(-1)!.at, events.at(-1)!.at);
   const [disk] = disksForReport(samples);
   assert.equal(Math.round(disk!.bytesPerDay! / 1e6), 24);

@@ -13,9 +13,9 @@ import type { Settings } from "./settings.ts";
 
 /** How often a sample is taken. */
 export const SAMPLE_MS = 1_800_000;
-// A week holds a weekend; 336 samples of it are some hundred kilobytes.
-const KEEP_MS = 7 * 86_400_000;
-const MAX_SAMPLES = 400;
+// Two weeks tell what comes every week from what stays; 672 samples of them are a few megabytes.
+const KEEP_MS = 14 * 86_400_000;
+const MAX_SAMPLES = 700;
 // In a sample, the largest; a host with more logs has its growth in few of them.
 const MAX_LOGS = 60;
 
@@ -36,7 +36,7 @@ export async function takeSample(settings: Settings, logs: readonly LogSample[])
   return { type: "disk.sampled", disks: rooms.map(({ dev: _, ...room }) => room), logs: largest };
 }
 
-/** The samples of the last week before the newest event, oldest first. */
+/** The samples of the two weeks before the newest event, oldest first. */
 export function samplesOf(store: Store): Sample[] {
   const last = store.eventsSince(store.lastSeq() - 1, { limit: 1 })[0]?.event.at;
   if (last === undefined) return [];
@@ -51,7 +51,7 @@ export function samplesOf(store: Store): Sample[] {
     );
 }
 
-// The last seq whose event is older than a moment, by halves: a history of months is not read for its last week.
+// The last seq whose event is older than a moment, by halves: a history of months is not read for its last weeks.
 function seqBefore(store: Store, edge: string): number {
   let low = 0;
   let high = store.lastSeq();

@@ -6,14 +6,18 @@ import type { DiskSample, Outlook } from "../types.ts";
 const DAY_MS = 86_400_000;
 // Two samples minutes apart say more about a temporary file than about growth.
 const LEAST_SPAN_MS = 30 * 60_000;
-// Pairs grow with the square: this many samples make 80,000 of them, looked at in some milliseconds.
-const MAX_POINTS = 400;
-// With two days or more, only samples of the same hour are compared: what every day does and undoes cancels out (as in the
-// seasonal Kendall test of Hirsch, Slack and Smith 1982).
-const DAILY_FROM_MS = 2 * DAY_MS;
+// Pairs grow with the square: this many samples make 250,000 of them, looked at in some milliseconds.
+const MAX_POINTS = 700;
 const SAME_HOUR_MS = 20 * 60_000;
-// With less, slopes between neighbours are noise: pairs reach over at least this share of the time.
+// Below two days, slopes between neighbours are noise: pairs reach over at least this share of the time.
 const LONG_SHARE = 0.25;
+// What every day or week does and undoes cancels out between samples of the same hour of it, as in the seasonal Kendall test of
+// Hirsch, Slack and Smith (1982). A season is known after a little more than one of it; most rotations are weekly.
+const SEASONS: readonly { fromMs: number; isPair: (apartMs: number, spanMs: number) => boolean }[] = [
+  { fromMs: 0, isPair: (apartMs, spanMs) => spanMs < 2 * DAY_MS && apartMs >= spanMs * LONG_SHARE },
+  { fromMs: 2 * DAY_MS, isPair: (apartMs) => isWhole(apartMs, DAY_MS) },
+  { fromMs: 10 * DAY_MS, isPair: (apartMs) => isWhole(apartMs, 7 * DAY_MS) },
+];
 // The range holds the middle nine tenths of the slopes.
 const LOW_QUANTILE = 0.05;
 const HIGH_QUANTILE = 0.95;
@@ -68,22 +72,37 @@ export function decideGrowth(
   const few = thinned(points, MAX_POINTS);
   const spanMs = (few.at(-1)?.atMs ?? 0) - (few[0]?.atMs ?? 0);
   if (few.length < 2 || spanMs < LEAST_SPAN_MS) return null;
-  const daily = spanMs >= DAILY_FROM_MS;
+  // The middle by the longest season that is known, the range by all of them.
+  const seasons = SEASONS.filter(({ fromMs }) => spanMs >= fromMs).map(({ isPair }) =>
+    slopesOf(few, (apartMs) => isPair(apartMs, spanMs)),
+  );
+  const known = seasons.filter((slopes) => slopes.length > 0);
+  // Samples that are days apart and never of one hour: a guard that runs now and then.
+  if (known.length === 0) known.push(slopesOf(few, (apartMs) => apartMs >= spanMs * LONG_SHARE));
+  return {
+    low: Math.min(...known.map((slopes) => quantile(slopes, LOW_QUANTILE))),
+    middle: quantile(known.at(-1) ?? [], 0.5),
+    high: Math.max(...known.map((slopes) => quantile(slopes, HIGH_QUANTILE))),
+  };
+}
+
+// Slopes in bytes a day between the pairs that are wanted, sorted.
+function slopesOf(points: readonly Point[], isPair: (apartMs: number) => boolean): number[] {
   const slopes: number[] = [];
-  const short: number[] = [];
-  for (const [index, late] of few.entries()) {
+  for (const [index, late] of points.entries()) {
     for (let before = 0; before < index; before++) {
-      const early = few[before]!;
+      const early = points[before]!;
       const apart = late.atMs - early.atMs;
-      if (apart <= 0) continue;
-      const slope = ((late.used - early.used) / apart) * DAY_MS;
-      if (daily ? isSameHour(apart) : apart >= spanMs * LONG_SHARE) slopes.push(slope);
-      else if (!daily) short.push(slope);
+      if (apart > 0 && isPair(apart)) slopes.push(((late.used - early.used) / apart) * DAY_MS);
     }
   }
-  const sorted = (slopes.length > 0 ? slopes : short).sort((a, b) => a - b);
-  const middle = quantile(sorted, 0.5);
-  return { low: quantile(sorted, LOW_QUANTILE), middle, high: quantile(sorted, HIGH_QUANTILE) };
+  return slopes.sort((a, b) => a - b);
+}
+
+// Whole days or weeks apart, give or take.
+function isWhole(apartMs: number, seasonMs: number): boolean {
+  const over = apartMs % seasonMs;
+  return apartMs > seasonMs / 2 && Math.min(over, seasonMs - over) <= SAME_HOUR_MS;
 }
 
 // By how much use goes above where it stands now, beside its growth: it is full at the top of a tooth.
@@ -93,12 +112,6 @@ function swingOf(points: readonly Point[], bytesPerDay: number): { usual: number
     .map(({ atMs, used }) => used - last.used + (bytesPerDay * (last.atMs - atMs)) / DAY_MS)
     .sort((a, b) => a - b);
   return { usual: Math.max(0, quantile(above, HIGH_QUANTILE)), most: Math.max(0, above.at(-1)!) };
-}
-
-// Whole days apart, give or take.
-function isSameHour(apartMs: number): boolean {
-  const over = apartMs % DAY_MS;
-  return apartMs > DAY_MS / 2 && Math.min(over, DAY_MS - over) <= SAME_HOUR_MS;
 }
 
 function quantile(sorted: readonly number[], share: number): number {

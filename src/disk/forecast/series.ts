@@ -30,7 +30,7 @@ export const SHAPES: readonly Shape[] = [
 ];
 
 const SIZE = 100e9;
-const HOURS = 168;
+const WEEK_HOURS = 168;
 const STEP_HOURS = 0.5;
 
 // mulberry32: the same numbers on every machine.
@@ -44,8 +44,12 @@ function chance(seed: number): () => number {
   };
 }
 
-/** A week of samples, and how long after it the disk is full. */
-export function series(shape: Shape, seed: number): { samples: DiskSample[]; fullInMs: number } {
+/** So many days of samples, and how long after them the disk is full. */
+export function series(
+  shape: Shape,
+  seed: number,
+  days: number,
+): { samples: DiskSample[]; fullInMs: number } {
   const next = chance(seed * 7919);
   const perDay = (0.005 + 0.02 * next()) * SIZE;
   const begin = (0.3 + 0.3 * next()) * SIZE;
@@ -55,11 +59,11 @@ export function series(shape: Shape, seed: number): { samples: DiskSample[]; ful
   for (let hours = 0; ; hours += STEP_HOURS) {
     const busy = shape.dayNight ? 1 + 0.9 * Math.sin((hours / 24) * 2 * Math.PI) : 1;
     lasting += (perDay / 24) * STEP_HOURS * busy;
-    if (next() < (shape.bursts / HOURS) * STEP_HOURS) lasting += shape.burstDays * perDay;
+    if (next() < (shape.bursts / WEEK_HOURS) * STEP_HOURS) lasting += shape.burstDays * perDay;
     const tooth = shape.toothGrowths * perDay * (((hours + phase) % shape.toothHours) / 24);
     const used = lasting + tooth + (next() - 0.5) * 2 * shape.noiseDays * perDay;
-    if (hours > HOURS) {
-      if (used >= SIZE) return { samples, fullInMs: (hours - HOURS) * 3_600_000 };
+    if (hours > days * 24) {
+      if (used >= SIZE) return { samples, fullInMs: (hours - days * 24) * 3_600_000 };
       continue;
     }
     samples.push({
