@@ -81,7 +81,7 @@ const MODES: readonly Mode[] = [
       ["-sT", "-p", "11"],
     ],
     last: /already blocked/,
-    count: 1,
+    count: 2,
   },
   {
     mode: "-udp",
@@ -91,7 +91,7 @@ const MODES: readonly Mode[] = [
       ["-sU", "-p", "123", ...once],
     ],
     last: /already blocked/,
-    count: 1,
+    count: 3,
   },
   {
     mode: "-sudp",
@@ -101,7 +101,7 @@ const MODES: readonly Mode[] = [
       ["-sU", "-p", "123", ...once],
     ],
     last: /already blocked/,
-    count: 1,
+    count: 3,
   },
   {
     mode: "-atcp",
