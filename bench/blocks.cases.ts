@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { openStore } from "../src/store/store.ts";
 import { startGuard } from "../tests/system/guard-process.ts";
 import { type Lab, labObstacle, makeLab } from "../tests/system/lab.ts";
+import { LISTENER_UID, withListener } from "../tests/system/split.ts";
 import { waitFor } from "../tests/system/wait.ts";
 import { missing } from "./machine.ts";
 import { startAccount } from "./scene/costs.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
 import { sourceNumber } from "./scene/many-sources.ts";
-import { type Case, type Contender, CPU, type Metric, RSS, type Sample } from "./types.ts";
+import { type Case, type Contender, CPU, type Metric, PSS, type Sample } from "./types.ts";
 
 const RATE: Metric = { key: "perSecond", title: "blocks a second", unit: "/s", better: "more" };
 const FAILED: Metric = { key: "failed", title: "not blocked", unit: "count", better: "less" };
@@ -162,7 +163,7 @@ function restoreCase(scale: number): Case {
     metrics: [
       RATE,
       { key: "tookMs", title: "start to all in force", unit: "ms", better: "less" },
-      RSS,
+      PSS,
       { key: "held", title: "in force", unit: "count", better: "more" },
     ],
     goals: [{ metric: "perSecond", over: "fail2ban", ratioAtLeast: 1 }],
@@ -217,12 +218,14 @@ async function restoreOurs(lab: Lab, count: number): Promise<Sample> {
     }
   });
   store.close();
+  const options = withListener(lab);
+  lab.run("host", ["chown", "-R", `${LISTENER_UID}:${LISTENER_UID}`, join(lab.dir, "store")]);
   const config = join(lab.dir, "telltale.toml");
   const off = ["rotate", "check", "sentry"].map((part) => `[${part}]\nenabled = false\n`).join("");
   writeFileSync(config, `[store]\ndirectory = "${lab.dir}/store"\n${off}[report]\nvia = "none"\n`);
   const cost = startAccount(lab);
   const began = performance.now();
-  await startGuard(lab, ["--block", "--config", config]);
+  await startGuard(lab, ["--block", "--config", config], options);
   await waitFor("telltale's blocks to be back", () => inForce(lab) >= count, LIMIT_MS);
   const tookMs = performance.now() - began;
   return { perSecond: (count / tookMs) * 1_000, tookMs, held: inForce(lab), ...cost() };

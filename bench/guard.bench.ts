@@ -5,6 +5,7 @@ import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path";
 import { type GuardProcess, startGuard } from "../tests/system/guard-process.ts";
 import { type Lab, labObstacle, makeLab } from "../tests/system/lab.ts";
+import { withListener } from "../tests/system/split.ts";
 import { waitFor } from "../tests/system/wait.ts";
 import { logBlockCase } from "./log-block.case.ts";
 import { missing } from "./machine.ts";
@@ -14,7 +15,7 @@ import { runMeasured } from "./measure.ts";
 import { startAccount } from "./scene/costs.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
 import { portsentry } from "./scene/guards/portsentry.ts";
-import { type Bench, type Case, CPU, type Metric, RSS, type Sample } from "./types.ts";
+import { type Bench, type Case, type Contender, CPU, type Metric, PSS, type Sample } from "./types.ts";
 
 const SETTLE_MS = 5_000;
 const WATCH_MS = 20_000;
@@ -26,14 +27,17 @@ const FOLLOW_LIMIT_MS = 240_000;
 const RULES = "/etc/logcheck";
 const MARK_EVERY = 100;
 
-const PSS: Metric = { key: "pssMb", title: "memory while idle (PSS)", unit: "MB", better: "less" };
 const IDLE: Metric = { key: "idleMs", title: "CPU an hour while idle", unit: "ms", better: "less" };
 const HOUR: Metric = { key: "hourMs", title: "CPU an hour with its log", unit: "ms", better: "less" };
 const RATE: Metric = { key: "linesPerSecond", title: "lines a second", unit: "lines/s", better: "more" };
 const MARKS: Metric = { key: "marksLost", title: "marked lines lost", unit: "count", better: "less" };
 
-// A guard with all its duties, over logs and rotation of the bench's own.
-async function startWhole(lab: Lab, log: string, hasSentry: boolean): Promise<GuardProcess> {
+// A guard with all its duties, over logs and rotation of the bench's own; in two processes, as the package runs it, or in one.
+async function startWhole(
+  lab: Lab,
+  log: string,
+  { hasSentry, split }: { hasSentry: boolean; split: boolean },
+): Promise<GuardProcess> {
   const content = join(lab.dir, "content");
   writeLogOfSize(content, 4_096, 3);
   const shape = { count: 20, sizeBytes: 4_096, generations: 2, directives: [], ending: "", isFresh: true };
@@ -58,7 +62,7 @@ enabled = ${hasSentry}
 via = "none"
 `,
   );
-  return await startGuard(lab, ["--block", "--config", config]);
+  return await startGuard(lab, ["--block", "--config", config], split ? withListener(lab) : {});
 }
 
 type Account = () => Sample;
@@ -148,18 +152,20 @@ function idleCase(): Case {
     ],
     open: () => ({
       contenders: [
-        {
-          name: "telltale",
-          role: "telltale",
-          command: "bin/telltale guard --block --config telltale.toml",
-          obstacle: whole(),
-          isAlwaysCold: true,
-          run: () =>
-            both(async (lab, log) => {
-              await startWhole(lab, log, true);
-              return () => 0; // its own looks at logs and rotation are part of it
-            }),
-        },
+        ...[true, false].map(
+          (split): Contender => ({
+            name: split ? "telltale" : "telltale in one process",
+            role: split ? "telltale" : "variant",
+            command: `bin/telltale guard --block --config telltale.toml # guard.split = "${split ? "auto" : "off"}"`,
+            obstacle: whole(),
+            isAlwaysCold: true,
+            run: () =>
+              both(async (lab, log) => {
+                await startWhole(lab, log, { hasSentry: true, split });
+                return () => 0; // its own looks at logs and rotation are part of it
+              }),
+          }),
+        ),
         {
           name: PEERS,
           role: "peer",
@@ -186,7 +192,7 @@ function followCase(scale: number): Case {
   return {
     name: "follow",
     what: `A log grows by ${sizeBytes / 1e6} MB at once while the guard follows it; every ${MARK_EVERY}th line is one that has to be reported, and is counted.`,
-    metrics: [RATE, MARKS, CPU, RSS],
+    metrics: [RATE, MARKS, CPU, PSS],
     goals: [
       { metric: "marksLost", atMost: 0 },
       { metric: "linesPerSecond", over: "fail2ban", ratioAtLeast: 1 },
@@ -267,9 +273,9 @@ async function growBy(burst: Burst, log: string, cost: Account, found: () => num
     },
     FOLLOW_LIMIT_MS,
   );
-  const { cpuMs, rssMb } = cost();
+  const { cpuMs, pssMb } = cost();
   const linesPerSecond = (burst.lines / (since - began)) * 1_000;
-  return { linesPerSecond, marksLost: burst.marks - last, cpuMs: cpuMs!, rssMb: rssMb! };
+  return { linesPerSecond, marksLost: burst.marks - last, cpuMs: cpuMs!, pssMb: pssMb! };
 }
 
 async function follow(burst: Burst): Promise<Sample> {
@@ -277,7 +283,7 @@ async function follow(burst: Burst): Promise<Sample> {
   const cost = startAccount(lab);
   const log = join(lab.dir, "auth.log");
   writeFileSync(log, "");
-  const guard = await startWhole(lab, log, false);
+  const guard = await startWhole(lab, log, { hasSentry: false, split: true });
   const seen = new Set<number>();
   let looked = 0;
   return await growBy(burst, log, cost, () => {

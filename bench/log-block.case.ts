@@ -9,7 +9,7 @@ import { missing } from "./machine.ts";
 import { startAccount } from "./scene/costs.ts";
 import { crowdsec, startCrowdsec } from "./scene/guards/crowdsec.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
-import { type Case, type Contender, CPU, RSS, type Sample } from "./types.ts";
+import { type Case, type Contender, CPU, PSS, type Sample } from "./types.ts";
 
 const ATTACKERS = 10;
 const EVERY_MS = 1_000;
@@ -99,7 +99,7 @@ export function logBlockCase(): Case {
       { key: "worstMs", title: "worst", unit: "ms", better: "less" },
       { key: "blocked", title: `blocked, of ${ATTACKERS}`, unit: "count", better: "more" },
       CPU,
-      RSS,
+      PSS,
     ],
     goals: [],
     open: () => ({

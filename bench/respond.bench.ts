@@ -6,7 +6,7 @@ import { blockCases } from "./blocks.cases.ts";
 import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
 import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
-import { type Bench, type Case, CPU, type Goal, type Metric, RSS, type Sample } from "./types.ts";
+import { type Bench, type Case, CPU, type Goal, type Metric, PSS, type Sample } from "./types.ts";
 
 // telltale's sequential test needs four failed first contacts; the oracle is given the same number.
 const DECISION_AT = 4;
@@ -27,7 +27,7 @@ const SCAN_METRICS: readonly Metric[] = [
   { key: "untilSilentMs", title: "first probe to last answer", unit: "ms", better: "less" },
   { key: "afterKthMs", title: `${DECISION_AT}th closed port to last answer`, unit: "ms", better: "less" },
   CPU,
-  RSS,
+  PSS,
 ];
 
 type Scan = {
@@ -163,7 +163,7 @@ function latencyCase(): Case {
       { key: "p99Ms", title: "p99", unit: "ms", better: "less" },
       { key: "worstMs", title: "worst", unit: "ms", better: "less" },
       CPU,
-      RSS,
+      PSS,
     ],
     goals: [
       { metric: "medianMs", atMost: 1 },

@@ -7,7 +7,7 @@ import { portsentry } from "./scene/guards/portsentry.ts";
 import { scanlogd } from "./scene/guards/scanlogd.ts";
 import { ourGuards } from "./scene/guards.ts";
 import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
-import { type Bench, type Case, type Goal, type Metric, RSS, type Sample } from "./types.ts";
+import { type Bench, type Case, type Goal, type Metric, PSS, type Sample } from "./types.ts";
 
 const FLOOD_MS = 3_000;
 const VISIT_MS = 5_000;
@@ -33,7 +33,7 @@ const FLOODS: readonly Flood[] = [
     goals: [
       { metric: "packetUs", atMost: 0.5 },
       { metric: "lost", atMost: 0 },
-      { metric: "rssMb", atMost: 120 },
+      { metric: "pssMb", atMost: 120 },
     ],
   },
   {
@@ -41,7 +41,7 @@ const FLOODS: readonly Flood[] = [
     what: "hping3 --flood -S from forged sources, three seconds.",
     argv: [...HPING, "-p", "++1", "--rand-source"],
     goals: [
-      { metric: "rssMb", atMost: 120 },
+      { metric: "pssMb", atMost: 120 },
       { metric: "core", atMost: 20 },
     ],
   },
@@ -55,7 +55,7 @@ function floodCase(wanted: Flood): Case {
       { key: "packetUs", title: "CPU for a packet", unit: "µs", better: "less" },
       { key: "core", title: "CPU of one core", unit: "%", better: "less" },
       { key: "afterMs", title: "CPU afterwards, until quiet", unit: "ms", better: "less" },
-      RSS,
+      PSS,
       LOST,
       SENT,
     ],
@@ -128,7 +128,7 @@ function visitorsCase(): Case {
     metrics: [
       { key: "core", title: "CPU of one core", unit: "%", better: "less" },
       { key: "connections", title: "connections", unit: "count", better: "neither" },
-      RSS,
+      PSS,
       LOST,
     ],
     goals: [{ metric: "core", atMost: 1 }],

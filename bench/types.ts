@@ -116,3 +116,5 @@ export type Machine = {
 export const WALL: Metric = { key: "wallMs", title: "wall", unit: "ms", better: "less" };
 export const CPU: Metric = { key: "cpuMs", title: "CPU", unit: "ms", better: "less" };
 export const RSS: Metric = { key: "rssMb", title: "peak memory", unit: "MB", better: "less" };
+/** Of several processes: what they share is counted once. At the end of the work, not its peak. */
+export const PSS: Metric = { key: "pssMb", title: "memory (PSS)", unit: "MB", better: "less" };

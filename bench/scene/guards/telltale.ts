@@ -1,7 +1,9 @@
-// telltale at the door: its guard with nothing but sentry and respond, blocking.
+// telltale at the door: its guard with nothing but sentry and respond, blocking, as its package runs it: what reads packets
+// is a process of its own without any rights.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startGuard } from "../../../tests/system/guard-process.ts";
+import { withListener } from "../../../tests/system/split.ts";
 import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
 import type { Alarm, Guard } from "./types.ts";
@@ -22,7 +24,7 @@ export function telltale(name: string, role: Guard["role"], settings: string): G
         `[store]\ndirectory = "${lab.dir}/store"\n[rotate]\nenabled = false\n[check]\nenabled = false\n[report]\nvia = "none"\n[respond]\n${settings}\n`,
       );
       const account = startAccount(lab);
-      const guard = await startGuard(lab, ["--block", "--config", config]);
+      const guard = await startGuard(lab, ["--block", "--config", config], withListener(lab));
       // Of the same stream, at the moment that its lines arrive.
       const heard: number[] = [];
       guard.child.stdout!.on("data", () => {
