@@ -151,3 +151,20 @@ test("a logged packet that is cut short or odd is no evidence", () => {
   }
   assert.equal(readPacket(new Uint8Array(60).fill(0x4f)), null);
 });
+
+test("whom an earlier run slowed down the kernel leaves alone", { timeout: 60_000 }, async (t) => {
+  const why = cannotLab();
+  if (why !== null) return t.skip(why);
+  const lab = makeLab(t);
+  // What a guard that was killed leaves behind.
+  lab.run(
+    lab.host,
+    "nft",
+    "add table inet telltale; add set inet telltale slowed4_32 { type ipv4_addr; flags dynamic, timeout; size 262144; limit rate over 10/minute burst 5 packets; counter; }; add element inet telltale slowed4_32 { 10.77.0.2 timeout 10m }",
+  );
+  const guard = new Remote(t, lab.host, "./responder-child.ts", "tripwire");
+  await guard.ask("restore");
+  assert.match(listing(lab), /set spared4 \{[^}]*10\.77\.0\.2 /);
+  assert.deepEqual(await knocks(lab, "10.77.0.2", 1001, 1002, 1003, 1004), Array(4).fill("answered"));
+  assert.deepEqual(await knocks(lab, "10.77.0.3", 1001, 1002, 1003), ["answered", "answered", "silent"]);
+});

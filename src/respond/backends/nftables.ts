@@ -163,10 +163,29 @@ export class NftablesBackend implements Backend {
     this.#tripwire = { options, ear };
     try {
       await this.#build();
+      await this.#spareTheSlowed();
     } catch (error) {
       this.#tripwire = undefined;
       ear[Symbol.dispose]();
       throw error;
+    }
+  }
+
+  // Those whom an earlier run slowed down; later ones are spared as they are slowed down.
+  async #spareTheSlowed(): Promise<void> {
+    for (const key of this.#keys.filter(({ slow }) => slow === true)) {
+      const changes = (await this.#heldIn(key)).map(
+        ({ target, leftMs }): FirewallChange => ({
+          do: "block",
+          target,
+          forMs: leftMs ?? 60_000,
+          throttled: true,
+        }),
+      );
+      for (let at = 0; at < changes.length; at += ELEMENTS_PER_SCRIPT) {
+        const script = spareScript(changes.slice(at, at + ELEMENTS_PER_SCRIPT));
+        if (script !== "") await this.#run(script);
+      }
     }
   }
 
