@@ -79,7 +79,7 @@ const MAX_STATE_BYTES = 8 << 20;
 const REFRESH_MS = 2_000;
 // Reading the addresses takes a tenth of a millisecond.
 const ADDRESSES_MS = 500;
-const SAMPLE_MS = 250;
+const SAMPLE_MS = 100;
 // Fewer packets in that time are nothing to look closer at.
 const LOUD_PACKETS = 100;
 // Bursts of forged scanners must not drown the store and the report in events.
