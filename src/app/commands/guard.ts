@@ -7,6 +7,7 @@ import type { CommandCall } from "../catalogue.ts";
 import { claimState, openControl } from "../control/open.ts";
 import { openService } from "../service.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
+import { settleSoon } from "../settle.ts";
 import { type Account, findAccount, programFiles, type Whole, whyNot } from "../split/account.ts";
 
 const MODES = { observe: "observing: nobody is blocked", block: "blocking: scanners are locked out" };
@@ -109,6 +110,7 @@ async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call
   service.ready(MODES[settings.mode]);
   const control = await openControl(settings, hands, guard.bus.emit);
   screen.ready(settings, guard.status());
+  settleSoon();
   const because = await ended;
   service.stopping();
   await control?.close();

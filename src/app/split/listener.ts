@@ -9,9 +9,9 @@ import type { News } from "../../warden/types.ts";
 import { controlled } from "../control/overview.ts";
 import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
+import { settleSoon } from "../settle.ts";
 import type { Briefing } from "./briefing.ts";
 import { ListenerPowers } from "./listener-powers.ts";
-import { settleSoon } from "./settle.ts";
 
 const STORE_RETRY_MS = 1_000;
 

@@ -19,13 +19,13 @@ import { namedLogs } from "../named-logs.ts";
 import { smtpPasswordOf, webhookTokenOf } from "../reporting.ts";
 import { RotationKeeper } from "../rotation.ts";
 import type { Settings } from "../settings.ts";
+import { settleSoon } from "../settle.ts";
 import { type Account, dropTo, LISTENER_USER } from "./account.ts";
 import type { Briefing } from "./briefing.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
 import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
 import { statusOf } from "./overview.ts";
-import { settleSoon } from "./settle.ts";
 
 export type WardenOptions = {
   readonly settings: Settings;
