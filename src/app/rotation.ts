@@ -1,12 +1,12 @@
 // Decides when to rotate and when to look for logs that nobody rotates: by the clock, and as soon as a log is too large.
 // The work itself is done by jobs.
-import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { glance } from "../disk/glance.ts";
 import type { CoverageReport } from "../disk/types.ts";
+import { SizeWatch } from "../rotate/sizes.ts";
 import { DiskKeeper } from "./disk-keeper.ts";
 import type { RotateResult } from "./jobs/rotate.ts";
 import { type RunningJob, startJob } from "./jobs.ts";
@@ -14,12 +14,6 @@ import type { Outlook } from "./part.ts";
 import { type Repetition, repeat, runsInFile, shortTime } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 
-// A log with a size limit is looked at this often: at 100 MB/s, a disk is not full within it. One look is one stat a
-// log; where there are so many logs that looking would cost over a hundredth of the time, it is done less often.
-const SIZE_LOOK_MS = 1_000;
-const SIZE_LOOK_SHARE = 100;
-// A log that is still too large after its rotation (minage, a failing script) is left alone this long.
-const SIZE_RETRY_MS = 600_000;
 // A thorough look is a process of its own: the next one waits until it has cost less than a hundred-and-fiftieth of a core, and
 // is made when a cheap look sees other files being written, or after this long.
 const COVERAGE_LOOK_SHARE = 150;
@@ -50,10 +44,10 @@ export class RotationKeeper implements RunningRotation {
   readonly #clock: Clock;
   readonly #looks: readonly Repetition[];
   readonly #disk: DiskKeeper;
-  readonly #triedAt = new Map<string, number>();
+  readonly #sizes = new SizeWatch({ onTooLarge: (log) => this.#tooLarge(log) });
+  readonly #large = new Set<string>();
   #last: RotateResult | null = null;
   #faultsTold = "[]";
-  #nextSizeLookMs = 0;
   #nextCoverageLookMs = 0;
   #lastCoverageLookMs = Number.NEGATIVE_INFINITY;
   #glanced = "";
@@ -93,7 +87,6 @@ export class RotationKeeper implements RunningRotation {
         ...(!atOnce && { memory: runsInFile(`${settings.rotateState}.last-look`) }),
         jitterMs: settings.jitterMs,
       }),
-      repeat(SIZE_LOOK_MS, clock, () => this.#lookAtSizes()),
       repeat(settings.config.disk.every, clock, () => this.#lookForUncovered()),
     ];
     void this.#rotate(atOnce ? undefined : []);
@@ -114,6 +107,7 @@ export class RotationKeeper implements RunningRotation {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#sizes[Symbol.dispose]();
     this.#job?.stop();
     await Promise.all([this.#busy, this.#disk.stop(), ...this.#looks.map((look) => look.stop())]);
   }
@@ -126,6 +120,7 @@ export class RotationKeeper implements RunningRotation {
       const job = startJob<RotateResult>("rotate", order, this.#ears.event);
       this.#job = job;
       this.#last = await job.result;
+      if (!this.#stopping) this.#sizes.watch(this.#last.limits);
       const faults = JSON.stringify(this.#last.faults);
       if (faults === this.#faultsTold) return;
       this.#faultsTold = faults;
@@ -151,24 +146,15 @@ export class RotationKeeper implements RunningRotation {
     });
   }
 
-  async #lookAtSizes(): Promise<void> {
-    const began = this.#clock.monotonicMs();
-    if (began < this.#nextSizeLookMs) return;
-    const logs = this.#tooLarge();
-    this.#nextSizeLookMs = began + (this.#clock.monotonicMs() - began) * SIZE_LOOK_SHARE;
-    if (logs.length === 0) return;
-    await this.#rotate(logs);
-    const still = this.#tooLarge();
-    for (const log of logs) if (still.includes(log)) this.#triedAt.set(log, this.#clock.monotonicMs());
-  }
-
-  #tooLarge(): string[] {
-    const now = this.#clock.monotonicMs();
-    for (const [log, at] of this.#triedAt) if (now - at > SIZE_RETRY_MS) this.#triedAt.delete(log);
-    const limits = this.#last?.limits ?? [];
-    return limits
-      .filter(({ log, limitBytes }) => !this.#triedAt.has(log) && sizeOf(log) >= limitBytes)
-      .map(({ log }) => log);
+  // Logs that are told of while a job runs, or at one time, are rotated by one job.
+  #tooLarge(log: string): void {
+    this.#large.add(log);
+    if (this.#large.size > 1) return;
+    void this.#busy.then(() => {
+      const logs = [...this.#large];
+      this.#large.clear();
+      return this.#rotate(logs);
+    });
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -197,12 +183,4 @@ const MAX_DIRECTORIES = 64;
 
 function directoriesOf(logs: readonly string[]): string[] {
   return [...new Set(logs.map((log) => dirname(log)))].slice(0, MAX_DIRECTORIES);
-}
-
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch {
-    return 0; // It went away or was never there: nothing to rotate for its size.
-  }
 }

@@ -1,4 +1,5 @@
-// What the guard shows in the foreground: first the status block, then a line an event; or all events as JSON.
+// What the guard shows in the foreground: first the status block, then a line an event; or all events as JSON. Whoever acts
+// on an event comes first: showing waits until they have had their turn.
 import type { Event } from "../core/events.ts";
 import { eventLine } from "../report/eventline.ts";
 import type { StatusRow } from "./lifecycle.ts";
@@ -9,45 +10,55 @@ import { wantsColour, widthOf } from "./terminal.ts";
 export class Screen {
   readonly #json: boolean;
   readonly #out = process.stdout;
+  #waiting: Event[] = [];
   // Until the status block stands, events wait: a reader sees first what watches, then what happened.
-  #early: Event[] | null;
+  #open: boolean;
+  #turn: NodeJS.Immediate | null = null;
 
   constructor(json: boolean) {
     this.#json = json;
-    this.#early = json ? null : [];
+    this.#open = json;
   }
 
   /** Bound, so that a bus can be handed it. */
   readonly show = (event: Event): void => {
-    if (this.#early !== null) this.#early.push(event);
-    else this.#print(event);
+    this.#waiting.push(event);
+    if (this.#open) this.#turn ??= setImmediate(() => this.flush());
   };
+
+  /** Shows what waits. */
+  flush(): void {
+    if (this.#turn !== null) clearImmediate(this.#turn);
+    this.#turn = null;
+    const text = this.#waiting.map((event) => this.#line(event)).join("");
+    this.#waiting = [];
+    if (text !== "") this.#out.write(text);
+  }
 
   /** Shows the block, and what happened meanwhile. */
   ready(settings: Settings, rows: readonly StatusRow[]): void {
     if (this.#json) return;
     this.#out.write(statusBlock(settings, rows, wantsColour(this.#out)));
-    const early = this.#early ?? [];
-    this.#early = null;
-    for (const event of early) if (event.type !== "guard.started") this.#print(event);
+    this.#open = true;
+    this.#waiting = this.#waiting.filter(({ type }) => type !== "guard.started");
+    this.flush();
   }
 
-  #print(event: Event): void {
-    if (this.#json) {
-      this.#out.write(`${JSON.stringify(event)}\n`);
-      return;
-    }
-    if (isEcho(event)) return;
+  #line(event: Event): string {
+    if (this.#json) return `${JSON.stringify(event)}\n`;
+    if (isRoutine(event)) return "";
     const width = this.#out.isTTY ? widthOf(this.#out) : 0;
-    this.#out.write(`${eventLine(event, { colour: wantsColour(this.#out), width })}\n`);
+    return `${eventLine(event, { colour: wantsColour(this.#out), width })}\n`;
   }
 }
 
-// A scanner that goes on is judged again and found to be blocked already: true, kept in the store, and no news.
-function isEcho(event: Event): boolean {
+// True, kept in the store, and no news: a scanner that goes on is judged again and found to be blocked already; the disks are
+// measured each half hour.
+function isRoutine(event: Event): boolean {
   return (
-    event.type === "verdict.reached" &&
-    event.verdict.action === "ignore" &&
-    event.verdict.guardrail === undefined
+    event.type === "disk.sampled" ||
+    (event.type === "verdict.reached" &&
+      event.verdict.action === "ignore" &&
+      event.verdict.guardrail === undefined)
   );
 }

@@ -41,6 +41,7 @@ type Watched = {
   /** Waits until it is worth looking again. */
   timer: NodeJS.Timeout | null;
   sizeBytes: number;
+  inode: number;
   lookedAtMs: number;
   /** When it was last told; null when it is not too large. */
   toldAtMs: number | null;
@@ -84,6 +85,7 @@ export class SizeWatch {
           watcher: null,
           timer: null,
           sizeBytes: 0,
+          inode: 0,
           lookedAtMs: 0,
           toldAtMs: null,
         };
@@ -170,7 +172,10 @@ export class SizeWatch {
   #look(watched: Watched): number {
     this.#looks++;
     const now = performance.now();
-    const sizeBytes = sizeOf(watched.log);
+    const { sizeBytes, inode } = lookAt(watched.log);
+    // Another file, or an emptied one: a fast writer may have filled it again before anybody looked.
+    if (inode !== watched.inode || sizeBytes < watched.sizeBytes) watched.toldAtMs = null;
+    watched.inode = inode;
     const grown = Math.max(0, sizeBytes - watched.sizeBytes);
     const perMs = watched.lookedAtMs === 0 ? 0 : grown / Math.max(1, now - watched.lookedAtMs);
     watched.sizeBytes = sizeBytes;
@@ -188,11 +193,12 @@ export class SizeWatch {
   }
 }
 
-function sizeOf(path: string): number {
+function lookAt(path: string): { sizeBytes: number; inode: number } {
   try {
-    return statSync(bytesOf(path)).size;
+    const { size, ino } = statSync(bytesOf(path));
+    return { sizeBytes: size, inode: ino };
   } catch {
-    return 0; // It went away or was never there: nothing to rotate for its size.
+    return { sizeBytes: 0, inode: 0 }; // It went away or was never there: nothing to rotate for its size.
   }
 }
 

@@ -115,6 +115,7 @@ async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call
   service.stopping();
   await control?.close();
   await guard.stop(because);
+  screen.flush();
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { renderMetrics } from "../../report/metrics/render.ts";
 import { Metrics } from "../../report/metrics.ts";
 import type { Guard } from "../lifecycle.ts";
+import { memoryShareBytes } from "../memory.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 import { COUNTED, Today } from "./today.ts";
@@ -58,7 +59,7 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
           .flatMap(({ next = [] }) => next)
           .sort((a, b) => a.at.getTime() - b.at.getTime())
           .map(({ what, at }) => ({ what, at: at.toISOString() })),
-        memoryBytes: process.memoryUsage.rss(),
+        memoryBytes: memoryShareBytes(),
         cpuMs: Math.round((user + system) / 1_000),
         faults: settings.faults,
       };

@@ -1,5 +1,7 @@
 // Logs and the journal, followed live through the rules. A batch's findings and its cursor go into the store in
 // one transaction, so that a line is classified exactly once whatever happens in between.
+import { join } from "node:path";
+import { CompiledRules } from "../../check/compiled.ts";
 import { EchoFilter } from "../../check/echoes.ts";
 import { type Heartbeats, SilenceWatch } from "../../check/silence/detect.ts";
 import { MissingPartError } from "../../core/errors.ts";
@@ -30,7 +32,11 @@ export const checkPart: PartDefinition = {
     const { settings, store, bus, clock, powers } = context;
     const { config } = settings;
     if (!config.check.enabled) return { off: "check.enabled = false" };
-    const sources = findLogSources(config);
+    const compiled = new CompiledRules(
+      join(settings.storeDirectory, "code", "compiled-rules"),
+      process.getuid!(),
+    );
+    const sources = findLogSources(config, { compiled });
     const { rules, logs } = sources;
     if (rules.ruleCount === 0) {
       throw new MissingPartError(
@@ -111,6 +117,7 @@ export const checkPart: PartDefinition = {
       }
     }
     await followers[0]!.start();
+    compiled.keep(); // Where that fails, the next start takes a little longer.
     const count = rules.ruleCount.toLocaleString("en");
     return {
       describe: () => [
@@ -120,6 +127,7 @@ export const checkPart: PartDefinition = {
       stop: async () => {
         await Promise.all([silenceLooks.stop(), ...followers.map((follower) => follower.stop())]);
         keepMark(store, HEARTBEATS_MARK, JSON.stringify(silences.remember()));
+        compiled.keep();
       },
     };
   },

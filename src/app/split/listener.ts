@@ -96,6 +96,7 @@ export async function runListener(): Promise<number> {
   letters.stop();
   await guard.stop(because);
   powers.stop();
+  screen.flush();
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);
 }

@@ -1,6 +1,7 @@
 // The status of a split guard: what the listener says of itself, and what the warden knows better.
 import { systemClock } from "../../core/clock.ts";
 import type { GuardStatus } from "../control/types.ts";
+import { memoryShareBytes } from "../memory.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 
@@ -13,7 +14,7 @@ export function statusOf(settings: Settings, said: unknown, startedAt: Date): Gu
     uptimeMs: systemClock.now().getTime() - startedAt.getTime(),
   };
   const cpuMs = Math.round((user + system) / 1_000);
-  const memoryBytes = process.memoryUsage.rss();
+  const memoryBytes = memoryShareBytes();
   if (said !== null) {
     const theirs = said as GuardStatus;
     return {
