@@ -1,6 +1,6 @@
 // Writes what a package holds beside the runtime and is made from the sources: the program in few files, completions,
-// and a link for each face. Called by scripts/package: node packaging/bundle.ts LIB COMPLETIONS
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+// and a program for each face. Called by scripts/package: node packaging/bundle.ts LIB COMPLETIONS
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
 import { completions } from "../src/app/completions.ts";
@@ -63,5 +63,11 @@ for (const name of readdirSync(program)) chmodSync(join(program, name), 0o644);
 mkdirSync(completionsDirectory, { recursive: true });
 for (const [name, text] of completions()) writeFileSync(join(completionsDirectory, name), text);
 
+// Programs, not links: whoever follows links before it runs a program would lose the name.
 mkdirSync(join(lib, "faces"));
-for (const face of Object.keys(FACES)) symlinkSync("../../../bin/telltale", join(lib, "faces", face));
+for (const face of Object.keys(FACES)) {
+  const script = `#!/bin/sh\nexec "$(dirname -- "$(readlink -f -- "$0")")/../../../bin/telltale" ${face} "$@"\n`;
+  const path = join(lib, "faces", face);
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+}
