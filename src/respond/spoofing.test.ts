@@ -91,3 +91,28 @@ scene(
     await isOpen(lab, "10.77.0.5");
   },
 );
+
+scene(
+  "nobody is taken for a visitor by forged packets, though the host answers them",
+  async (lab, guard, forge) => {
+    lab.keep(lab.host, process.execPath, SSH, "listen");
+    await listening(lab, 22);
+    // Openings, then what a connection would go on with: a SYN-ACK, challenge ACKs and resets are what comes back.
+    const attempt = "22,22:A,22:PA,22:FA,22:S,22:FPU,22:R";
+    await forge("10.77.0.1", attempt, "10.99.0.0/26", "10.77.0.2");
+    await forge("fd77::1", attempt, "2001:db8:77::2", "2001:db8:77::3");
+    // Whoever really connects is one; once that is seen, all the others have been looked at.
+    assert.equal(await lab.knock("10.77.0.5", 22), "answered");
+    const visitors = (family: number) =>
+      lab.run(lab.host, "nft", "list", "set", "inet", "telltale", `visitors${family}`);
+    await eventually(
+      "the visitor",
+      5_000,
+      async () => visitors(4),
+      (text) => text.includes("10.77.0.5 "),
+    );
+    assert.deepEqual(visitors(4).match(/[0-9.]+ expires/g), ["10.77.0.5 expires"]);
+    assert.doesNotMatch(visitors(6), /expires/);
+    assert.deepEqual(guard.of("scan.detected"), []);
+  },
+);

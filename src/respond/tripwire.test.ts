@@ -1,5 +1,6 @@
 // The kernel's own first decision, with real packets against a real kernel.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { eventually, isShut, listening } from "./backend.contract.ts";
@@ -8,9 +9,13 @@ import { tripwireScript } from "./backends/tripwire-rules.ts";
 import { cannotLab, type Lab, makeLab } from "./testing/netns.ts";
 import { Remote } from "./testing/remote.ts";
 
-const scene = (title: string, body: (lab: Lab, guard: Remote) => Promise<void>) =>
+const scene = (title: string, body: (lab: Lab, guard: Remote) => Promise<void>, tool = "") =>
   test(title, { timeout: 60_000 }, async (t) => {
-    const why = cannotLab();
+    const needs =
+      tool === "" || spawnSync(tool, ["--version"]).status === 0
+        ? null
+        : `needs ${tool}: apt install ${tool}`;
+    const why = cannotLab() ?? needs;
     if (why !== null) return t.skip(why);
     const lab = makeLab(t);
     const guard = new Remote(t, lab.host, "./responder-child.ts", "tripwire");
@@ -68,9 +73,7 @@ scene("over IPv6 too, though the addresses of one network change", async (lab, g
 scene(
   "the mistaken visitor who tries one closed port ten times stays unblocked, as does whoever uses what is open",
   async (lab, guard) => {
-    const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
-    lab.keep(lab.host, process.execPath, server, "listen");
-    await listening(lab, 22);
+    await serveSsh(lab);
     assert.deepEqual(
       await knocks(lab, "10.77.0.2", ...Array<number>(10).fill(443)),
       Array(10).fill("answered"),
@@ -80,15 +83,98 @@ scene(
   },
 );
 
+const serveSsh = async (lab: Lab) => {
+  const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
+  lab.keep(lab.host, process.execPath, server, "listen");
+  await listening(lab, 22);
+};
+
+const knownAsVisitor = (lab: Lab, address: string) =>
+  eventually(
+    `${address} to be known as a visitor`,
+    5_000,
+    async () => listing(lab),
+    (text) => new RegExp(`set visitors[46] \\{[^}]*${address} expires`).test(text),
+  );
+
+const upFrom = (first: number, count: number) => Array.from({ length: count }, (_, n) => first + n);
+
+for (const [name, from, network] of [
+  ["an address", "10.77.0.2", "10.77.0.2"],
+  ["an IPv6 network", "2001:db8:77::2", "2001:db8:77::"],
+] as const) {
+  scene(`two hundred people behind ${name} mistype now and then and are served on`, async (lab, guard) => {
+    await serveSsh(lab);
+    for (let person = 0; person < 200; person++) {
+      assert.equal(await lab.knock(from, 22), "answered", `person ${person}`);
+      if (person === 0) await knownAsVisitor(lab, network);
+      if (person % 40 === 20) assert.equal(await lab.knock(from, 8000 + person), "answered", `${person}`);
+    }
+    assert.deepEqual(guard.events, []);
+  });
+}
+
+scene(
+  "a visitor who turns scanner is shut out at the twelfth port, and the finding says so",
+  async (lab, guard) => {
+    await serveSsh(lab);
+    await lab.knock("10.77.0.2", 22);
+    await knownAsVisitor(lab, "10.77.0.2");
+    assert.deepEqual(await knocks(lab, "10.77.0.2", ...upFrom(1001, 11)), Array(11).fill("answered"));
+    assert.deepEqual(await knocks(lab, "10.77.0.2", 1012, 22), ["silent", "silent"]);
+    await eventually(
+      "the finding",
+      5_000,
+      async () => guard.of("scan.detected"),
+      (found) => found.length === 1,
+    );
+    assert.match(guard.of("scan.detected")[0]!.scan.reason, /^12 distinct unused ports within a minute/);
+    // The neighbours have as little patience to expect as before.
+    assert.deepEqual(await knocks(lab, "10.77.0.3", 1001, 1002, 1003), ["answered", "answered", "silent"]);
+  },
+);
+
+scene("whom the host itself calls is no visitor", async (lab) => {
+  const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
+  lab.keep(lab.stranger, process.execPath, server, "listen");
+  const call = `let left = 200; const go = () => { const s = require("net").connect(22, "10.77.0.2"); s.on("error", () => --left > 0 ? setTimeout(go, 50) : process.exit(1)).on("connect", () => s.end()).on("close", (bad) => bad || process.exit(0)); s.resume() }; go()`;
+  await lab.start(lab.host, process.execPath, "-e", call);
+  assert.doesNotMatch(listing(lab), /set visitors4 \{[^}]*expires/);
+  assert.deepEqual(await knocks(lab, "10.77.0.2", 1001, 1002, 1003), ["answered", "answered", "silent"]);
+});
+
+// nmap -sS never completes a handshake; -sT does, and is greeted.
+for (const [how, answered] of [
+  ["-sS", 2],
+  ["-sT", 11],
+] as const) {
+  const body = async (lab: Lab, guard: Remote) => {
+    const greet = `require("net").createServer((s) => s.on("error", () => {}).end("hello")).listen(22)`;
+    lab.keep(lab.host, process.execPath, "-e", greet);
+    await listening(lab, 22);
+    const options = "-n -Pn -r --max-retries 0 --max-parallelism 1 --host-timeout 15s -oG -".split(" ");
+    const found = await lab.start(lab.stranger, "nmap", how, ...options, "-p", "22,1001-1030", "10.77.0.1");
+    assert.match(found, /22\/open/);
+    const closed = found.match(/\/closed\//g)?.length ?? 0;
+    assert.ok(closed <= answered, found);
+    await eventually(
+      "the finding",
+      5_000,
+      async () => guard.of("scan.detected"),
+      (scans) => scans.length === 1,
+    );
+    await isShut(lab, "10.77.0.2");
+  };
+  scene(`nmap ${how} finds the open port and ${answered} closed ones at most`, body, "nmap");
+}
+
 scene("a port that answered lately is no trap while its service restarts", async (lab, guard) => {
   for (const port of [2001, 2002, 2003, 2004]) {
     lab.run(lab.host, "nft", `add element inet telltale served { ${port} }`);
   }
   assert.deepEqual(await knocks(lab, "10.77.0.2", 2001, 2002, 2003, 2004), Array(4).fill("answered"));
   // The kernel itself notes who answers.
-  const server = fileURLToPath(new URL("./testing/ssh-stand-in.ts", import.meta.url));
-  lab.keep(lab.host, process.execPath, server, "listen");
-  await listening(lab, 22);
+  await serveSsh(lab);
   assert.equal(await lab.knock("10.77.0.2", 22), "answered");
   assert.match(lab.run(lab.host, "nft", "list set inet telltale served"), /elements = \{.*22 expires/s);
   assert.deepEqual(guard.events, []);

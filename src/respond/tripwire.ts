@@ -6,7 +6,12 @@ import { describeError } from "../core/errors.ts";
 import type { Mode, Scan } from "../core/events.ts";
 import type { Backend, BackendEvent, BackendTraits } from "./backend.ts";
 import type { Touch } from "./backends/tripwire-log.ts";
-import { BLOCK_MS, DISTINCT_PORTS, type TripwireOptions } from "./backends/tripwire-rules.ts";
+import {
+  BLOCK_MS,
+  distinctPortsOf,
+  type TripwireOptions,
+  VISITOR_PREFIX,
+} from "./backends/tripwire-rules.ts";
 import type { Voice } from "./voice.ts";
 
 export type KernelTripwireOptions = {
@@ -69,12 +74,12 @@ export class KernelTripwire {
     this.#given.voice.fail("tripwire", `blocks of the kernel tripwire may go unreported: ${why}`, mend);
   }
 
-  #touched({ source, target, port }: Touch): void {
+  #touched({ source, target, port, prefix }: Touch): void {
     const { options, clock, onScan } = this.#given;
     if (options === false) return;
     const at = clock.now().toISOString();
     const single = options.ports?.includes(port) === true;
-    const distinct = options.distinctPorts ?? DISTINCT_PORTS;
+    const distinct = distinctPortsOf(options, prefix === VISITOR_PREFIX);
     const held = formatDuration(options.blockMs ?? BLOCK_MS);
     onScan({
       source,

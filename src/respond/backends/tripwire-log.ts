@@ -12,7 +12,13 @@ import {
 } from "../../sys/netfilter-netlink.ts";
 
 /** The packet for which the kernel blocked its source. */
-export type Touch = { readonly source: Address; readonly target: Address; readonly port: number };
+export type Touch = {
+  readonly source: Address;
+  readonly target: Address;
+  readonly port: number;
+  /** What the rule that blocked wrote beside it; empty for most. */
+  readonly prefix?: string;
+};
 
 // linux/netfilter/nfnetlink_log.h
 const MSG_PACKET = 0;
@@ -23,6 +29,7 @@ const CFG_QTHRESH = 5;
 const CMD_BIND = 1;
 const COPY_PACKET = 2;
 const PAYLOAD = 9;
+const PREFIX = 10;
 const PROTOCOL_TCP = 6;
 
 /**
@@ -43,9 +50,11 @@ export function hearTouches(
         return;
       }
       if (type !== ((SUBSYSTEM.ulog << 8) | MSG_PACKET)) return;
-      const packet = attributes(payload).get(PAYLOAD);
+      const told = attributes(payload);
+      const packet = told.get(PAYLOAD);
       const touch = packet === undefined ? null : readPacket(packet);
-      if (touch !== null) onTouch(touch);
+      const prefix = new TextDecoder().decode(told.get(PREFIX)?.subarray(0, -1)); // less the closing zero
+      if (touch !== null) onTouch({ ...touch, prefix });
     },
     onOverrun: () => onDeaf("more notifications than could be read"),
   });

@@ -16,7 +16,10 @@ export type TripwireOptions = {
 };
 
 /** The third: a browser that tries http and https, or both ports of a wrong address, stays below. */
-export const DISTINCT_PORTS = 3;
+const DISTINCT_PORTS = 3;
+// Behind an address that is being served may be an office or a provider's customers: among hundreds of visits a handful
+// goes astray every minute. User space counts the visits as well and is the stricter judge of whoever only fails.
+const VISITORS_PATIENCE = 4;
 export const BLOCK_MS = 60_000;
 const MAX_PER_MINUTE = 60;
 // A source is forgotten a minute after its last touch; 65,535 sources hold about 8 MB, and when all places are taken the
@@ -35,9 +38,19 @@ const CHAIN = "tripwire";
 const ANSWERS = "answers";
 const GRACE_S = 600;
 
+/** What the kernel writes to a notification about a source that it knows as a visitor. */
+export const VISITOR_PREFIX = "visitor";
+
+/** The how-many-th distinct unused port within a minute the kernel blocks at. */
+export function distinctPortsOf(
+  { distinctPorts = DISTINCT_PORTS }: TripwireOptions,
+  visitor: boolean,
+): number {
+  return Math.max(2, distinctPorts) * (visitor ? VISITORS_PATIENCE : 1);
+}
+
 /** What `tableScript` is followed by, in the same transaction. */
 export function tripwireScript(options: TripwireOptions): string {
-  const distinct = Math.max(2, options.distinctPorts ?? DISTINCT_PORTS);
   const perMinute = options.maxPerMinute ?? MAX_PER_MINUTE;
   const timeout = `${Math.ceil((options.blockMs ?? BLOCK_MS) / 1_000)}s`;
   const ports = [...new Set(options.ports ?? [])].filter((port) => port > 0 && port < 65_536);
@@ -48,7 +61,15 @@ export function tripwireScript(options: TripwireOptions): string {
     `add set ${TABLE} served { type inet_service; flags dynamic, timeout; timeout ${GRACE_S}s; size ${MAX_SOURCES}; }`,
     `add chain ${TABLE} ${ANSWERS} { type filter hook output priority -310; policy accept; }`,
     `flush chain ${TABLE} ${ANSWERS}`,
-    `add rule ${TABLE} ${ANSWERS} tcp flags & (syn|ack) == (syn|ack) update @served { tcp sport }`,
+    answer("meta l4proto != tcp accept"),
+    answer("tcp flags & (syn|ack) == (syn|ack) update @served { tcp sport } accept"),
+    // Whom the host sends data or a farewell has completed the handshake: a bare ACK or a reset goes to forged sources
+    // as well. Connection tracking would say the same, but its table is one more that a flood can fill.
+    answer("tcp flags & (fin|psh) == 0x0 accept"),
+    answer("tcp flags & (syn|rst) != 0x0 accept"),
+    answer('oifname "lo" accept'),
+    // Peers that the host itself has called are no visitors.
+    answer("tcp sport != @served accept"),
     rule('iifname "lo" accept'),
     rule("ip saddr @allow4 accept"),
     rule("ip6 saddr @allow6 accept"),
@@ -58,22 +79,34 @@ export function tripwireScript(options: TripwireOptions): string {
     rule("socket wildcard { 0, 1 } accept"),
     rule("tcp dport @served accept"),
   ];
-  for (const [family, source, key, width] of [
-    [4, "ip saddr", "ip saddr", 32],
+  for (const [family, source, network, width] of [
+    [4, "ip saddr", "", 32],
     // Counted by customer network, blocked by address: user space knows whether a neighbour there is protected.
-    [6, "ip6 saddr", "ip6 saddr and ffff:ffff:ffff:ffff::", 128],
+    [6, "ip6 saddr", " and ffff:ffff:ffff:ffff::", 128],
   ] as const) {
-    const block = `limit rate ${perMinute}/minute burst ${perMinute} packets add @${setName({ family, bits: width })} { ${source} timeout ${timeout} } log group ${LOG_GROUP} snaplen ${SNAP_BYTES} drop`;
+    const key = source + network;
+    const block = (prefix = "") =>
+      `limit rate ${perMinute}/minute burst ${perMinute} packets add @${setName({ family, bits: width })} { ${source} timeout ${timeout} } log ${prefix}group ${LOG_GROUP} snaplen ${SNAP_BYTES} drop`;
+    const count = (set: string, visitor: boolean) => {
+      const free = distinctPortsOf(options, visitor) - 1;
+      return `update @${set}${family} { ${key} limit rate over ${free}/minute burst ${free} packets }`;
+    };
     const type = `ipv${family}_addr`;
-    const set = (name: string, keyType: string) =>
-      `add set ${TABLE} ${name} { type ${keyType}; flags dynamic, timeout; timeout ${MEMORY_S}s; size ${MAX_SOURCES}; }`;
+    const set = (name: string, keyType: string, seconds = MEMORY_S) =>
+      `add set ${TABLE} ${name} { type ${keyType}; flags dynamic, timeout; timeout ${seconds}s; size ${MAX_SOURCES}; }`;
     lines.unshift(
       `add set ${TABLE} spared${family} { type ${type}; flags dynamic, timeout; size ${MAX_SOURCES}; }`,
     );
-    lines.unshift(set(`touched${family}`, `${type} . inet_service`), set(`score${family}`, type));
+    lines.unshift(
+      set(`touched${family}`, `${type} . inet_service`),
+      set(`score${family}`, type),
+      set(`visitors${family}`, type, GRACE_S),
+      set(`patience${family}`, type),
+    );
+    lines.push(answer(`update @visitors${family} { ${family === 4 ? "ip" : "ip6"} daddr${network} }`));
     if (ports.length > 0)
       lines.push(
-        rule(`${source} != ${family === 4 ? "0.0.0.0" : "::"} tcp dport { ${ports.join(", ")} } ${block}`),
+        rule(`${source} != ${family === 4 ? "0.0.0.0" : "::"} tcp dport { ${ports.join(", ")} } ${block()}`),
       );
     lines.push(
       // Who is slowed down is for user space to judge; the kernel would shut it out again at once.
@@ -81,9 +114,9 @@ export function tripwireScript(options: TripwireOptions): string {
       // Trying one closed port again and again is one mistake, not many.
       rule(`${source} . tcp dport @touched${family} accept`),
       rule(`add @touched${family} { ${source} . tcp dport }`),
-      rule(
-        `update @score${family} { ${key} limit rate over ${distinct - 1}/minute burst ${distinct - 1} packets } ${block}`,
-      ),
+      rule(`${key} @visitors${family} ${count("patience", true)} ${block(`prefix "${VISITOR_PREFIX}" `)}`),
+      rule(`${key} @visitors${family} accept`),
+      rule(`${count("score", false)} ${block()}`),
     );
   }
   return `${lines.join("\n")}\n`;
@@ -95,8 +128,9 @@ export function pardonScript(targets: readonly Prefix[]): string {
   for (const { base, bits } of targets) {
     const family = familyOf(base);
     if (family === 4 && bits < 32) continue; // a network: each of its addresses is forgotten within a minute anyway
-    const name = `score${family}`;
-    keys.set(name, (keys.get(name) ?? new Set()).add(family === 4 ? base : prefixOf(base, 64).base));
+    for (const name of [`score${family}`, `patience${family}`]) {
+      keys.set(name, (keys.get(name) ?? new Set()).add(family === 4 ? base : prefixOf(base, 64).base));
+    }
   }
   let script = "";
   for (const [name, bases] of keys) {
@@ -124,7 +158,8 @@ export function spareScript(changes: readonly FirewallChange[]): string {
 
 /** Takes the tripwire out and leaves the blocks it made. */
 export function disarmScript(): string {
-  const sets = ["touched4", "score4", "touched6", "score6", "spared4", "spared6", "served"];
+  const each = ["touched", "score", "patience", "visitors", "spared"];
+  const sets = [...[4, 6].flatMap((family) => each.map((name) => `${name}${family}`)), "served"];
   return [
     ...[CHAIN, ANSWERS].flatMap((chain) => [
       `flush chain ${TABLE} ${chain}`,
@@ -133,6 +168,10 @@ export function disarmScript(): string {
     ...sets.map((name) => `delete set ${TABLE} ${name}`),
     "",
   ].join("\n");
+}
+
+function answer(text: string): string {
+  return `add rule ${TABLE} ${ANSWERS} ${text}`;
 }
 
 function rule(text: string): string {

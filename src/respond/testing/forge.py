@@ -1,4 +1,5 @@
-# Sends SYNs that bear sources of our choosing: forge.py INTERFACE MAC TARGET PORTS SOURCE... (a source may be a /n prefix).
+# Sends SYNs that bear sources of our choosing: forge.py INTERFACE MAC TARGET PORTS SOURCE... (a source may be a /n prefix,
+# a port may have other flags: 22:PA).
 import ipaddress
 import sys
 
@@ -10,7 +11,7 @@ link = Ether(src=get_if_hwaddr(interface), dst=destination)
 frames = []
 for source in sources:
     for each in ipaddress.ip_network(source):
-        for port in map(int, ports.split(",")):
+        for port, _, flags in (word.partition(":") for word in ports.split(",")):
             ip = (IPv6 if ":" in target else IP)(src=str(each), dst=target)
-            frames.append(link / ip / TCP(sport=40000 + port, dport=port, flags="S"))
+            frames.append(link / ip / TCP(sport=40000 + int(port), dport=int(port), flags=flags or "S"))
 sendp(frames, iface=interface)
