@@ -109,6 +109,33 @@ class PortTable {
   }
 }
 
+/** When ports were last seen doing something. A look at those that were costs no walk over all there are. */
+class NotedPorts {
+  /** Per port the monotonic second, plus one; 0 for never, or too long ago. */
+  readonly #seconds = new Uint32Array(65_536);
+  /** Ports with a second, each once. */
+  #ports: number[] = [];
+
+  note(port: number, second: number): void {
+    if (this.#seconds[port] === 0) this.#ports.push(port);
+    this.#seconds[port] = second;
+  }
+
+  secondOf(port: number): number {
+    return this.#seconds[port]!;
+  }
+
+  /** The ports whose second is recent; the others are forgotten. */
+  recent(isRecent: (second: number) => boolean): readonly number[] {
+    this.#ports = this.#ports.filter((port) => {
+      const stays = isRecent(this.#seconds[port]!);
+      if (!stays) this.#seconds[port] = 0;
+      return stays;
+    });
+    return this.#ports;
+  }
+}
+
 /** The socket tables as of the last reading. */
 export class Listeners {
   readonly #tables: SocketTables;
@@ -120,10 +147,10 @@ export class Listeners {
     udp4: new PortTable(),
     udp6: new PortTable(),
   };
-  /** Local ports of this host's own connections that packets gave away, with the second of the last one. */
-  readonly #learned = { tcp4: new Uint32Array(65_536), tcp6: new Uint32Array(65_536) };
-  /** Ports from which SYN|ACKs left though nothing here listens on them, with the second of the last one, plus one. */
-  readonly #answering = { tcp4: new Uint32Array(65_536), tcp6: new Uint32Array(65_536) };
+  /** Local ports of this host's own connections that packets gave away. */
+  readonly #learned = { tcp4: new NotedPorts(), tcp6: new NotedPorts() };
+  /** Ports from which SYN|ACKs left though nothing here listens on them. */
+  readonly #answering = { tcp4: new NotedPorts(), tcp6: new NotedPorts() };
   #readAtMs = Number.NEGATIVE_INFINITY;
   #unreadable: string | null = null;
 
@@ -191,7 +218,7 @@ export class Listeners {
    */
   noteAnswer(family: 4 | 6, port: number): void {
     const second = this.#second();
-    this.#answering[family === 4 ? "tcp4" : "tcp6"][port] = second;
+    this.#answering[family === 4 ? "tcp4" : "tcp6"].note(port, second);
     this.#ports[family === 4 ? "tcp4" : "tcp6"].lastSeen[port] = second;
   }
 
@@ -204,7 +231,9 @@ export class Listeners {
   /** Whether a TCP socket here, listening or connected, was seen with that local port within the last ten minutes. */
   isBusy(family: 4 | 6, port: number): boolean {
     const name = family === 4 ? "tcp4" : "tcp6";
-    return this.#isRecent(this.#learned[name][port]!) || this.#isRecent(this.#ports[name].lastSeen[port]!);
+    return (
+      this.#isRecent(this.#learned[name].secondOf(port)) || this.#isRecent(this.#ports[name].lastSeen[port]!)
+    );
   }
 
   /** Asks the kernel, now, which state the socket has that such a packet would go to; 0 for none. */
@@ -254,17 +283,18 @@ export class Listeners {
 
   /** What the kernel's filter may keep to itself. */
   ordinary(openOneIn: number, addresses: OwnAddresses | null, muted: readonly MutedSource[] = []): Ordinary {
+    const isRecent = (second: number): boolean => this.#isRecent(second);
     const open = (name: TableName): PortRange[] => {
       const { ports, kinds } = this.#ports[name];
       const wild = ports.filter((port) => (kinds[port]! & WILDCARD) !== 0);
-      const answering = name === "tcp4" || name === "tcp6" ? this.#recent(this.#answering[name]) : [];
+      const answering = name === "tcp4" || name === "tcp6" ? this.#answering[name].recent(isRecent) : [];
       return toRanges([...wild, ...answering]);
     };
     const busy = (name: "tcp4" | "tcp6"): PortRange[] =>
       toRanges([
         ...this.#ports[name].ports,
-        ...this.#recent(this.#learned[name]),
-        ...this.#recent(this.#answering[name]),
+        ...this.#learned[name].recent(isRecent),
+        ...this.#answering[name].recent(isRecent),
       ]);
     const at4 = (name: "tcp4" | "udp4"): [number, number][] =>
       this.#ports[name].pairs(MAX_PAIRS).map(([w0, , , , port]) => [w0, port]);
@@ -290,15 +320,6 @@ export class Listeners {
     return this.#tables.find(4, protocol, [...ANY_IPV4, port], [...ANY_IPV4, 0], 0) !== 0;
   }
 
-  /** The ports whose second lies within the time of grace. */
-  #recent(seconds: Uint32Array): number[] {
-    const out: number[] = [];
-    for (let port = 0; port < seconds.length; port++) {
-      if (seconds[port] !== 0 && this.#isRecent(seconds[port]!)) out.push(port);
-    }
-    return out;
-  }
-
   #isRecent(second: number): boolean {
     return second > 0 && this.#clock.monotonicMs() - (second - 1) * 1_000 < this.#graceMs;
   }
@@ -311,7 +332,7 @@ export class Listeners {
   #learn(family: 4 | 6, protocol: number, port: number, state: number): void {
     const second = this.#second();
     if (protocol === PROTOCOL.tcp && state !== LISTEN)
-      this.#learned[family === 4 ? "tcp4" : "tcp6"][port] = second;
+      this.#learned[family === 4 ? "tcp4" : "tcp6"].note(port, second);
     else this.#tableOf(family, protocol)!.lastSeen[port] = second;
   }
 

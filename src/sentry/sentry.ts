@@ -4,6 +4,7 @@ import { randomInt } from "node:crypto";
 import { type Address, familyOf, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Emit, EventBody, Scan } from "../core/events.ts";
+import { AddressNews } from "../sys/address-news.ts";
 import type { Counters } from "./counters.ts";
 import type { Thresholds } from "./detect.ts";
 import { Engine } from "./engine.ts";
@@ -77,8 +78,10 @@ export interface Sentry extends Disposable {
 // Enough for 65,536 sources; memory is touched only as sources come.
 const MAX_STATE_BYTES = 8 << 20;
 const REFRESH_MS = 2_000;
-// Reading the addresses takes a tenth of a millisecond.
+// Reading the addresses takes a tenth of a millisecond. Without being asked they are read when the kernel says that they
+// have changed, several changes at once; or so often, where it does not say.
 const ADDRESSES_MS = 500;
+const ADDRESSES_SOON_MS = 20;
 const SAMPLE_MS = 100;
 // Fewer packets in that time are nothing to look closer at.
 const LOUD_PACKETS = 100;
@@ -103,6 +106,10 @@ class LiveSentry implements Sentry {
   readonly #source: PacketSource;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #muted = new Muted();
+  readonly #addressNews: AddressNews | null;
+  #addressTimer: NodeJS.Timeout | null = null;
+  #rates: NodeJS.Timeout | null = null;
+  #isStirred = false;
   #heard = 0;
   #heardAtMs = 0;
   #filterTimer: NodeJS.Timeout | null = null;
@@ -147,14 +154,13 @@ class LiveSentry implements Sentry {
     this.#source = options.openCapture({
       interfaces: options.interfaces ?? [],
       loopback: options.loopback,
-      onPacket: (frame) => this.#engine.observe(frame),
+      onPacket: (frame) => this.observe(frame),
       emit,
     });
     this.#refresh();
     rehearse(this.#listeners);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
-    this.#timers.push(setInterval(() => this.#adaptSample(), SAMPLE_MS).unref());
-    this.#timers.push(setInterval(() => this.#followAddresses(), ADDRESSES_MS).unref());
+    this.#addressNews = this.#hearOfAddresses();
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
   }
 
@@ -172,6 +178,8 @@ class LiveSentry implements Sentry {
   }
 
   observe(frame: Frame): void {
+    this.#isStirred = true;
+    if (this.#rates === null) this.#watchRates();
     this.#engine.observe(frame);
   }
 
@@ -193,7 +201,10 @@ class LiveSentry implements Sentry {
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    if (this.#rates !== null) clearInterval(this.#rates);
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
+    if (this.#addressTimer !== null) clearTimeout(this.#addressTimer);
+    this.#addressNews?.close();
     this.#source.close();
     this.#listeners.close();
     this.#summarise();
@@ -208,6 +219,19 @@ class LiveSentry implements Sentry {
     this.#locals.refresh();
     this.#tellUnreadable();
     this.#writeFilter();
+  }
+
+  /** From the first packet on, as long as packets come or only a sample of them does: a quiet host is not woken up. */
+  #watchRates(): void {
+    this.#adaptSample(); // What comes is counted from now on.
+    this.#rates = setInterval(() => {
+      this.#adaptSample();
+      if (!this.#isStirred && this.#sampling.oneIn === 1) {
+        clearInterval(this.#rates!);
+        this.#rates = null;
+      }
+      this.#isStirred = false;
+    }, SAMPLE_MS).unref();
   }
 
   #adaptSample(): void {
@@ -231,6 +255,21 @@ class LiveSentry implements Sentry {
       if (this.#muted.hear(family, words, packets, passedMs)) changed = true;
     });
     if (changed) this.#writeFilter();
+  }
+
+  #hearOfAddresses(): AddressNews | null {
+    try {
+      return new AddressNews(() => {
+        this.#addressTimer ??= setTimeout(() => {
+          this.#addressTimer = null;
+          this.#followAddresses();
+        }, ADDRESSES_SOON_MS).unref();
+      });
+    } catch {
+      // A sandbox without netlink: asked again and again.
+      this.#timers.push(setInterval(() => this.#followAddresses(), ADDRESSES_MS).unref());
+      return null;
+    }
   }
 
   /** The filter lets through what is for this host only, so it must hear of a new address soon. */
