@@ -31,6 +31,9 @@ const FILE_TIME_LAG_MS = 20;
 // Looks at a folder until rotation leaves it alone: a rotation takes milliseconds.
 const MAX_TRIES = 50;
 
+// A compressor gives the archive the time of the file, to the nanosecond or as near as it can write one.
+const SAME_TIME_MS = 1;
+
 // What was told once is remembered, so that it is not told again: as much of it as a log has generations.
 const MAX_TOLD = 100;
 
@@ -193,6 +196,10 @@ export class FollowedLog {
 
   async #openGeneration(next: Generation): Promise<void> {
     if (next.compression !== null) {
+      if (await this.#isBeingDrained(next as Archive)) {
+        this.#last = next;
+        return;
+      }
       const take: Take = (lines, after, skipped) => this.#deliver(lines, after, skipped);
       const result = await this.#readArchive(next as Archive, null, take);
       if (result === "unreadable") this.#lost(`${next.path} cannot be read to its end`);
@@ -216,6 +223,17 @@ export class FollowedLog {
     } else {
       this.#misses++;
     }
+  }
+
+  // Compressed while we read its lines, the plain file gone: what is added to that is still ours through the open file.
+  async #isBeingDrained(archive: Archive): Promise<boolean> {
+    for (const { incarnation } of this.#drains) {
+      const { spot } = incarnation;
+      if (spot.head.bytes === 0 || Math.abs(archive.mtimeMs - incarnation.mtimeMs) >= SAME_TIME_MS) continue;
+      const result = await this.#readArchive(archive, spot, () => {});
+      if (result === "read" || result === "shorter") return true;
+    }
+    return false;
   }
 
   // --- files that were rotated away -------------------------------------------------------------------------

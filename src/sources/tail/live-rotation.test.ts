@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { rig, until } from "./rig.ts";
 
 const DAEMON = `
@@ -72,3 +73,20 @@ for (const [name, directives] of CASES) {
     assert.deepEqual([...r.notices, ...r.events], []);
   });
 }
+
+test("a generation that is compressed before it is looked for is not read a second time, whatever its time was rounded to", async (t) => {
+  const r = rig(t);
+  r.write(400);
+  const follower = r.follower({ from: "start" });
+  await follower.start();
+  await until(() => r.got.length === 400, "the first lines");
+  const { atimeMs, mtimeMs } = statSync(r.log);
+  writeFileSync(`${r.log}.1.gz`, gzipSync(readFileSync(r.log)));
+  // A time in floating-point seconds comes out some hundred nanoseconds later.
+  utimesSync(`${r.log}.1.gz`, atimeMs / 1_000, mtimeMs / 1_000 + 2e-6);
+  unlinkSync(r.log);
+  r.write(3);
+  await until(() => r.got.length >= 403, "the lines after the rotation");
+  await follower.stop();
+  r.complete("each line once");
+});
