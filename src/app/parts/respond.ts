@@ -1,4 +1,5 @@
 // Scans become verdicts and, in block mode, blocks.
+import { type FSWatcher, watch } from "node:fs";
 import type { ConfigFault } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
@@ -9,8 +10,10 @@ import type { PartContext, PartDefinition } from "../part.ts";
 import { allowList } from "../protected.ts";
 import { markMode } from "../reporting.ts";
 
-// How soon a block or lift by another process is known here.
-const FOLLOW_MS = 500;
+// How soon a block or lift by another process is known here, where the kernel tells of changes in the store's directory;
+// and where it does not.
+const FOLLOW_MS = 250;
+const SLOW_FOLLOW_MS = 2_000;
 // Our own blocks are among them: some milliseconds of reading, also when there are thousands.
 const TAKEN_UP_AT_ONCE = 500;
 
@@ -86,10 +89,10 @@ export const respondPart: PartDefinition = {
         own.delete(event.id);
       }
     };
-    const follow = setInterval(() => {
+    const follow = whenChanged(settings.storeDirectory, () => {
       takeUp();
       void followBrake();
-    }, FOLLOW_MS);
+    });
     const unsubscribe = bus.subscribe((event: Event) => {
       if (event.type === "scan.detected") void responder.onFinding(event);
       if (event.type === "block.lifted" || event.type === "block.applied") own.add(event.id);
@@ -108,7 +111,7 @@ export const respondPart: PartDefinition = {
       },
       outlook: () => ({ blocksInForce: responder.inForce }),
       stop: async () => {
-        clearInterval(follow);
+        follow[Symbol.dispose]();
         unsubscribe();
         allow.close();
         await responder.close();
@@ -116,6 +119,32 @@ export const respondPart: PartDefinition = {
     };
   },
 };
+
+// Calls `look` soon after something in the directory has changed, however much does, and every few seconds in any case.
+function whenChanged(directory: string, look: () => void): Disposable {
+  let soon: NodeJS.Timeout | null = null;
+  const lookNow = (): void => {
+    soon = null;
+    look();
+  };
+  let watcher: FSWatcher | null = null;
+  try {
+    watcher = watch(directory, { persistent: false }, () => {
+      soon ??= setTimeout(lookNow, FOLLOW_MS);
+    });
+    watcher.on("error", () => watcher?.close()); // The directory has gone: the slow look goes on.
+  } catch {
+    // No watches are left (fs.inotify.max_user_watches): as above.
+  }
+  const slow = setInterval(look, SLOW_FOLLOW_MS);
+  return {
+    [Symbol.dispose]: () => {
+      watcher?.close();
+      clearInterval(slow);
+      if (soon !== null) clearTimeout(soon);
+    },
+  };
+}
 
 function unusableEntry(file: string, entry: string, why: string): ConfigFault {
   return {
