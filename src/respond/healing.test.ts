@@ -38,6 +38,22 @@ scene("someone flushes the ruleset: table and blocks are back within a second", 
   assert.equal(guard.of("part.failed").length, 1, "the same trouble within a minute is said once");
 });
 
+scene("what is put back is what another process has just blocked, or made to last", async (lab, guard) => {
+  await guard.ask("scan", { targets: ["10.77.0.2"] });
+  await isShut(lab, "10.77.0.2");
+  assert.match(listing(lab), /10\.77\.0\.2 [^,}]*timeout (9|1\d)m/);
+  await guard.ask("blockedElsewhere", { targets: ["10.77.0.2", "10.77.0.3"] });
+  lab.run(lab.host, "nft", "flush", "ruleset");
+  for (const address of ["10\\.77\\.0\\.2", "10\\.77\\.0\\.3"]) {
+    await eventually(
+      `the two hours of ${address}`,
+      5_000,
+      async () => listing(lab),
+      (text) => new RegExp(`${address} [^,}]*timeout (2h|1h59m)`).test(text),
+    );
+  }
+});
+
 scene("a rule or the chain alone is missed too", async (lab, guard) => {
   await guard.ask("scan", { targets: ["10.77.0.2"] });
   lab.run(lab.host, "nft", "flush chain inet telltale prerouting");

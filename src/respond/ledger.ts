@@ -162,13 +162,22 @@ export class BlockLedger {
     }
   }
 
-  /** Forgets every block that the history, where it can be read, no longer counts in force. */
-  forgetLiftedElsewhere(): void {
-    const open = new Set(this.rowsInForce().map((row) => row.target));
-    const gone = Array.from(this.standing, ({ row }) => row.target).filter(
-      (target) => !open.has(target) && !this.#unwritten.has(target),
-    );
-    for (const target of gone) this.forget(target);
+  /** Believes what other processes have written: forgets what they lifted, takes up what they made or made to last. */
+  followOthers(): void {
+    const open = new Map(this.rowsInForce().map((row) => [row.target, row]));
+    const wallMs = this.#clock.now().getTime();
+    for (const { row } of [...this.standing]) {
+      const target = row.target;
+      if (!open.has(target) && !this.#unwritten.has(target)) this.forget(target);
+    }
+    for (const row of open.values()) {
+      const target = parsePrefix(row.target);
+      if (target === null || this.#unwritten.has(row.target)) continue;
+      // Only later ends: a known one is kept on the monotonic clock, and one of ours may be on its way to the history.
+      const known = this.standing.get(target)?.row.until;
+      if (known !== undefined && Date.parse(row.until) <= Date.parse(known)) continue;
+      this.believe(row, target, Date.parse(row.until) - wallMs);
+    }
   }
 
   /** Blocks of this target since then; 0 when the history cannot tell. */

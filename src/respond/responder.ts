@@ -107,7 +107,7 @@ export class Responder {
       clock: this.#clock,
       voice: this.#voice,
       restore: async () => {
-        this.#ledger.forgetLiftedElsewhere();
+        this.#ledger.followOthers();
         await this.#openFirewall();
         await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
         return this.inForce;

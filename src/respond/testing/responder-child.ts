@@ -47,6 +47,21 @@ async function answer({ call, targets = [], count = 0 }: Request): Promise<unkno
     }
     return null;
   }
+  // What another process has blocked by hand and written down a moment ago.
+  if (call === "blockedElsewhere") {
+    const now = Date.now();
+    for (const target of targets)
+      history.put({
+        target,
+        since: new Date(now).toISOString(),
+        until: new Date(now + 2 * 3_600_000).toISOString(),
+        because: "blocked by hand",
+        grade: "proven",
+        findingId: "",
+        packetsStopped: 0,
+      });
+    return null;
+  }
   // Rows as an earlier run would have written them.
   if (call === "remember") {
     const now = Date.now();
