@@ -11,12 +11,15 @@ import type { ResponderOptions } from "../respond/responder.ts";
 import type { BlockRow } from "../store/store.ts";
 import type { Settings } from "./settings.ts";
 
-/** The backend that the configuration names. */
-export function makeBackend({ config }: Settings): Backend {
+/**
+ * The backend that the configuration names.
+ * @param beside whether a guard may be running that has the firewall as it wants it
+ */
+export function makeBackend({ config }: Settings, beside = false): Backend {
   const { backend, block_command: block, lift_command: lift } = config.respond;
   switch (backend) {
     case "nftables":
-      return new NftablesBackend();
+      return new NftablesBackend({ beside });
     case "iptables":
       return new IptablesBackend();
     case "route":

@@ -18,7 +18,7 @@ export async function manualResponder(
   const bus = new Bus(settings.host, systemClock);
   const facts = factsReader();
   await facts.prepare();
-  const backend = makeBackend(settings);
+  const backend = makeBackend(settings, true);
   const allow = allowList(settings, store, {
     onFault: (entry, why) =>
       process.stderr.write(`telltale: respond.allow: ${showable(entry)} ${showable(why)}\n`),

@@ -236,6 +236,10 @@ test("the network that somebody logged in from is cut for two minutes only, and 
   );
   it.telltale("block", "203.0.113.77", "--for", "1h");
   await guard.until("block.applied", ({ target }) => target === "203.0.113.77");
+  const disturbed = guard.events.filter(
+    (event) => event.type === "part.failed" && /took apart/.test(event.why),
+  );
+  assert.deepEqual(disturbed, [], "a block by hand leaves the guard's table as it is");
   it.lab.run("host", ["nft", "flush", "ruleset"]);
   await waitFor("the blocks to be back", () => /203\.0\.113\.77 /.test(it.firewall()));
   assert.match(it.firewall(), new RegExp(`${office!.v4.replaceAll(".", "\\.")} [^,}]* timeout (9|10|11)m`));

@@ -47,9 +47,14 @@ const NOTHING_MORE_TO_DO = () => {};
 
 const MEND_REFUSED = "see `nft list table inet telltale`; the guard needs root or CAP_NET_ADMIN";
 
+export type NftablesBackendOptions = NftablesOptions & {
+  /** Beside a guard: a table that stands is the guard's, and stays as it is. */
+  readonly beside?: boolean;
+};
+
 export class NftablesBackend implements Backend {
   readonly name = "nftables";
-  readonly #options: NftablesOptions;
+  readonly #options: NftablesBackendOptions;
   readonly #ears = new BackendEars();
   #watch: Disposable | undefined;
   readonly #table = new NftablesTable(TABLE.split(" ")[1]!);
@@ -61,14 +66,16 @@ export class NftablesBackend implements Backend {
   #chain = "";
   #tripwire: { readonly options: TripwireOptions; readonly ear: Disposable } | undefined;
 
-  constructor(options: NftablesOptions = {}) {
+  constructor(options: NftablesBackendOptions = {}) {
     this.#options = options;
   }
 
   async open(): Promise<BackendTraits> {
     this.#nft ??= openNftables(this.#options);
     this.#knowWhatIsThere();
-    await this.#build();
+    const standing = this.#fingerprint();
+    if (this.#options.beside === true && standing !== "") this.#chain = standing;
+    else await this.#build();
     return { what: `table ${TABLE}, through ${this.#nft.via}`, throttles: true, tripwire: true };
   }
 
