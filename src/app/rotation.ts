@@ -94,7 +94,11 @@ export class RotationKeeper implements RunningRotation {
   }
 
   describe(): readonly string[] {
-    const { rotateConfigs: configs, rotateState } = this.#settings;
+    const { rotateConfigs: configs, rotateState, config } = this.#settings;
+    if (!config.rotate.enabled)
+      return [
+        `rotate.enabled = false; logs that ${configs.join(", ")} does not cover are named all the same`,
+      ];
     const count = this.#last?.stanzas;
     const stanzas = count === undefined ? "" : `: ${count} ${count === 1 ? "stanza" : "stanzas"}`;
     const next = shortTime(this.#looks[0]!.nextAt(), this.#clock.now());
@@ -102,6 +106,7 @@ export class RotationKeeper implements RunningRotation {
   }
 
   outlook(): Outlook {
+    if (!this.#settings.config.rotate.enabled) return { next: [] };
     return { next: [{ what: "rotate", at: this.#looks[0]!.nextAt() }] };
   }
 
@@ -113,6 +118,7 @@ export class RotationKeeper implements RunningRotation {
   }
 
   #rotate(only?: readonly string[]): Promise<void> {
+    if (!this.#settings.config.rotate.enabled) return Promise.resolve();
     return this.#inTurn(async () => {
       // Both rotate, and one holds the state meanwhile.
       await this.#disk.atRest(RELIEF_PATIENCE_MS);

@@ -6,7 +6,10 @@ export const rotatePart: PartDefinition = {
   name: "rotate",
   stillRuns: "everything else; logs grow meanwhile",
   async start({ settings, bus, store, powers }: PartContext) {
-    if (!settings.config.rotate.enabled) return { off: "rotate.enabled = false" };
+    const { rotate, disk } = settings.config;
+    // Where somebody else rotates, who writes what is looked at all the same.
+    const looks = disk.enabled && settings.rotateConfigs.length > 0;
+    if (!rotate.enabled && !looks) return { off: "rotate.enabled = false" };
     const found = new CoverageNews(store, bus.emit);
     return await powers.rotation(settings, {
       event: bus.forward,

@@ -301,7 +301,8 @@ export class Warden {
 
   // The listener asks for it when its parts start; logs must not grow because it never came so far.
   #rotateAlone(): void {
-    if (this.#settings.config.rotate.enabled) void this.#rotationSays().catch(() => {}); // The listener tells why.
+    const { rotate, disk } = this.#settings.config;
+    if (rotate.enabled || disk.enabled) void this.#rotationSays().catch(() => {}); // The listener tells why.
   }
 
   async #tellRotation(): Promise<void> {
