@@ -317,7 +317,8 @@ export const KEYS = [
     kind: { is: "switch" },
     fallback: true,
     summary: "rotate logs by their schedules",
-    reason: "named as off when no configuration is found; where it is off, logs that nobody rotates are still named",
+    reason:
+      "named as off when no configuration is found; where it is off, logs that nobody rotates are still named",
   },
   {
     name: "rotate.config",
