@@ -4,6 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { labObstacle, makeLab, ROOT, TELLTALE } from "../tests/system/lab.ts";
+import { withListener } from "../tests/system/split.ts";
 import { waitFor } from "../tests/system/wait.ts";
 import { drawTerminal } from "./terminal-svg.ts";
 
@@ -25,8 +26,12 @@ writeFileSync(
   `[store]\ndirectory = "${state}"\n[check]\nlogs = ["${auth}"]\njournal = "off"\n[rotate]\nstate = "${state}/rotate.state"\nroots = []\n[report]\nvia = "sendmail"\n`,
 );
 
+// As the package leaves a host: with a user of telltale's own.
+const { binds } = withListener(lab);
+const bind = (from: string, to: string) => `mount --bind ${from} ${to}; `;
+
 // A pseudo-terminal, since colours are for terminals only. The host has a name of its own, and a mailer that sends nothing.
-const inside = `hostname web1; mount --bind /bin/true /usr/sbin/sendmail; stty cols 104 rows 40; exec ${TELLTALE} guard --block --config ${config}`;
+const inside = `hostname web1; ${bind("/bin/true", "/usr/sbin/sendmail")}${binds.map(([from, to]) => bind(from, to)).join("")}stty cols 104 rows 40; exec ${TELLTALE} guard --block --config ${config}`;
 const network = lab.run("host", ["ip", "netns", "identify"]).stdout.trim();
 const guard = spawn(
   "ip",
