@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { engineCases } from "./engine.cases.ts";
+import { growthTables } from "./growth.ts";
 import { missing } from "./machine.ts";
 import { readRules } from "./material/rule-lists.ts";
 import { type Mixture, writeLog } from "./material/syslog-lines.ts";
@@ -179,13 +180,17 @@ function checkCases(scale: number): Case[] {
   ];
   return [
     ...both({ mixture: "sshd-kernel", sizeMb: 1, withGrep: true }, 6, 8),
+    ...both({ mixture: "sshd-kernel", sizeMb: 5 }, 6, 8),
     ...both({ mixture: "sshd-kernel", sizeMb: 20 }, 20, 30),
+    ...both({ mixture: "sshd-kernel", sizeMb: 200, peerRounds: 1 }, 50, 50),
     ...both({ mixture: "typical", sizeMb: 1 }, 6, 8),
     ...both({ mixture: "typical", sizeMb: 5 }, 6, 8),
     ...both({ mixture: "typical", sizeMb: 20 }, 20, 30),
     ...both({ mixture: "typical", sizeMb: 200, peerRounds: 1 }, 50, 50),
     ...both({ mixture: "worst", sizeMb: 1 }, 6, 8),
+    ...both({ mixture: "worst", sizeMb: 5 }, 6, 8),
     ...both({ mixture: "worst", sizeMb: 20, peerRounds: 1 }, 20, 30),
+    ...both({ mixture: "worst", sizeMb: 200, peerRounds: 1 }, 50, 50),
     firstResult(),
     fail2ban(scale),
     memory(scale),
@@ -214,7 +219,6 @@ function memory(scale: number): Case {
     what: `${Math.round(1_000 * scale)} MB of ${MIXED.typical}: memory must not grow with the log.`,
     metrics: [RSS, WALL, CPU],
     goals: [{ metric: "rssMb", atMost: 200 }],
-    onlyWhenNamed: true,
     open: (dir) => {
       const stage = new CheckStage(dir, "C.UTF-8");
       writeLog(stage.log, "typical", 1e9 * scale);
@@ -272,5 +276,6 @@ line, and print their report. Afterwards the reports are compared. The limit is 
 fast as a file can be read at all. The engine cases leave out everything but matching: each rule set is compiled once
 and asked, line by line, whether any rule matches; Hyperscan is called from C.`,
   packages: ["logcheck", "logcheck-database", "grep", "libhyperscan5", "fail2ban"],
+  across: growthTables,
   cases: checkCases,
 };

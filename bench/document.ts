@@ -1,19 +1,30 @@
 // Writes docs/benchmarks.md from the newest record of each bench, so that no figure in it was typed.
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { goalLines, tableOf } from "./figures.ts";
-import type { Bench, BenchRecord, CaseResult } from "./types.ts";
+import { summaryOf } from "./summary.ts";
+import type { Bench, BenchRecord, CaseResult, Table } from "./types.ts";
 
-/** The newest record of each bench below `dir`, by the date in its name. */
+/**
+ * What is known of each bench, from all its records below `dir`: the newest one, and from earlier ones of the same
+ * machine the cases that it has not.
+ */
 export function newestRecords(dir: string): Map<string, BenchRecord> {
-  const newest = new Map<string, BenchRecord>();
-  for (const name of globSync("*-????-??-??.json", { cwd: dir }).sort((a, b) =>
-    dateIn(a) < dateIn(b) ? -1 : 1,
-  )) {
+  const known = new Map<string, BenchRecord>();
+  const names = globSync("*-????-??-??.json", { cwd: dir }).sort((a, b) => (dateIn(a) < dateIn(b) ? 1 : -1));
+  for (const name of names) {
     const record = JSON.parse(readFileSync(join(dir, name), "utf8")) as BenchRecord;
-    newest.set(record.bench, record);
+    const newer = known.get(record.bench);
+    if (newer === undefined) known.set(record.bench, record);
+    else if (isDeepStrictEqual(newer.machine, record.machine)) known.set(record.bench, joined(newer, record));
   }
-  return newest;
+  return known;
+}
+
+function joined(newer: BenchRecord, older: BenchRecord): BenchRecord {
+  const more = older.cases.filter(({ name }) => !newer.cases.some((each) => each.name === name));
+  return { ...newer, cases: [...newer.cases, ...more] };
 }
 
 const dateIn = (name: string): string => name.slice(-"2026-01-01.json".length);
@@ -31,11 +42,19 @@ figure is a median, with the least and the largest; "telltale is" compares the f
 it is what the machine or the format allows. A case where telltale is behind says so.
 `,
   ];
-  for (const bench of benches) {
+  const measured = benches.map((bench) => ({ bench, results: casesOf(bench, records.get(bench.name)) }));
+  parts.push(renderTable(summaryOf(measured)));
+  for (const { bench, results } of measured) {
     const record = records.get(bench.name);
-    if (record !== undefined && bench.document === undefined) parts.push(renderBench(bench, record));
+    if (record !== undefined && bench.document === undefined)
+      parts.push(renderBench(bench, { ...record, cases: results }));
   }
   return parts.join("\n");
+}
+
+// In the order of the bench, and without cases that it no longer has.
+function casesOf(bench: Bench, record: BenchRecord | undefined): CaseResult[] {
+  return bench.cases(1).flatMap(({ name }) => record?.cases.find((each) => each.name === name) ?? []);
 }
 
 /** All of docs/detection.md. */
@@ -61,28 +80,42 @@ ${bench.about}
 ${record.date}, ${machine.cpu}, ${machine.cores} cores, ${(machine.memoryMb / 1_000).toFixed(0)} GB of memory, Linux ${machine.kernel}, Node ${record.node}${versions.length === 0 ? "" : `; ${versions.join(", ")}`}.
 Record: [${bench.name}-${record.date}.json](../bench/record/${bench.name}-${record.date}.json).
 `;
-  return [heading, ...record.cases.map((result) => renderCase(result, bench.rows ?? tableOf))].join("\n");
+  const across = bench.across?.(record.cases) ?? [];
+  return [
+    heading,
+    ...across.map((table) => `#${renderTable(table)}`),
+    ...record.cases.map((result) => renderCase(result, bench.rows ?? tableOf)),
+  ].join("\n");
 }
 
-function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[][]): string {
-  const rows = rowsOf(result);
+function renderTable({ title, about, rows }: Table): string {
+  return [`## ${title}`, "", about, "", ...markdownRows(rows), ""].join("\n");
+}
+
+function markdownRows(rows: readonly (readonly string[])[]): string[] {
   const width = rows[0]!.length;
   const cells = rows.map((row) => [...row, ...Array<string>(width - row.length).fill("")]);
   const line = (row: readonly string[]) =>
     `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const [heading, ...body] = cells;
+  return [
+    line(heading!),
+    line(heading!.map((_, column) => (column === 0 ? "---" : "---:"))),
+    ...body.map(line),
+  ];
+}
+
+function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[][]): string {
   const notes = [...goalLines(result), ...(result.agreement === null ? [] : [result.agreement])];
   return [
     `### ${result.name}`,
     "",
     result.what,
     "",
-    line(heading!),
-    line(heading!.map((_, column) => (column === 0 ? "---" : "---:"))),
-    ...body.map(line),
+    ...markdownRows(rowsOf(result)),
     "",
     ...notes.map((note) => `- ${note}`),
-    `- measured by \`${result.command}\` at commit ${result.commit}, load average ${result.load} when it began`,
+    `- measured on ${result.at.slice(0, 10)} by \`${result.command}\` at commit ${result.commit}, load average ${result.load} when it began`,
     ...result.contenders.map(({ name, command, obstacle }) =>
       obstacle === null ? `- ${name}: \`${command}\`` : `- ${name}: not run: ${obstacle.split("\n")[0]}`,
     ),
@@ -103,7 +136,7 @@ export function writeDocuments(benches: readonly Bench[]): string[] {
   for (const bench of benches) {
     const record = records.get(bench.name);
     if (bench.document !== undefined && record !== undefined)
-      write(bench.document, renderDetection(bench, record));
+      write(bench.document, renderDetection(bench, { ...record, cases: casesOf(bench, record) }));
   }
   return written;
 }

@@ -100,7 +100,10 @@ test("the terminal's table is aligned, and a long reason widens no column", () =
 });
 
 test("the document names machine, commit and command behind each figure, and keeps bars out of its cells", () => {
-  const bench: Bench = { name: "rotate", title: "Rotation", about: "How.", packages: [], cases: () => [] };
+  const { name, what, metrics, goals } = RESULT;
+  const open = () => ({ contenders: [], [Symbol.dispose]: () => {} });
+  const cases = () => [{ name, what, metrics, goals, open }];
+  const bench: Bench = { name: "rotate", title: "Rotation", about: "How.", packages: [], cases };
   const record: BenchRecord = {
     bench: "rotate",
     date: "2026-01-01",
@@ -111,8 +114,12 @@ test("the document names machine, commit and command behind each figure, and kee
   };
   const text = renderDocument([bench], new Map([["rotate", record]]));
   assert.match(text, /2 cores, 24 GB of memory, Linux 6\.1, Node 26\.0\.0; logrotate 3\.21/);
-  assert.match(text, /measured by `npm run bench -- rotate --only small --rounds 3` at commit 0123456789ab/);
+  assert.match(
+    text,
+    /measured on 2026-01-01 by `npm run bench -- rotate --only small --rounds 3` at commit 0123456789ab/,
+  );
   const widths = text
+    .slice(text.indexOf("## Rotation"))
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .map((line) => line.split(" | ").length);

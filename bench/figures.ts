@@ -78,7 +78,8 @@ function nameOf(contender: ContenderResult): string {
   return contender.role === "limit" ? `limit: ${contender.name}` : contender.name;
 }
 
-function comparison(ratio: number, metric: Metric): string {
+/** A ratio in words: "3.00× faster", "1.20× worse". */
+export function comparison(ratio: number, metric: Metric): string {
   const isTime = metric.unit === "ms" || metric.unit === "s" || metric.unit === "µs";
   const isRate = metric.unit === "MB/s" || metric.unit === "lines/s" || metric.unit === "/s";
   const [ahead, behind] = isTime || isRate ? ["faster", "slower"] : ["better", "worse"];
@@ -88,38 +89,59 @@ function comparison(ratio: number, metric: Metric): string {
 const times = (ratio: number): string =>
   ratio === Number.POSITIVE_INFINITY ? "∞" : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
 
-/** One line for each goal of a case: what was wanted, what was found, reached or not. */
-export function goalLines(result: CaseResult): string[] {
+/** A goal, and what came of it: `reached` is null where something was not measured. */
+export type Outcome = {
+  readonly metric: string;
+  readonly wanted: string;
+  readonly found: string;
+  readonly reached: boolean | null;
+};
+
+/** What came of each goal of a case. */
+export function goalOutcomes(result: CaseResult): Outcome[] {
   const telltale = result.contenders.find(({ role }) => role === "telltale");
   if (telltale === undefined) return [];
-  return result.goals.map((goal) => goalLine(goal, result, telltale));
+  return result.goals.map((goal) => outcomeOf(goal, result, telltale));
 }
 
-function goalLine(goal: Goal, result: CaseResult, telltale: ContenderResult): string {
+/** One line for each goal of a case: what was wanted, what was found, reached or not. */
+export function goalLines(result: CaseResult): string[] {
+  return goalOutcomes(result).map(({ wanted, found, reached }) =>
+    reached === null
+      ? `goal: ${wanted}; not measured`
+      : `goal: ${wanted}; ${reached ? "reached" : "BEHIND"}: ${found}`,
+  );
+}
+
+function outcomeOf(goal: Goal, result: CaseResult, telltale: ContenderResult): Outcome {
   const metric = result.metrics.find(({ key }) => key === goal.metric);
-  const ours = summarise(telltale.samples, goal.metric)?.median;
   if (metric === undefined)
     throw new Error(`${result.name}: a goal names ${goal.metric}, which is no metric`);
-  const verdict = (reached: boolean, found: string) => `${reached ? "reached" : "BEHIND"}: ${found}`;
+  const of = (wanted: string, found: string, reached: boolean | null): Outcome => ({
+    metric: metric.title,
+    wanted: `${metric.title} ${wanted}`,
+    found,
+    reached,
+  });
   if ("atMost" in goal) {
-    const wanted = `goal: ${metric.title} at most ${figure(goal.atMost, metric.unit)}`;
-    if (ours === undefined) return `${wanted}; not measured`;
-    return `${wanted}; ${verdict(ours <= goal.atMost, figure(ours, metric.unit))}`;
+    const wanted = `at most ${figure(goal.atMost, metric.unit)}`;
+    const ours = summarise(telltale.samples, goal.metric)?.median;
+    return ours === undefined
+      ? of(wanted, "", null)
+      : of(wanted, figure(ours, metric.unit), ours <= goal.atMost);
   }
   const wanted =
     "within" in goal
-      ? `goal: ${metric.title} at most ${Math.round((goal.within - 1) * 100)} % above ${goal.over}`
+      ? `at most ${Math.round((goal.within - 1) * 100)} % above ${goal.over}`
       : goal.ratioAtLeast === 1
-        ? `goal: ${metric.title} no worse than ${goal.over}`
-        : `goal: ${metric.title} ${goal.ratioAtLeast}× better than ${goal.over}`;
+        ? `no worse than ${goal.over}`
+        : `${goal.ratioAtLeast}× better than ${goal.over}`;
   const other = result.contenders.find(({ name }) => name === goal.over);
   const ratio = other === undefined ? null : ratioOver(telltale, other, metric);
-  if (ratio === null) return `${wanted}; not measured`;
-  if ("within" in goal) {
-    const above = (1 / ratio - 1) * 100;
-    return `${wanted}; ${verdict(1 / ratio <= goal.within, `${above.toFixed(1)} %`)}`;
-  }
-  return `${wanted}; ${verdict(ratio >= goal.ratioAtLeast, times(ratio))}`;
+  if (ratio === null) return of(wanted, "", null);
+  if ("within" in goal)
+    return of(wanted, `${((1 / ratio - 1) * 100).toFixed(1)} %`, 1 / ratio <= goal.within);
+  return of(wanted, times(ratio), ratio >= goal.ratioAtLeast);
 }
 
 /** Rows as columns of a terminal, two spaces apart. */

@@ -40,8 +40,7 @@ test("a contender that hangs is told to end and counts as failed; the others are
       contender("works", () => ({ wallMs: 1 })),
     ),
     "",
-    2,
-    60_000,
+    { rounds: 2, budgetMs: 60_000 },
     quiet,
   );
   assert.equal(contenders[0]!.obstacle, "not done after 0.001 minutes");
@@ -52,7 +51,7 @@ test("a contender that hangs is told to end and counts as failed; the others are
 
 test("over its budget, a case gives everybody one round and nobody another", async () => {
   const both = ["a", "b"].map((name) => contender(name, () => ({ wallMs: 1 })));
-  const { contenders } = await runCase(caseOf(...both), "", 3, 0, quiet);
+  const { contenders } = await runCase(caseOf(...both), "", { rounds: 3, budgetMs: 0 }, quiet);
   assert.deepEqual(
     contenders.map(({ samples }) => samples.length),
     [1, 1],
@@ -65,8 +64,51 @@ test("who fails once is named with what was said, and has no figure", async () =
     if (++runs === 2) throw new Error("no such port");
     return { wallMs: 1 };
   });
-  const { contenders } = await runCase(caseOf(breaks), "", 3, 60_000, quiet);
+  const { contenders } = await runCase(caseOf(breaks), "", { rounds: 3, budgetMs: 60_000 }, quiet);
   assert.equal(contenders[0]!.obstacle, "no such port");
   assert.deepEqual(contenders[0]!.samples, []);
   assert.equal(runs, 2);
+});
+
+test("a second run adds the rounds that are missing, and neither repeats who runs once nor tries again who failed", async () => {
+  const runs = { many: 0, once: 0, breaks: 0 };
+  const theCase = caseOf(
+    contender("many", () => ({ wallMs: ++runs.many })),
+    contender("once", () => ({ wallMs: ++runs.once }), { roundsMax: 1 }),
+    contender("breaks", () => {
+      runs.breaks++;
+      throw new Error("no such port");
+    }),
+  );
+  const first = await runCase(theCase, "", { rounds: 1, budgetMs: 60_000 }, quiet);
+  const extent = { rounds: 3, budgetMs: 60_000, earlier: first.contenders };
+  const second = await runCase(theCase, "", extent, quiet);
+  assert.deepEqual(runs, { many: 3, once: 1, breaks: 1 });
+  assert.deepEqual(
+    second.contenders.map(({ samples }) => samples),
+    [[{ wallMs: 1 }, { wallMs: 2 }, { wallMs: 3 }], [{ wallMs: 1 }], []],
+  );
+  assert.equal(second.contenders[2]!.obstacle, "no such port");
+});
+
+test("how long a case took tells its set-up, a round, and a round without those who run once", async () => {
+  const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
+  const slow = contender(
+    "slow",
+    async () => {
+      await wait(30);
+      return {};
+    },
+    { roundsMax: 1 },
+  );
+  const { took } = await runCase(
+    caseOf(
+      slow,
+      contender("quick", () => ({})),
+    ),
+    "",
+    { rounds: 2, budgetMs: 60_000 },
+    quiet,
+  );
+  assert.ok(took!.roundS >= 0.029 && took!.laterRoundS < took!.roundS, JSON.stringify(took));
 });

@@ -6,7 +6,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { Case, CaseResult, Contender, ContenderResult, Sample } from "./types.ts";
+import type { Case, CaseResult, Contender, ContenderResult, Duration, Sample } from "./types.ts";
 
 export type CommandOptions = {
   readonly env?: Readonly<Record<string, string>>;
@@ -81,28 +81,47 @@ export function runMeasured(argv: readonly string[], options: CommandOptions = {
   }
 }
 
+/** How much of a case is run. */
+export type Extent = {
+  /** Rounds for each contender, those of `earlier` included. */
+  readonly rounds: number;
+  /** Once a case has taken this long, only those who have no figure yet are run. */
+  readonly budgetMs: number;
+  /** What an earlier run of the same case found: its samples count, and who failed then is not tried again. */
+  readonly earlier?: readonly ContenderResult[];
+};
+
 /**
- * Runs the contenders of a case in turns: first each once without counting it, then `rounds` rounds in which another
- * one begins each time, so that a machine that slows down or warms up favours nobody. A contender that hangs is ended
- * and counts as failed.
- * @param budgetMs once a case has taken this long, only those who have no figure yet are run
+ * Runs the contenders of a case in turns: first each once without counting it, then rounds in which another one begins
+ * each time, so that a machine that slows down or warms up favours nobody. A contender that hangs is ended and counts
+ * as failed.
  * @param say one line of progress
  */
 export async function runCase(
   theCase: Case,
   dir: string,
-  rounds: number,
-  budgetMs: number,
+  { rounds, budgetMs, earlier = [] }: Extent,
   say: (text: string) => void,
-): Promise<Pick<CaseResult, "contenders" | "agreement">> {
+): Promise<Pick<CaseResult, "contenders" | "agreement" | "took">> {
+  const beganMs = performance.now();
+  const endMs = beganMs + budgetMs;
   using opened = await theCase.open(dir);
-  const endMs = performance.now() + budgetMs;
   const able = opened.contenders.filter(({ obstacle }) => (obstacle ?? null) === null);
-  const samples = new Map<Contender, Sample[]>(able.map((contender) => [contender, []]));
+  const before = (contender: Contender) => earlier.find(({ name }) => name === contender.name);
+  const samples = new Map<Contender, Sample[]>(
+    able.map((each) => [each, [...(before(each)?.samples ?? [])]]),
+  );
   const failed = new Map<Contender, string>();
+  for (const contender of able) {
+    const why = before(contender)?.obstacle ?? null;
+    if (why !== null) failed.set(contender, why);
+  }
+  const mostRounds = (contender: Contender) => Math.min(contender.roundsMax ?? rounds, rounds);
+  const spentMs = new Map<Contender, number[]>(able.map((each) => [each, []]));
   const once = async (contender: Contender): Promise<Sample | null> => {
     if (failed.has(contender)) return null;
     await setImmediate(); // runs are synchronous: without a turn of the loop, Ctrl-C would never be heard
+    const startMs = performance.now();
     try {
       contender.before?.();
       return await inTime(contender);
@@ -110,17 +129,22 @@ export async function runCase(
       failed.set(contender, error instanceof Error ? error.message : String(error));
       say(`${contender.name} failed: ${failed.get(contender)}`);
       return null;
+    } finally {
+      spentMs.get(contender)!.push(performance.now() - startMs);
     }
   };
   for (const contender of able) {
     const isWarmed = contender.roundsMax === undefined && contender.isAlwaysCold !== true;
-    if (isWarmed && performance.now() < endMs) await once(contender);
+    const isDone = samples.get(contender)!.length >= mostRounds(contender);
+    if (isWarmed && !isDone && performance.now() < endMs) await once(contender);
   }
+  const setUpS = (performance.now() - beganMs) / 1_000;
+  for (const spent of spentMs.values()) spent.length = 0;
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < able.length; turn++) {
       const contender = able[(round + turn) % able.length]!;
       const taken = samples.get(contender)!;
-      if (taken.length >= (contender.roundsMax ?? rounds)) continue;
+      if (taken.length > round || taken.length >= mostRounds(contender)) continue;
       if (taken.length > 0 && performance.now() > endMs) continue;
       say(`round ${round + 1} of ${rounds}: ${contender.name}`);
       const sample = await once(contender);
@@ -136,7 +160,23 @@ export async function runCase(
       samples: failed.has(contender) ? [] : (samples.get(contender) ?? []),
     }),
   );
-  return { contenders, agreement: opened.agreement?.() ?? null };
+  const took = { setUpS, ...roundsTook(spentMs, failed) };
+  return { contenders, agreement: opened.agreement?.() ?? null, took };
+}
+
+// Who failed is not tried again either.
+function roundsTook(
+  spentMs: ReadonlyMap<Contender, readonly number[]>,
+  failed: ReadonlyMap<Contender, string>,
+): Pick<Duration, "roundS" | "laterRoundS"> {
+  let roundS = 0;
+  let laterRoundS = 0;
+  for (const [contender, spent] of spentMs) {
+    const mean = spent.length === 0 ? 0 : spent.reduce((sum, ms) => sum + ms, 0) / spent.length / 1_000;
+    roundS += mean;
+    if (contender.roundsMax !== 1 && !failed.has(contender)) laterRoundS += mean;
+  }
+  return { roundS, laterRoundS };
 }
 
 async function inTime(contender: Contender): Promise<Sample> {

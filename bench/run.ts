@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkBench } from "./check.bench.ts";
 import { detectionBench } from "./detection.bench.ts";
-import { writeDocuments } from "./document.ts";
+import { newestRecords, writeDocuments } from "./document.ts";
 import { alignColumns, goalLines, tableOf } from "./figures.ts";
 import { guardBench } from "./guard.bench.ts";
 import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
 import { measuringObstacle, runCase } from "./measure.ts";
+import { durationOf, estimateS, furtherRounds, shortestFirst, spoken, spokenS } from "./plan.ts";
 import { keepRecord } from "./record.ts";
 import { respondBench } from "./respond.bench.ts";
 import { rotateBench } from "./rotate.bench.ts";
 import { makeScratch } from "./scratch.ts";
 import { sentryBench } from "./sentry.bench.ts";
-import type { Bench, Case, CaseResult } from "./types.ts";
+import type { Bench, BenchRecord, Case, CaseResult, Duration } from "./types.ts";
 
 const BENCHES: readonly Bench[] = [
   rotateBench,
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   guardBench,
 ];
 const HIGHEST_BUDGET = 24 * 60;
+const RECORDS = join(import.meta.dirname, "record");
 
 const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--budget MINUTES] [--scale X] [--list] [--document]
 
@@ -33,10 +35,11 @@ BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; all, or none named: all 
 
   --only TEXT   only cases whose name holds TEXT (may be given again)
   --rounds N    rounds for each contender (3)
-  --budget MIN  minutes for one case (20): after them nobody begins another round
+  --budget MIN  minutes for the run (${HIGHEST_BUDGET}): every case gets one round, the shortest first, and then as many
+                more as fit
   --scale X     material times X, for a short look: such a run is not recorded
   --no-record   print only
-  --list        list the cases
+  --list        list the cases, and how long each takes with --rounds, by its last record
   --document    write docs/benchmarks.md and docs/detection.md from the records, and run nothing
 `;
 
@@ -83,49 +86,91 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const wanted = BENCHES.filter(({ name }) => isAll || positionals.includes(name));
-  const isWanted = (each: Case) =>
-    values.only.length === 0
-      ? each.onlyWhenNamed !== true
-      : values.only.some((text) => each.name.includes(text));
+  const isWanted = ({ name }: Case) =>
+    values.only.length === 0 || values.only.some((text) => name.includes(text));
+  const turns = wanted.flatMap((bench) =>
+    bench
+      .cases(scale)
+      .filter(isWanted)
+      .map((each) => ({ bench, each })),
+  );
   if (values.list) {
-    for (const bench of wanted) {
-      for (const each of bench.cases(scale))
-        process.stdout.write(`${bench.name}  ${each.name}  ${each.what}\n`);
-    }
+    process.stdout.write(listing(turns, rounds));
     return 0;
   }
+  if (turns.length === 0) process.stderr.write("bench: no case fits --only\n");
   const obstacle = measuringObstacle();
   if (obstacle !== null) {
     process.stderr.write(`bench: ${obstacle}\n`);
     return 69;
   }
-  let failed = false;
-  for (const bench of wanted) {
-    const cases = bench.cases(scale);
-    const results: CaseResult[] = [];
-    for (const each of cases.filter(isWanted)) {
-      const result = await runOne(bench, each, { rounds, budgetMs: budget * 60_000 }).catch(
-        (error: unknown) => {
-          process.stderr.write(`bench: ${bench.name} ${each.name} could not be set up: ${describe(error)}\n`);
-          return null;
-        },
-      );
-      if (result === null) {
-        failed = true;
-        continue;
-      }
-      failed ||= result.contenders.some(
-        ({ role, obstacle: why, samples }) => role === "telltale" && why !== null && samples.length === 0,
-      );
-      results.push(result);
-      // Kept after every case, so that what was measured before a failure is not lost.
-      if (!values["no-record"] && scale === 1) keep(bench, [result], cases);
-    }
-    if (results.length === 0) process.stderr.write(`bench: no case of ${bench.name} fits --only\n`);
-  }
-  if (!values["no-record"] && scale === 1)
-    process.stderr.write(`bench: wrote ${writeDocuments(BENCHES).join(", ")}\n`);
+  const isRecorded = !values["no-record"] && scale === 1;
+  const failed = await runAll(turns, rounds, performance.now() + budget * 60_000, isRecorded);
+  if (isRecorded) process.stderr.write(`bench: wrote ${writeDocuments(BENCHES).join(", ")}\n`);
   return failed ? 1 : 0;
+}
+
+type Turn = { readonly bench: Bench; readonly each: Case };
+
+function listing(turns: readonly Turn[], rounds: number): string {
+  const known = durationsIn(newestRecords(RECORDS));
+  const lines = turns.map(({ bench, each }) => {
+    const took = known.get(`${bench.name} ${each.name}`) ?? null;
+    return `${bench.name}  ${each.name}  ${spoken(took, rounds)}  ${each.what}\n`;
+  });
+  const totalS = turns.reduce(
+    (sum, { bench, each }) => sum + estimateS(known.get(`${bench.name} ${each.name}`) ?? null, rounds),
+    0,
+  );
+  return `${lines.join("")}${turns.length} cases, about ${spokenS(totalS)} with --rounds ${rounds}\n`;
+}
+
+function durationsIn(records: ReadonlyMap<string, BenchRecord>): Map<string, Duration | null> {
+  const all = [...records.values()].flatMap(({ bench, cases }) => cases.map((result) => ({ bench, result })));
+  return new Map(all.map(({ bench, result }) => [`${bench} ${result.name}`, durationOf(result)]));
+}
+
+// Kept after every case, so that what was measured before a failure is not lost. Returns whether something failed.
+async function runAll(
+  turns: readonly Turn[],
+  rounds: number,
+  endMs: number,
+  isRecorded: boolean,
+): Promise<boolean> {
+  let failed = false;
+  const results = new Map<Turn, CaseResult>();
+  const play = async (turn: Turn, upTo: number): Promise<void> => {
+    const { bench, each } = turn;
+    const earlier = results.get(turn) ?? null;
+    const result = await runOne(bench, each, upTo, endMs, earlier).catch((error: unknown) => {
+      process.stderr.write(`bench: ${bench.name} ${each.name} could not be set up: ${describe(error)}\n`);
+      return null;
+    });
+    if (result === null) {
+      failed = true;
+      return;
+    }
+    failed ||= result.contenders.some(
+      ({ role, obstacle, samples }) => role === "telltale" && obstacle !== null && samples.length === 0,
+    );
+    results.set(turn, result);
+    if (isRecorded) keep(bench, result);
+  };
+  const known = durationsIn(newestRecords(RECORDS));
+  const first = turns.length === 1 ? rounds : 1;
+  for (const turn of shortestFirst(
+    turns,
+    (each) => known.get(`${each.bench.name} ${each.each.name}`) ?? null,
+  ))
+    await play(turn, first);
+  const took = (turn: Turn): Duration | null => results.get(turn)?.took ?? null;
+  const again = shortestFirst([...results.keys()], took);
+  for (const [n, turn] of again.entries()) {
+    const leftS = (endMs - performance.now()) / 1_000;
+    const more = furtherRounds(took(turn), rounds - first, leftS, again.length - n);
+    if (more > 0) await play(turn, first + more);
+  }
+  return failed;
 }
 
 const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -137,7 +182,7 @@ function readRequest(argv: readonly string[]) {
     options: {
       only: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "3" },
-      budget: { type: "string", default: "20" },
+      budget: { type: "string", default: String(HIGHEST_BUDGET) },
       scale: { type: "string", default: "1" },
       "no-record": { type: "boolean", default: false },
       list: { type: "boolean", default: false },
@@ -150,22 +195,26 @@ function readRequest(argv: readonly string[]) {
 async function runOne(
   bench: Bench,
   each: Case,
-  { rounds, budgetMs }: { rounds: number; budgetMs: number },
+  rounds: number,
+  endMs: number,
+  earlier: CaseResult | null,
 ): Promise<CaseResult> {
   using scratch = makeScratch();
   const say = (text: string) => process.stderr.write(`  ${text}\n`);
   process.stderr.write(`${bench.name}: ${each.name}, in ${scratch.kind}\n`);
   const load = loadNow();
-  const ran = await runCase(each, scratch.dir, rounds, budgetMs, say);
+  const extent = { rounds, budgetMs: endMs - performance.now(), earlier: earlier?.contenders ?? [] };
+  const ran = await runCase(each, scratch.dir, extent, say);
   const result: CaseResult = {
     name: each.name,
     what: each.what,
     metrics: each.metrics,
     goals: each.goals,
     ...ran,
+    took: earlier?.took ?? ran.took,
     at: new Date().toISOString(),
     commit: commitName(),
-    load,
+    load: Math.max(load, earlier?.load ?? 0),
     command: `npm run bench -- ${bench.name} --only ${each.name} --rounds ${rounds}`,
   };
   const notes = [...goalLines(result), ...(result.agreement === null ? [] : [result.agreement])];
@@ -175,7 +224,7 @@ async function runOne(
   return result;
 }
 
-function keep(bench: Bench, results: readonly CaseResult[], cases: readonly Case[]): void {
+function keep(bench: Bench, result: CaseResult): void {
   keepRecord(
     {
       bench: bench.name,
@@ -183,9 +232,9 @@ function keep(bench: Bench, results: readonly CaseResult[], cases: readonly Case
       machine: machineFacts(),
       node: process.versions.node,
       versions: packageVersions(bench.packages),
-      cases: results,
+      cases: [result],
     },
-    cases.map(({ name }) => name),
-    join(import.meta.dirname, "record"),
+    bench.cases(1).map(({ name }) => name),
+    RECORDS,
   );
 }

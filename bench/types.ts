@@ -52,8 +52,6 @@ export type Case = {
   readonly what: string;
   readonly metrics: readonly Metric[];
   readonly goals: readonly Goal[];
-  /** Runs only when it is named with --only. */
-  readonly onlyWhenNamed?: boolean;
   /** Makes the material below `dir`, which is empty and, for root, a tmpfs. */
   open(dir: string): Opened | Promise<Opened>;
 };
@@ -67,11 +65,23 @@ export type Bench = {
   readonly packages: readonly string[];
   /** Where its figures are written; the default is docs/benchmarks.md. */
   readonly document?: string;
-  /** Its own kind of table, heading first, for cases whose contenders are columns. */
+  /** Its own kind of table, heading first, for cases whose contenders are columns. The last column is how telltale stands. */
   rows?(result: CaseResult): string[][];
+  /** Tables across its cases: how one figure grows with another. */
+  across?(results: readonly CaseResult[]): readonly Table[];
   /** @param scale below 1 shrinks the material, for a short look */
   cases(scale: number): readonly Case[];
 };
+
+/** Rows of plain text, heading first. */
+export type Table = {
+  readonly title: string;
+  readonly about: string;
+  readonly rows: readonly (readonly string[])[];
+};
+
+/** How long a case took: what is done once, a round of everybody, and one without those who run only once. */
+export type Duration = { readonly setUpS: number; readonly roundS: number; readonly laterRoundS: number };
 
 /** What is left of a case when it has run. */
 export type CaseResult = {
@@ -86,6 +96,8 @@ export type CaseResult = {
   /** The machine's load average when the case began: what others were doing. */
   readonly load: number;
   readonly command: string;
+  /** Records from before this was kept have none. */
+  readonly took?: Duration;
 };
 
 export type ContenderResult = {

@@ -1,0 +1,85 @@
+// All cases on one screen: who was best beside telltale, how they compare, and whether what was wanted is reached. A
+// case in which telltale is behind cannot hide in its own section.
+import { comparison, figure, goalOutcomes, ratioOver, summarise } from "./figures.ts";
+import type { Bench, CaseResult, ContenderResult, Metric, Table } from "./types.ts";
+
+/** One row for each case of these benches; cases that were never measured say so. */
+export function summaryOf(
+  measured: readonly { readonly bench: Bench; readonly results: readonly CaseResult[] }[],
+): Table {
+  const heading = ["case", "measured", "telltale", "best peer", "telltale is", "limit", "goals"];
+  const rows = measured.flatMap(({ bench, results }) => {
+    const known = new Map(results.map((result) => [result.name, result]));
+    return bench.cases(1).map(({ name, metrics }) => {
+      const result = known.get(name);
+      const label = `${bench.name}: ${name}`;
+      if (result === undefined) return [label, metrics[0]?.title ?? "", "not measured yet", "", "", "", ""];
+      return [label, ...(bench.rows === undefined ? rowOf(result) : tally(bench.rows(result)))];
+    });
+  });
+  return {
+    title: "Summary",
+    about: "The first figure of each case; the best peer is the one with the best median in it.",
+    rows: [heading, ...rows],
+  };
+}
+
+function rowOf(result: CaseResult): string[] {
+  const [metric] = result.metrics;
+  if (metric === undefined) return ["", "", "", "", "", ""];
+  const telltale = result.contenders.find(({ role }) => role === "telltale");
+  const rival = best(result, "peer", metric);
+  const limit = best(result, "limit", metric);
+  const ratio = telltale === undefined || rival === null ? null : ratioOver(telltale, rival, metric);
+  return [
+    metric.title,
+    telltale === undefined ? "–" : medianOf(telltale, metric),
+    rival === null ? "–" : `${medianOf(rival, metric)} (${rival.name})`,
+    ratio === null ? "" : comparison(ratio, metric),
+    limit === null ? "" : `${medianOf(limit, metric)} (${limit.name})`,
+    standing(result, telltale, ratio),
+  ];
+}
+
+function best(result: CaseResult, role: ContenderResult["role"], metric: Metric): ContenderResult | null {
+  const value = (contender: ContenderResult) => summarise(contender.samples, metric.key)?.median;
+  const able = result.contenders.filter((each) => each.role === role && value(each) !== undefined);
+  const [first, ...others] = able;
+  if (first === undefined) return null;
+  const isBetter = (a: ContenderResult, b: ContenderResult) =>
+    metric.better === "more" ? value(a)! > value(b)! : value(a)! < value(b)!;
+  return others.reduce((so, each) => (isBetter(each, so) ? each : so), first);
+}
+
+const medianOf = (contender: ContenderResult, metric: Metric): string => {
+  const median = summarise(contender.samples, metric.key)?.median;
+  return median === undefined ? "–" : figure(median, metric.unit);
+};
+
+function standing(result: CaseResult, telltale: ContenderResult | undefined, ratio: number | null): string {
+  if (telltale === undefined || telltale.samples.length === 0) return "BEHIND: telltale has no figure";
+  const outcomes = goalOutcomes(result);
+  const missed = outcomes.filter(({ reached }) => reached === false);
+  if (missed.length > 0) {
+    return `BEHIND: ${missed.map(({ metric, found }) => `${metric} (${found})`).join("; ")}`;
+  }
+  if (ratio !== null && ratio < 1) return "BEHIND that peer";
+  const open = outcomes.filter(({ reached }) => reached === null).length;
+  if (open > 0) return `${open} of ${outcomes.length} not measured`;
+  return outcomes.length === 0 ? "" : "reached";
+}
+
+// Where contenders are columns, each row says at its end how telltale stands.
+function tally(rows: readonly (readonly string[])[]): string[] {
+  const verdicts = rows.slice(1).map((row) => row.at(-1) ?? "");
+  const count = (word: string) => verdicts.filter((verdict) => verdict.startsWith(word)).length;
+  const behind = count("BEHIND");
+  return [
+    `${verdicts.length} rows`,
+    `ahead in ${count("ahead")}, level in ${count("level")}`,
+    behind === 0 ? "–" : `ahead in ${behind}`,
+    "",
+    "",
+    behind === 0 ? "reached" : `BEHIND in ${behind}`,
+  ];
+}
