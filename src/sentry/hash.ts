@@ -9,13 +9,16 @@ export function mix(h: number, word: number): number {
   return (Math.imul(h, 5) + 0xe654_6b64) | 0;
 }
 
-/** MurmurHash3's finish: every bit of the result depends on every bit that was mixed in. */
+/**
+ * MurmurHash3's finish: every bit of the result depends on every bit that was mixed in. Of the 32 bits it gives 31, because
+ * numbers above 2^31 would be objects on the heap.
+ */
 export function finish(h: number): number {
   h ^= h >>> 16;
   h = Math.imul(h, 0x85eb_ca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2_ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return (h ^ (h >>> 16)) & 0x7fff_ffff;
 }
 
 /** How many bits of a 32-bit word are set. */

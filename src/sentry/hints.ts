@@ -70,7 +70,7 @@ function hintOfTcp(frame: Frame, packet: Packet): number {
     if (id === ZMAP_ID && window === 65_535) return ZMAP;
     if (flags === SYN) {
       // "Understanding the Mirai Botnet" (USENIX Security 2017): the sequence number is the target's address.
-      if (sequence === packet.target0) return MIRAI;
+      if (sequence === (packet.target0 | 0)) return MIRAI;
       // masscan keeps no state: its identification is made of target, port and sequence number (src/templ-pkt.c).
       const cookie = (packet.target0 ^ packet.targetPort ^ sequence) & 0xffff;
       if (id === cookie && packet.hops > 128) return MASSCAN;
@@ -96,5 +96,5 @@ function half(b: Uint8Array, at: number): number {
 }
 
 function word(b: Uint8Array, at: number): number {
-  return ((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0;
+  return (b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!;
 }

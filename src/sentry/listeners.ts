@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { MutedSource } from "./muted.ts";
 import { LISTEN } from "./parse.ts";
-import type { OpenSocket, SocketTables } from "./tables.ts";
+import type { End, OpenSocket, SocketTables } from "./tables.ts";
 import { PROTOCOL } from "./types.ts";
 
 type PortRange = readonly [first: number, last: number];
@@ -103,7 +103,13 @@ class PortTable {
     if ((kinds & WILDCARD) !== 0) return true;
     const words = this.specific.get(port) ?? [];
     for (let i = 0; i < words.length; i += 4) {
-      if (words[i] === t0 && words[i + 1] === t1 && words[i + 2] === t2 && words[i + 3] === t3) return true;
+      if (
+        (words[i]! | 0) === (t0 | 0) &&
+        (words[i + 1]! | 0) === (t1 | 0) &&
+        (words[i + 2]! | 0) === (t2 | 0) &&
+        (words[i + 3]! | 0) === (t3 | 0)
+      )
+        return true;
     }
     return false;
   }
@@ -251,8 +257,8 @@ export class Listeners {
       const state = this.#tables.find(
         family,
         protocol,
-        [...local, localPort],
-        [...remote, remotePort],
+        endOf(local, localPort),
+        endOf(remote, remotePort),
         interfaceIndex,
       );
       this.#unreadable = null;
@@ -341,6 +347,11 @@ export class Listeners {
     if (protocol === PROTOCOL.udp) return family === 4 ? this.#ports.udp4 : this.#ports.udp6;
     return null;
   }
+}
+
+/** The words of a packet may be signed; those of the tables are not. */
+function endOf([w0, w1, w2, w3]: Words, port: number): End {
+  return [w0 >>> 0, w1 >>> 0, w2 >>> 0, w3 >>> 0, port];
 }
 
 /** Ports this host takes for its own connections. */

@@ -2,16 +2,21 @@
 // number instead of sixteen bytes.
 import { networkInterfaces } from "node:os";
 import { type Address, bytesOfAddress, familyOf, parseAddress } from "../core/address.ts";
+import { finish, mix } from "./hash.ts";
 
 // A number fits into 16 bits of evidence. A host with more addresses than this has the rest unwatched, and told so.
 export const MAX_TARGETS = 32_768;
 
+const LEAST_ROOM = 64;
+
 /** Numbered addresses. Numbers stay with their address for good, so that old evidence keeps its meaning. */
 export class LocalAddresses {
-  readonly #buckets = new Map<number, number[]>();
   readonly #addresses: Address[] = [];
-  readonly #words: number[] = [];
-  #present = new Uint8Array(64);
+  /** Numbers plus one, by the hash of their address; the next place where one is taken. At most half full. */
+  #slots = new Uint16Array(4 * LEAST_ROOM);
+  #words = new Int32Array(4 * LEAST_ROOM);
+  #families = new Uint8Array(LEAST_ROOM);
+  #present = new Uint8Array(LEAST_ROOM);
   /** Every address is one of ours. */
   readonly any: boolean;
 
@@ -80,21 +85,22 @@ export class LocalAddresses {
 
   /** The words of a number that numberOf gave. */
   wordsOf(number: number): readonly [number, number, number, number] {
-    const at = number * 4;
-    return [this.#words[at]!, this.#words[at + 1]!, this.#words[at + 2]!, this.#words[at + 3]!];
+    const words = this.#words.subarray(number * 4, number * 4 + 4);
+    return [words[0]! >>> 0, words[1]! >>> 0, words[2]! >>> 0, words[3]! >>> 0];
   }
 
   #find(w0: number, w1: number, w2: number, w3: number, family: 4 | 6): number {
-    const bucket = this.#buckets.get((w0 ^ w1 ^ w2 ^ w3) >>> 0);
-    if (bucket === undefined) return -1;
-    for (const number of bucket) {
+    const words = this.#words;
+    const last = this.#slots.length - 1;
+    for (let slot = hashOf(w0, w1, w2, w3) & last; this.#slots[slot] !== 0; slot = (slot + 1) & last) {
+      const number = this.#slots[slot]! - 1;
       const at = number * 4;
       if (
-        this.#words[at] === w0 &&
-        this.#words[at + 1] === w1 &&
-        this.#words[at + 2] === w2 &&
-        this.#words[at + 3] === w3 &&
-        familyOf(this.#addresses[number]!) === family
+        words[at] === (w0 | 0) &&
+        words[at + 1] === (w1 | 0) &&
+        words[at + 2] === (w2 | 0) &&
+        words[at + 3] === (w3 | 0) &&
+        this.#families[number] === family
       )
         return number;
     }
@@ -104,19 +110,39 @@ export class LocalAddresses {
   #append(address: Address, w0: number, w1: number, w2: number, w3: number): number {
     const number = this.#addresses.length;
     if (number >= MAX_TARGETS) return -1;
+    if (number >= this.#present.length) this.#widen();
     this.#addresses.push(address);
-    this.#words.push(w0, w1, w2, w3);
-    if (number >= this.#present.length) {
-      const wider = new Uint8Array(this.#present.length * 2);
-      wider.set(this.#present);
-      this.#present = wider;
-    }
-    const key = (w0 ^ w1 ^ w2 ^ w3) >>> 0;
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, [number]);
-    else bucket.push(number);
+    this.#words.set([w0, w1, w2, w3], number * 4);
+    this.#families[number] = familyOf(address);
+    this.#place(number);
     return number;
   }
+
+  #widen(): void {
+    this.#words = copied(new Int32Array(this.#words.length * 2), this.#words);
+    this.#families = copied(new Uint8Array(this.#families.length * 2), this.#families);
+    this.#present = copied(new Uint8Array(this.#present.length * 2), this.#present);
+    this.#slots = new Uint16Array(this.#slots.length * 2);
+    for (let number = 0; number < this.#addresses.length; number++) this.#place(number);
+  }
+
+  #place(number: number): void {
+    const last = this.#slots.length - 1;
+    const [w0, w1, w2, w3] = this.wordsOf(number);
+    let slot = hashOf(w0, w1, w2, w3) & last;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & last;
+    this.#slots[slot] = number + 1;
+  }
+}
+
+/** No secret is mixed in: what stands in the table are this host's addresses, and nobody else chooses those. */
+function hashOf(w0: number, w1: number, w2: number, w3: number): number {
+  return finish(mix(mix(mix(mix(0, w0), w1), w2), w3));
+}
+
+function copied<T extends Int32Array | Uint8Array>(into: T, from: T): T {
+  into.set(from);
+  return into;
 }
 
 /** Four words in host order; IPv4 has its address in the first, the others 0. */

@@ -49,16 +49,17 @@ export class Neighbourhoods {
   /** The entry of a /48; the one that was begun first gives way. */
   #find(key0: number, key1: number, nowS: number): number {
     const words = this.#words;
-    const wanted = key1 >>> 0;
+    const wanted0 = key0 >>> 0;
+    const wanted1 = key1 >>> 0;
     const start = (finish(mix(mix(this.#seed, key0), key1)) % GROUPS) * WAYS * WORDS;
     let oldest = start;
     for (let at = start; at < start + WAYS * WORDS; at += WORDS) {
-      if (words[at + KEY0] === key0 && words[at + KEY1] === wanted) return at;
+      if (words[at + KEY0] === wanted0 && words[at + KEY1] === wanted1) return at;
       if (words[at + SINCE_S]! < words[oldest + SINCE_S]!) oldest = at;
     }
     words.fill(0, oldest, oldest + WORDS);
-    words[oldest + KEY0] = key0;
-    words[oldest + KEY1] = wanted;
+    words[oldest + KEY0] = wanted0;
+    words[oldest + KEY1] = wanted1;
     words[oldest + SINCE_S] = nowS;
     return oldest;
   }

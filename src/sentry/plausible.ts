@@ -8,18 +8,21 @@ import type { Packet } from "./types.ts";
  * own addresses from outside.
  */
 export function isImpossibleSource(p: Packet, locals: LocalAddresses): boolean {
-  const isOurs = (): boolean =>
-    !locals.any && locals.numberOf(p.family, p.source0, p.source1, p.source2, p.source3) >= 0;
-  const isToItself =
-    p.source0 === p.target0 && p.source1 === p.target1 && p.source2 === p.target2 && p.source3 === p.target3;
   if (p.family === 4) {
     const first = p.source0 >>> 24;
     if (first === 0 || first >= 224) return true;
     if (first === 127) return p.target0 >>> 24 !== 127;
-    return !isToItself && isOurs();
+  } else {
+    if (p.source0 >>> 24 === 0xff) return true;
+    if (p.source0 === 0 && p.source1 === 0 && p.source2 === 0 && p.source3 >>> 0 <= 1)
+      return p.source3 === 0 || !isToItself(p);
   }
-  if (p.source0 >>> 24 === 0xff) return true;
-  if (p.source0 === 0 && p.source1 === 0 && p.source2 === 0 && p.source3 <= 1)
-    return p.source3 === 0 || !isToItself;
-  return !isToItself && isOurs();
+  if (locals.any || isToItself(p)) return false;
+  return locals.numberOf(p.family, p.source0, p.source1, p.source2, p.source3) >= 0;
+}
+
+function isToItself(p: Packet): boolean {
+  return (
+    p.source0 === p.target0 && p.source1 === p.target1 && p.source2 === p.target2 && p.source3 === p.target3
+  );
 }

@@ -125,5 +125,5 @@ function learn(frames: Iterable<Frame>): SocketTables {
 }
 
 function keyOf(family: 4 | 6, protocol: number, [w0, w1, w2, w3, port]: End): string {
-  return `${protocol} ${family} ${w0} ${w1} ${w2} ${w3} ${port}`;
+  return `${protocol} ${family} ${w0 >>> 0} ${w1 >>> 0} ${w2 >>> 0} ${w3 >>> 0} ${port}`;
 }

@@ -9,21 +9,22 @@ import type { Packet } from "./types.ts";
 /** First contacts kept per source: one more than a verdict needs when every one of them counts half. */
 export const CONTACTS = 6;
 
+// What a packet of a stranger makes us look at in all eight entries of a group lies side by side, apart from the rest of
+// them: a forged flood brings a new source with each packet, and each of them used to read eight entries from memory.
 const WAYS = 8;
-const WORDS = 32;
-export const BYTES_PER_SOURCE = WORDS * 4;
+const BODY_WORDS = 25;
+const TAG_BYTES = 4;
+const COUNT_BYTES = 4;
+const SCORE_BYTES = 4;
+const TIME_BYTES = 8;
+export const BYTES_PER_SOURCE = TAG_BYTES + COUNT_BYTES + SCORE_BYTES + 2 * TIME_BYTES + BODY_WORDS * 4;
 
-// Places within an entry of 32 words.
-const FAMILY = 0;
-const SOURCE = 1;
-const SCORE = 5;
-const FIRST_AT = 6;
-const LAST_AT = 8;
-const COUNT = 10;
-const INTERFACE = 11;
-const WEAK_BITS = 12;
-const WEAK_AT_S = 13;
-const CONTACT = 14; // three words each: port and kind, target with hint and flags, milliseconds after the first
+// Places within the body of an entry, in words.
+const SOURCE = 0;
+const FAMILY = 4; // and the interface: family in the highest byte
+const WEAK_BITS = 5;
+const WEAK_AT_S = 6;
+const CONTACT = 7; // three words each: port and kind, target with hint and flags, milliseconds after the first
 
 export const CALM = 0;
 export const SCANNER = 1;
@@ -41,12 +42,18 @@ export type Contact = {
   readonly hint: number;
 };
 
+/** Entries are numbered from 0. */
 export class Suspects {
   readonly capacity: number;
   readonly #groups: number;
-  readonly #words: Uint32Array;
+  /** The hash of each source; 0 for an empty entry. */
+  readonly #tags: Uint32Array;
+  /** State in the highest byte, and the number of distinct contacts. */
+  readonly #counts: Uint32Array;
   readonly #scores: Float32Array;
-  readonly #times: Float64Array;
+  readonly #lastAtMs: Float64Array;
+  readonly #firstAtMs: Float64Array;
+  readonly #bodies: Uint32Array;
   readonly #seed: number;
   /** Sources that gave way since the start. */
   evicted = 0;
@@ -58,106 +65,111 @@ export class Suspects {
   constructor(maxBytes: number, seed: number) {
     this.#groups = Math.max(1, Math.floor(maxBytes / (BYTES_PER_SOURCE * WAYS)));
     this.capacity = this.#groups * WAYS;
-    const memory = new ArrayBuffer(this.capacity * BYTES_PER_SOURCE);
-    this.#words = new Uint32Array(memory);
-    this.#scores = new Float32Array(memory);
-    this.#times = new Float64Array(memory);
+    this.#tags = new Uint32Array(this.capacity);
+    this.#counts = new Uint32Array(this.capacity);
+    this.#scores = new Float32Array(this.capacity);
+    this.#lastAtMs = new Float64Array(this.capacity);
+    this.#firstAtMs = new Float64Array(this.capacity);
+    this.#bodies = new Uint32Array(this.capacity * BODY_WORDS);
     this.#seed = seed;
   }
 
   /** The source's entry, or -1. */
   find(packet: Packet): number {
-    const end = this.#groupOf(packet) + WAYS * WORDS;
-    for (let entry = end - WAYS * WORDS; entry < end; entry += WORDS) {
-      if (this.#holds(entry, packet)) return entry;
+    const tags = this.#tags;
+    const tag = this.#tagOf(packet);
+    const start = this.#groupOf(tag);
+    for (let entry = start; entry < start + WAYS; entry++) {
+      if (tags[entry] === tag && this.#holds(entry, packet)) return entry;
     }
     return -1;
   }
 
   /** A fresh entry for a source that has none. */
   claim(packet: Packet): number {
-    const words = this.#words;
-    const start = this.#groupOf(packet);
-    let victim = -1;
-    for (let entry = start; entry < start + WAYS * WORDS; entry += WORDS) {
-      if (words[entry + FAMILY] === 0) {
-        victim = entry;
-        break;
-      }
-      if (victim < 0 || this.#isLess(entry, victim)) victim = entry;
+    const tags = this.#tags;
+    const tag = this.#tagOf(packet);
+    const start = this.#groupOf(tag);
+    let victim = start;
+    for (let entry = start; entry < start + WAYS && tags[victim] !== 0; entry++) {
+      if (tags[entry] === 0 || this.#isLess(entry, victim)) victim = entry;
     }
-    if (words[victim + FAMILY] === 0) this.size++;
+    if (tags[victim] === 0) this.size++;
     else {
       this.evicted++;
       if (this.state(victim) === SCANNER) this.evictedScanners++;
     }
-    words.fill(0, victim, victim + WORDS);
-    words[victim + FAMILY] = packet.family;
-    words[victim + SOURCE] = packet.source0;
-    words[victim + SOURCE + 1] = packet.source1;
-    words[victim + SOURCE + 2] = packet.source2;
-    words[victim + SOURCE + 3] = packet.source3;
-    this.#times[(victim + FIRST_AT) >>> 1] = packet.atMs;
-    this.#times[(victim + LAST_AT) >>> 1] = packet.atMs;
-    words[victim + INTERFACE] = packet.interfaceIndex;
+    tags[victim] = tag;
+    this.#counts[victim] = 0;
+    this.#scores[victim] = 0;
+    this.#firstAtMs[victim] = packet.atMs;
+    this.#lastAtMs[victim] = packet.atMs;
+    const body = this.#bodies;
+    const at = victim * BODY_WORDS;
+    body[at + SOURCE] = packet.source0;
+    body[at + SOURCE + 1] = packet.source1;
+    body[at + SOURCE + 2] = packet.source2;
+    body[at + SOURCE + 3] = packet.source3;
+    body[at + FAMILY] = (packet.family << 24) | (packet.interfaceIndex & 0xff_ffff);
+    body[at + WEAK_BITS] = 0;
+    body[at + WEAK_AT_S] = 0;
     return victim;
   }
 
   /** Every source that is remembered. */
   *entries(): Generator<number> {
-    for (let entry = 0; entry < this.#words.length; entry += WORDS) {
-      if (this.#words[entry + FAMILY] !== 0) yield entry;
-    }
+    for (let entry = 0; entry < this.capacity; entry++) if (this.#tags[entry] !== 0) yield entry;
   }
 
   remove(entry: number): void {
-    if (this.#words[entry + FAMILY] !== 0) this.size--;
-    this.#words.fill(0, entry, entry + WORDS);
+    if (this.#tags[entry] !== 0) this.size--;
+    this.#tags[entry] = 0;
+    this.#counts[entry] = 0;
   }
 
   score(entry: number): number {
-    return this.#scores[entry + SCORE]!;
+    return this.#scores[entry]!;
   }
 
   setScore(entry: number, score: number): void {
-    this.#scores[entry + SCORE] = score;
+    this.#scores[entry] = score;
   }
 
   state(entry: number): number {
-    return this.#words[entry + COUNT]! >>> 24;
+    return this.#counts[entry]! >>> 24;
   }
 
   setState(entry: number, state: number): void {
-    this.#words[entry + COUNT] = (this.#words[entry + COUNT]! & 0xff_ffff) | (state << 24);
+    this.#counts[entry] = (this.#counts[entry]! & 0xff_ffff) | (state << 24);
   }
 
   firstAtMs(entry: number): number {
-    return this.#times[(entry + FIRST_AT) >>> 1]!;
+    return this.#firstAtMs[entry]!;
   }
 
   lastAtMs(entry: number): number {
-    return this.#times[(entry + LAST_AT) >>> 1]!;
+    return this.#lastAtMs[entry]!;
   }
 
   touch(entry: number, atMs: number): void {
-    this.#times[(entry + LAST_AT) >>> 1] = atMs;
+    this.#lastAtMs[entry] = atMs;
   }
 
   interfaceIndex(entry: number): number {
-    return this.#words[entry + INTERFACE]!;
+    return this.#bodies[entry * BODY_WORDS + FAMILY]! & 0xff_ffff;
   }
 
   /** Distinct contacts counted for the source; only the last CONTACTS of them are kept. */
   contactCount(entry: number): number {
-    return this.#words[entry + COUNT]! & 0xffff;
+    return this.#counts[entry]! & 0xffff;
   }
 
   /** Whether this source has tried that port at that target before. TCP and UDP of one port are one contact. */
   hasContact(entry: number, target: number, port: number): boolean {
     const count = Math.min(CONTACTS, this.contactCount(entry));
     for (let i = 0; i < count; i++) {
-      const at = entry + CONTACT + i * 3;
-      if (this.#words[at]! >>> 16 === port && this.#words[at + 1]! >>> 16 === target) return true;
+      const at = entry * BODY_WORDS + CONTACT + i * 3;
+      if (this.#bodies[at]! >>> 16 === port && this.#bodies[at + 1]! >>> 16 === target) return true;
     }
     return false;
   }
@@ -165,33 +177,34 @@ export class Suspects {
   /** Whether this source has tried that port at another target. */
   hasPortElsewhere(entry: number, port: number): boolean {
     const count = Math.min(CONTACTS, this.contactCount(entry));
-    for (let i = 0; i < count; i++) if (this.#words[entry + CONTACT + i * 3]! >>> 16 === port) return true;
+    const first = entry * BODY_WORDS + CONTACT;
+    for (let i = 0; i < count; i++) if (this.#bodies[first + i * 3]! >>> 16 === port) return true;
     return false;
   }
 
   addContact(entry: number, target: number, kind: number, packet: Packet): void {
-    const words = this.#words;
+    const words = this.#bodies;
     const count = this.contactCount(entry);
-    const at = entry + CONTACT + (count % CONTACTS) * 3;
+    const at = entry * BODY_WORDS + CONTACT + (count % CONTACTS) * 3;
     const port = packet.targetPort;
     words[at] = ((port << 16) | (packet.protocol << 8) | kind) >>> 0;
     words[at + 1] = ((target << 16) | (packet.hint << 8) | packet.flags) >>> 0;
     words[at + 2] = offsetMs(packet.atMs - this.firstAtMs(entry));
-    if (count < 0xffff) words[entry + COUNT] = words[entry + COUNT]! + 1;
+    if (count < 0xffff) this.#counts[entry]!++;
   }
 
   /** Replaces what is kept, after some of it proved harmless. */
   setContacts(entry: number, contacts: readonly Contact[]): void {
-    const words = this.#words;
+    const words = this.#bodies;
     const firstAtMs = this.firstAtMs(entry);
     const kept = contacts.slice(-CONTACTS);
     for (const [i, contact] of kept.entries()) {
-      const at = entry + CONTACT + i * 3;
+      const at = entry * BODY_WORDS + CONTACT + i * 3;
       words[at] = ((contact.port << 16) | (contact.protocol << 8) | contact.kind) >>> 0;
       words[at + 1] = ((contact.target << 16) | (contact.hint << 8) | contact.flags) >>> 0;
       words[at + 2] = offsetMs(contact.atMs - firstAtMs);
     }
-    words[entry + COUNT] = (words[entry + COUNT]! & 0xff00_0000) | kept.length;
+    this.#counts[entry] = (this.#counts[entry]! & 0xff00_0000) | kept.length;
   }
 
   /** Oldest first. */
@@ -200,9 +213,9 @@ export class Suspects {
     const kept = Math.min(CONTACTS, count);
     const out: Contact[] = [];
     for (let i = count - kept; i < count; i++) {
-      const at = entry + CONTACT + (i % CONTACTS) * 3;
-      const a = this.#words[at]!;
-      const b = this.#words[at + 1]!;
+      const at = entry * BODY_WORDS + CONTACT + (i % CONTACTS) * 3;
+      const a = this.#bodies[at]!;
+      const b = this.#bodies[at + 1]!;
       out.push({
         port: a >>> 16,
         protocol: (a >>> 8) & 0xff,
@@ -210,7 +223,7 @@ export class Suspects {
         target: b >>> 16,
         hint: (b >>> 8) & 0xff,
         flags: b & 0xff,
-        atMs: this.firstAtMs(entry) + this.#words[at + 2]!,
+        atMs: this.firstAtMs(entry) + this.#bodies[at + 2]!,
       });
     }
     return out;
@@ -221,42 +234,49 @@ export class Suspects {
    * @returns how many different ones, at most 32
    */
   addWeak(entry: number, hash: number, atMs: number, fadeMs: number): number {
-    const words = this.#words;
+    const words = this.#bodies;
+    const at = entry * BODY_WORDS;
     const nowS = Math.floor(atMs / 1_000);
-    if (nowS - words[entry + WEAK_AT_S]! > fadeMs / 1_000) {
-      words[entry + WEAK_BITS] = 0;
-      words[entry + WEAK_AT_S] = nowS;
+    if (nowS - words[at + WEAK_AT_S]! > fadeMs / 1_000) {
+      words[at + WEAK_BITS] = 0;
+      words[at + WEAK_AT_S] = nowS;
     }
-    words[entry + WEAK_BITS]! |= 1 << (hash & 31);
-    return bitsIn(words[entry + WEAK_BITS]!);
+    words[at + WEAK_BITS]! |= 1 << (hash & 31);
+    return bitsIn(words[at + WEAK_BITS]!);
   }
 
   source(entry: number): { family: 4 | 6; words: [number, number, number, number] } {
-    const w = this.#words;
-    const at = entry + SOURCE;
+    const w = this.#bodies;
+    const at = entry * BODY_WORDS;
     return {
-      family: w[entry + FAMILY] === 4 ? 4 : 6,
+      family: w[at + FAMILY]! >>> 24 === 4 ? 4 : 6,
       words: [w[at]!, w[at + 1]!, w[at + 2]!, w[at + 3]!],
     };
   }
 
-  #groupOf(packet: Packet): number {
+  #tagOf(packet: Packet): number {
     let h = mix(this.#seed, packet.source0);
     if (packet.family === 6) {
       h = mix(h, packet.source1);
       if (isLinkLocal(packet)) h = mix(mix(h, packet.source2), packet.source3);
     }
-    return (finish(h) % this.#groups) * WAYS * WORDS;
+    return finish(h) || 1;
+  }
+
+  /** The first entry of the group. */
+  #groupOf(tag: number): number {
+    return Math.floor((tag / 0x8000_0000) * this.#groups) * WAYS;
   }
 
   #holds(entry: number, packet: Packet): boolean {
-    const w = this.#words;
-    if (w[entry + FAMILY] !== packet.family || w[entry + SOURCE] !== packet.source0) return false;
+    const w = this.#bodies;
+    const at = entry * BODY_WORDS;
+    if (w[at + FAMILY]! >>> 24 !== packet.family || (w[at]! | 0) !== (packet.source0 | 0)) return false;
     if (packet.family === 4) return true;
-    if (w[entry + SOURCE + 1] !== packet.source1) return false;
+    if ((w[at + 1]! | 0) !== (packet.source1 | 0)) return false;
     return (
       !isLinkLocal(packet) ||
-      (w[entry + SOURCE + 2] === packet.source2 && w[entry + SOURCE + 3] === packet.source3)
+      ((w[at + 2]! | 0) === (packet.source2 | 0) && (w[at + 3]! | 0) === (packet.source3 | 0))
     );
   }
 

@@ -21,7 +21,10 @@ export type Frame = {
 /** A decoded packet. One object is filled again and again. */
 export type Packet = {
   family: 4 | 6;
-  /** Addresses as 32-bit words in host order; IPv4 uses the first word only, the others are 0. */
+  /**
+   * Addresses as 32-bit words in host order; IPv4 uses the first word only, the others are 0. They may be signed or not:
+   * compare them with `| 0` on both sides.
+   */
   source0: number;
   source1: number;
   source2: number;

@@ -40,10 +40,10 @@ export class Visits {
     let oldest = start;
     for (let at = start; at < start + WAYS * WORDS; at += WORDS) {
       const isSame =
-        words[at] === packet.source0 &&
-        words[at + 1] === packet.source1 &&
-        words[at + 2] === packet.source2 &&
-        words[at + 3] === packet.source3 &&
+        (words[at]! | 0) === (packet.source0 | 0) &&
+        (words[at + 1]! | 0) === (packet.source1 | 0) &&
+        (words[at + 2]! | 0) === (packet.source2 | 0) &&
+        (words[at + 3]! | 0) === (packet.source3 | 0) &&
         words[at + PORTS] === ports;
       if (isSame) {
         oldest = at;
