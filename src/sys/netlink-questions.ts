@@ -11,6 +11,8 @@ export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
 const HEADER_BYTES = 16;
 // The kernel fills pieces of up to 32 kB.
 const READ_BYTES = 65_536;
@@ -26,7 +28,7 @@ export type Piece = {
 
 /** One socket for questions that are asked one after the other. Throws SystemCallError when it cannot be had. */
 export class NetlinkQuestions {
-  readonly #fd: number;
+  readonly fd: number;
   readonly #buffer = new Uint8Array(READ_BYTES);
   #sequence = 0;
   #open = true;
@@ -34,10 +36,12 @@ export class NetlinkQuestions {
   /** @param protocol NETLINK_… */
   constructor(protocol: number) {
     const c = netlinkCalls();
-    this.#fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
-    if (this.#fd < 0) throw lastError("socket", `AF_NETLINK ${protocol}`);
+    this.fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+    if (this.fd < 0) throw lastError("socket", `AF_NETLINK ${protocol}`);
+    // An answer that refuses something need not repeat all of it; where it does (before Linux 4.3), answers are longer.
+    c.setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, Uint32Array.of(1), 4);
     // The kernel answers within the call; a second (struct timeval) is for a kernel that does not.
-    if (c.setsockopt(this.#fd, SOL_SOCKET, SO_RCVTIMEO, Uint32Array.of(1, 0, 0, 0), 16) < 0) {
+    if (c.setsockopt(this.fd, SOL_SOCKET, SO_RCVTIMEO, Uint32Array.of(1, 0, 0, 0), 16) < 0) {
       this[Symbol.dispose]();
       throw lastError("setsockopt", "SO_RCVTIMEO");
     }
@@ -58,7 +62,7 @@ export class NetlinkQuestions {
     head.setUint16(6, flags | NLM_F_REQUEST, true);
     head.setUint32(8, sequence, true);
     request.set(body, HEADER_BYTES);
-    if (netlinkCalls().send(this.#fd, request, request.length, 0) < 0) throw lastError("send", "netlink");
+    if (netlinkCalls().send(this.fd, request, request.length, 0) < 0) throw lastError("send", "netlink");
     for (let over = false; !over; ) {
       const bodies: Uint8Array[] = [];
       let interrupted = false;
@@ -80,15 +84,45 @@ export class NetlinkQuestions {
     }
   }
 
+  /** The number of the first message of the next transaction. */
+  get nextSequence(): number {
+    return this.#sequence + 1;
+  }
+
+  /**
+   * Sends messages that belong together, and reads until the last of them that asks for it is acknowledged.
+   * @param count of the messages; they are numbered from `nextSequence` on
+   * @throws SystemCallError with the errno of the first that the kernel refused
+   */
+  carryOut(messages: Uint8Array, count: number): void {
+    const first = this.nextSequence;
+    this.#sequence += count;
+    if (netlinkCalls().send(this.fd, messages, messages.length, 0) < 0) throw lastError("send", "netlink");
+    for (;;) {
+      const size = this.#receive();
+      const view = new DataView(this.#buffer.buffer, 0, size);
+      for (let at = 0; at + HEADER_BYTES + 4 <= size; ) {
+        const length = view.getUint32(at, true);
+        if (length < HEADER_BYTES) break;
+        // One below is an answer to an earlier transaction, of which the first refusal was enough.
+        if (view.getUint32(at + 8, true) >= first && view.getUint16(at + 4, true) === NLMSG_ERROR) {
+          throwUnlessZero(view.getInt32(at + HEADER_BYTES, true));
+          return;
+        }
+        at += (length + 3) & ~3;
+      }
+    }
+  }
+
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
-    netlinkCalls().close(this.#fd);
+    netlinkCalls().close(this.fd);
   }
 
   #receive(): number {
     for (;;) {
-      const size = Number(netlinkCalls().recv(this.#fd, this.#buffer, READ_BYTES, 0));
+      const size = Number(netlinkCalls().recv(this.fd, this.#buffer, READ_BYTES, 0));
       if (size > 0) return size;
       if (size < 0 && koffi().errno() === EINTR) continue;
       throw lastError("recv", "netlink");

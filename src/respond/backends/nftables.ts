@@ -1,17 +1,19 @@
 // Blocks in the kernel's nftables, in a table of telltale's own. Nobody else's table is read or written.
 import { bytesOfAddress, formatPrefix, type Prefix } from "../../core/address.ts";
-import { describeError } from "../../core/errors.ts";
+import { describeError, SystemCallError } from "../../core/errors.ts";
 import { type Nftables, type NftablesOptions, NftError, openNftables } from "../../sys/nftables.ts";
+import { NftablesElements } from "../../sys/nftables-elements.ts";
 import { NftablesTable } from "../../sys/nftables-table.ts";
 import { type Backend, BackendEars, type BackendTraits, type ChangeResult } from "../backend.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { ConntrackSweep } from "./conntrack.ts";
+import { heldBlocks, heldIn, packetsStopped } from "./nftables-held.ts";
 import { ORDER_MARK, watchTable } from "./nftables-watch.ts";
 import {
   allowScript,
-  changesScript,
-  heldBlock,
+  elementSteps,
+  MAX_ELEMENTS,
   removeScript,
   type SetKey,
   setKeyNamed,
@@ -25,19 +27,17 @@ import { hearTouches } from "./tripwire-log.ts";
 import {
   disarmScript,
   LOG_GROUP,
-  pardonScript,
+  pardonSteps,
   SNAP_BYTES,
-  spareScript,
+  spareSteps,
   type TripwireOptions,
   tripwireScript,
 } from "./tripwire-rules.ts";
 
-// A transaction of this many elements takes about 10 ms; between two the event loop runs.
-const ELEMENTS_PER_SCRIPT = 2_000;
+// A transaction of this many elements takes some milliseconds; between two the event loop runs.
+const ELEMENTS_PER_TURN = 2_000;
 
-const LISTINGS = 5;
-const RESIZE_MS = 20;
-
+const TABLE_NAME = TABLE.split(" ")[1]!;
 // Seen by a guard that watches: what follows is an order, not an accident. A transaction of its own, because of
 // what is made and removed within one the kernel need not tell.
 const ORDER_SCRIPT = `add table ${TABLE}\nadd set ${TABLE} ${ORDER_MARK} { type ipv4_addr; }\n`;
@@ -57,7 +57,8 @@ export class NftablesBackend implements Backend {
   readonly #options: NftablesBackendOptions;
   readonly #ears = new BackendEars();
   #watch: Disposable | undefined;
-  readonly #table = new NftablesTable(TABLE.split(" ")[1]!);
+  readonly #table = new NftablesTable(TABLE_NAME);
+  readonly #elements = new NftablesElements(TABLE_NAME);
   #nft: Nftables | undefined;
   #keys: SetKey[] = [...USUAL_SETS];
   #allow: readonly Prefix[] = [];
@@ -91,59 +92,15 @@ export class NftablesBackend implements Backend {
 
   async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     const results: ChangeResult[] = [];
-    for (let at = 0; at < changes.length; at += ELEMENTS_PER_SCRIPT) {
-      results.push(...(await this.#applyScript(changes.slice(at, at + ELEMENTS_PER_SCRIPT))));
+    for (let at = 0; at < changes.length; at += ELEMENTS_PER_TURN) {
+      if (at > 0) await nextTurn();
+      results.push(...(await this.#applySome(changes.slice(at, at + ELEMENTS_PER_TURN))));
     }
     return results;
   }
 
-  async held(): Promise<HeldBlock[]> {
-    const out: HeldBlock[] = [];
-    for (const name of this.#table.sets()) {
-      const key = setKeyNamed(name);
-      if (key !== null) for (const block of await this.#heldIn(key)) out.push(block);
-    }
-    return out;
-  }
-
-  // While the kernel resizes a hash table after many insertions, a dump can name one element twice and another not at all
-  // (measured: 3 % of 100,000); one without repetitions and interruptions is whole.
-  async #heldIn(key: SetKey): Promise<HeldBlock[]> {
-    for (let left = LISTINGS; ; left--) {
-      const seen = new Map<string, HeldBlock>();
-      let count = 0;
-      let whole = true;
-      for (const { elements, interrupted } of this.#table.elements(setName(key))) {
-        whole &&= !interrupted;
-        for (const element of elements) {
-          const block = heldBlock(key, element);
-          seen.set(block.target.base, block);
-          count++;
-        }
-        await nextTurn();
-      }
-      if ((whole && seen.size === count) || left <= 1) return [...seen.values()];
-      await new Promise((resolve) => setTimeout(resolve, RESIZE_MS));
-    }
-  }
-
-  #packetsStopped(lifted: readonly Extract<FirewallChange, { do: "lift" }>[]): ReadonlyMap<string, number> {
-    const bySet = new Map<string, Prefix[]>();
-    for (const { target, throttled } of lifted) {
-      const name = setName(setKeyOf(target, throttled));
-      const group = bySet.get(name);
-      if (group === undefined) bySet.set(name, [target]);
-      else group.push(target);
-    }
-    const counts = new Map<string, number>();
-    for (const [name, targets] of bySet) {
-      const packets = this.#table.packets(
-        name,
-        targets.map(({ base }) => bytesOfAddress(base)),
-      );
-      for (const [i, target] of targets.entries()) counts.set(formatPrefix(target), packets[i] ?? 0);
-    }
-    return counts;
+  held(): Promise<HeldBlock[]> {
+    return heldBlocks(this.#table);
   }
 
   async intact(): Promise<boolean> {
@@ -181,7 +138,7 @@ export class NftablesBackend implements Backend {
   // Those whom an earlier run slowed down; later ones are spared as they are slowed down.
   async #spareTheSlowed(): Promise<void> {
     for (const key of this.#keys.filter(({ slow }) => slow === true)) {
-      const changes = (await this.#heldIn(key)).map(
+      const changes = (await heldIn(this.#table, key)).map(
         ({ target, leftMs }): FirewallChange => ({
           do: "block",
           target,
@@ -189,9 +146,8 @@ export class NftablesBackend implements Backend {
           throttled: true,
         }),
       );
-      for (let at = 0; at < changes.length; at += ELEMENTS_PER_SCRIPT) {
-        const script = spareScript(changes.slice(at, at + ELEMENTS_PER_SCRIPT));
-        if (script !== "") await this.#run(script);
+      for (let at = 0; at < changes.length; at += ELEMENTS_PER_TURN) {
+        this.#elements.change(spareSteps(changes.slice(at, at + ELEMENTS_PER_TURN)));
       }
     }
   }
@@ -205,10 +161,9 @@ export class NftablesBackend implements Backend {
   }
 
   async pardon(targets: readonly Prefix[]): Promise<void> {
-    const script = this.#tripwire === undefined ? "" : pardonScript(targets);
-    if (script === "") return;
+    if (this.#tripwire === undefined) return;
     try {
-      await this.#run(script);
+      this.#elements.change(pardonSteps(targets));
     } catch {
       // Somebody has taken the sets away: then nothing is held against anybody any more.
     }
@@ -225,6 +180,7 @@ export class NftablesBackend implements Backend {
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
     if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
+    this.#elements.close();
     await this.#nft?.close();
     this.#nft = undefined;
   }
@@ -264,14 +220,16 @@ export class NftablesBackend implements Backend {
           throttled,
         }),
       );
-      await this.#run(removeScript() + script + this.#script(kept));
+      await this.#run(removeScript() + script);
+      for (let at = 0; at < kept.length; at += ELEMENTS_PER_TURN)
+        this.#changeElements(kept.slice(at, at + ELEMENTS_PER_TURN));
     }
     this.#chain = this.#fingerprint();
   }
 
-  #script(changes: readonly FirewallChange[]): string {
-    const spare = this.#tripwire === undefined ? "" : spareScript(changes);
-    return changesScript(changes, (key) => this.#knows(key)) + spare;
+  #changeElements(changes: readonly FirewallChange[]): void {
+    const spare = this.#tripwire === undefined ? [] : spareSteps(changes);
+    this.#elements.change([...elementSteps(changes, (key) => this.#knows(key)), ...spare]);
   }
 
   #knows(key: SetKey): boolean {
@@ -297,14 +255,14 @@ export class NftablesBackend implements Backend {
     return true;
   }
 
-  async #applyScript(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+  async #applySome(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
       // No waiting where there is nothing to wait for: a single block reaches the kernel within this very call.
       if (!changes.every((change) => this.#hasSetFor(change))) await this.#makeSetsFor(changes);
       const known = changes.filter((change) => this.#hasSetFor(change));
       const lifted = known.filter((change) => change.do === "lift");
-      const counts = this.#packetsStopped(lifted);
-      if (known.length > 0) await this.#run(this.#script(known));
+      const counts = packetsStopped(this.#table, lifted);
+      this.#changeElements(known);
       this.#sweep.forget(known.filter(isNewBlock).map(({ target }) => target));
       await this.pardon(lifted.map(({ target }) => target));
       return changes.map((change) => done(change, counts.get(formatPrefix(change.target)) ?? 0));
@@ -341,17 +299,17 @@ export class NftablesBackend implements Backend {
           return [this.#holds(change) ? failed(change, error) : done(change, 0)];
         }
         await this.#build();
-        await this.#run(this.#script(changes));
+        this.#changeElements(changes);
         return [done(change, 0)];
       } catch (again) {
         return [failed(change, again)];
       }
     }
-    if (!(error instanceof NftError)) return changes.map((each) => failed(each, error));
+    if (isForbidden(error)) return changes.map((each) => failed(each, error));
     const half = changes.length >> 1;
     return [
-      ...(await this.#applyScript(changes.slice(0, half))),
-      ...(await this.#applyScript(changes.slice(half))),
+      ...(await this.#applySome(changes.slice(0, half))),
+      ...(await this.#applySome(changes.slice(half))),
     ];
   }
 }
@@ -365,7 +323,26 @@ function done(change: FirewallChange, packetsStopped: number): ChangeResult {
 }
 
 function failed(change: FirewallChange, error: unknown): ChangeResult {
-  return { change, why: describeError(error), mend: MEND_REFUSED, packetsStopped: 0 };
+  return { change, why: wordsFor(error), mend: MEND_REFUSED, packetsStopped: 0 };
+}
+
+// The kernel says all of this with numbers that were made for files.
+function wordsFor(error: unknown): string {
+  if (!(error instanceof SystemCallError)) return describeError(error);
+  switch (error.code) {
+    case "ENFILE":
+      return `the set is full: it holds ${MAX_ELEMENTS} elements`;
+    case "ENOENT":
+      return "the set is not there any more";
+    case "EPERM":
+      return "this process may not change the firewall (EPERM)";
+    default:
+      return `nftables: ${describeError(error)}`;
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof SystemCallError && error.code === "EPERM";
 }
 
 // Blocks that are put back after a restart had their connections forgotten when they were made; who is slowed down keeps

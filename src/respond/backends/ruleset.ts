@@ -1,7 +1,15 @@
-// The text of telltale's own nftables table: what is in it, and how an element is written.
-// Text only, so that the whole ruleset can be compared with a snapshot.
-import { addressFromBytes, familyOf, formatPrefix, type Prefix, parseAddress } from "../../core/address.ts";
+// telltale's own nftables table: what is in it, as text, so that the whole ruleset can be compared with a snapshot; and the
+// elements that come and go.
+import {
+  addressFromBytes,
+  bytesOfAddress,
+  familyOf,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+} from "../../core/address.ts";
 import type { TableElement } from "../../sys/nftables-table.ts";
+import type { ElementStep, OverRate, SetElement } from "../../sys/nftables-transaction.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 
@@ -14,7 +22,7 @@ const PRIORITY = -310;
 
 // One hash set for each prefix length in use, looked up with the masked source: an interval set would have to be read
 // back for every change and refuses blocks that overlap.
-const MAX_ELEMENTS = 262_144;
+export const MAX_ELEMENTS = 262_144;
 const WHOLE: Record<4 | 6, number> = { 4: 32, 6: 128 };
 
 /** A family and a prefix length that the table has a set for; another one for those who are slowed down only. */
@@ -32,7 +40,8 @@ export function setName({ family, bits, slow }: SetKey): string {
 // A person reloads a page a few times; a scanner at this rate needs four days for all ports. What counts are TCP segments
 // that belong to no connection (no ACK, no RST): openings, and the odd flags of scans. Connections go on; so does UDP,
 // because without tracking nobody can tell an answer from a probe.
-const SLOW_RATE = "limit rate over 10/minute burst 5 packets";
+const SLOW: OverRate = { perMinute: 10, burst: 5 };
+const SLOW_RATE = `limit rate over ${SLOW.perMinute}/minute burst ${SLOW.burst} packets`;
 
 /** The sets that are always there: IPv4 addresses, IPv6 addresses, IPv6 networks of one customer. */
 export const USUAL_SETS: readonly SetKey[] = [
@@ -81,18 +90,18 @@ export function allowScript(prefixes: readonly Prefix[]): string {
 }
 
 /**
- * One transaction for all changes. An element that may be there is added, deleted and added again: the first makes the deletion
- * succeed, and older kernels keep the old timeout when an element is merely added twice.
+ * The steps of one transaction for all changes. An element that may be there is added, deleted and added again: the first
+ * makes the deletion succeed, and what is merely added twice keeps its old timeout.
  * @param knows which sets the table has; what must go is taken out of each that may hold it
  */
-export function changesScript(
+export function elementSteps(
   changes: readonly FirewallChange[],
   knows: (key: SetKey) => boolean = (key) => key.slow !== true,
-): string {
+): ElementStep[] {
   // The last word on a target is the one that counts.
   const last = new Map<string, FirewallChange>();
   for (const change of changes) last.set(formatPrefix(change.target), change);
-  const bySet = new Map<string, { drop: string[]; add: string[] }>();
+  const bySet = new Map<string, { drop: SetElement[]; add: SetElement[] }>();
   const groupOf = (key: SetKey) => {
     const name = setName(key);
     let group = bySet.get(name);
@@ -101,25 +110,33 @@ export function changesScript(
   };
   for (const change of last.values()) {
     const { target } = change;
-    for (const key of [setKeyOf(target), setKeyOf(target, true)]) {
-      if (knows(key) && (change.do === "lift" || change.fresh !== true)) groupOf(key).drop.push(target.base);
-    }
+    const key = bytesOfAddress(target.base);
+    if (change.do === "lift" || change.fresh !== true)
+      for (const slow of [false, true]) {
+        const set = setKeyOf(target, slow);
+        if (knows(set)) groupOf(set).drop.push({ key });
+      }
     if (change.do === "lift") continue;
-    const key = setKeyOf(target, change.throttled);
-    const counter = change.packetsStopped ? ` counter packets ${change.packetsStopped} bytes 0` : "";
-    // A count can be given only beside whatever else the elements of the set carry.
-    const rate = counter !== "" && key.slow === true ? ` ${SLOW_RATE}` : "";
-    groupOf(key).add.push(`${target.base}${rate}${counter} timeout ${timeout(change.forMs)}`);
+    const { forMs, packetsStopped } = change;
+    const counted = packetsStopped
+      ? { packets: packetsStopped, ...(change.throttled === true && { over: SLOW }) }
+      : {};
+    groupOf(setKeyOf(target, change.throttled)).add.push({ key, forMs, ...counted });
   }
-  let script = "";
-  for (const [name, { drop, add }] of bySet) {
-    const all = drop.join(", ");
-    if (drop.length > 0) {
-      script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
-    }
-    if (add.length > 0) script += `add element ${TABLE} ${name} { ${add.join(", ")} }\n`;
+  const steps: ElementStep[] = [];
+  for (const [set, { drop, add }] of bySet) {
+    if (drop.length > 0) steps.push(...takenOut(set, drop));
+    if (add.length > 0) steps.push({ do: "add", set, elements: add });
   }
-  return script;
+  return steps;
+}
+
+/** Takes elements out of a set, whether or not they are in it. */
+export function takenOut(set: string, elements: readonly SetElement[]): ElementStep[] {
+  return [
+    { do: "add", set, elements },
+    { do: "delete", set, elements },
+  ];
 }
 
 /** The key of a set of blocks by its name; null for the table's other sets. */
@@ -152,11 +169,4 @@ function mask(family: 4 | 6, bits: number): string {
   if (family === 4) return bytes.join(".");
   const words = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16));
   return parseAddress(words.join(":"))!;
-}
-
-// nft(8), TIME SPECIFICATIONS knows `d h m s` and, unmentioned, `ms`.
-function timeout(forMs: number): string {
-  const whole = Math.max(1, Math.round(forMs));
-  const seconds = Math.floor(whole / 1_000);
-  return `${seconds > 0 ? `${seconds}s` : ""}${whole % 1_000 > 0 ? `${whole % 1_000}ms` : ""}`;
 }

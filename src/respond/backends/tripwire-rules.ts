@@ -1,8 +1,9 @@
 // Lets the kernel make the first decision, at the packet: one touch of a tripwire port, or the k-th distinct unused
 // TCP port from one source within a minute, and the source is in the blocked set before user space has seen anything.
-import { familyOf, type Prefix, prefixOf } from "../../core/address.ts";
+import { type Address, bytesOfAddress, familyOf, type Prefix, prefixOf } from "../../core/address.ts";
+import type { ElementStep, SetElement } from "../../sys/nftables-transaction.ts";
 import type { FirewallChange } from "../types.ts";
-import { setName, TABLE } from "./ruleset.ts";
+import { setName, TABLE, takenOut } from "./ruleset.ts";
 
 export type TripwireOptions = {
   /** The how-many-th distinct unused port within a minute blocks. */
@@ -122,38 +123,40 @@ export function tripwireScript(options: TripwireOptions): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Makes the kernel forget what it counted against these. Adding first makes deleting what is not there no failure. */
-export function pardonScript(targets: readonly Prefix[]): string {
-  const keys = new Map<string, Set<string>>();
+/** The steps that make the kernel forget what it counted against these. */
+export function pardonSteps(targets: readonly Prefix[]): ElementStep[] {
+  const keys = new Map<string, Map<string, SetElement>>();
   for (const { base, bits } of targets) {
     const family = familyOf(base);
     if (family === 4 && bits < 32) continue; // a network: each of its addresses is forgotten within a minute anyway
+    const counted = countedAs(base);
     for (const name of [`score${family}`, `patience${family}`]) {
-      keys.set(name, (keys.get(name) ?? new Set()).add(family === 4 ? base : prefixOf(base, 64).base));
+      let elements = keys.get(name);
+      if (elements === undefined) keys.set(name, (elements = new Map()));
+      elements.set(counted, { key: bytesOfAddress(counted) });
     }
   }
-  let script = "";
-  for (const [name, bases] of keys) {
-    const all = [...bases].join(", ");
-    script += `add element ${TABLE} ${name} { ${all} }\ndelete element ${TABLE} ${name} { ${all} }\n`;
-  }
-  return script;
+  return [...keys].flatMap(([name, elements]) => takenOut(name, [...elements.values()]));
 }
 
-/** Keeps the kernel from blocking those who are slowed down, for as long as they are. */
-export function spareScript(changes: readonly FirewallChange[]): string {
-  let script = "";
-  for (const change of changes) {
+/** The steps that keep the kernel from blocking those who are slowed down, for as long as they are. */
+export function spareSteps(changes: readonly FirewallChange[]): ElementStep[] {
+  return changes.flatMap((change): ElementStep[] => {
     const { base, bits } = change.target;
     const family = familyOf(base);
-    if (change.throttled !== true || bits < (family === 4 ? 32 : 64)) continue;
-    const set = `${TABLE} spared${family}`;
-    const key = family === 4 ? base : prefixOf(base, 64).base;
-    script += `add element ${set} { ${key} timeout 1s }\ndelete element ${set} { ${key} }\n`;
-    if (change.do === "block")
-      script += `add element ${set} { ${key} timeout ${Math.ceil(change.forMs / 1_000)}s }\n`;
-  }
-  return script;
+    if (change.throttled !== true || bits < (family === 4 ? 32 : 64)) return [];
+    const set = `spared${family}`;
+    const key = bytesOfAddress(countedAs(base));
+    const out = takenOut(set, [{ key, forMs: 1_000 }]);
+    return change.do === "lift"
+      ? out
+      : [...out, { do: "add", set, elements: [{ key, forMs: change.forMs }] }];
+  });
+}
+
+// The kernel counts IPv6 by customer network.
+function countedAs(base: Address): Address {
+  return familyOf(base) === 4 ? base : prefixOf(base, 64).base;
 }
 
 /** Takes the tripwire out and leaves the blocks it made. */
