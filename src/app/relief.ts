@@ -1,6 +1,6 @@
 // Makes room on the file systems of the logs when a limit under [disk] asks for it: gathers what there is, has it planned, and
 // lends the plan the hands of the rotation.
-import { lstatSync, unlinkSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Emit } from "../core/events.ts";
 import { lookAtRooms } from "../disk/mounts.ts";
@@ -10,13 +10,14 @@ import { RESERVE_NAME } from "../disk/reserve.ts";
 import { filesUnder, lookQuietly } from "../disk/walk.ts";
 import { Coverage, generationsOf } from "../rotate/coverage.ts";
 import { Directories } from "../rotate/directories.ts";
+import { scriptStep } from "../rotate/draft/plan.ts";
 import { Listings } from "../rotate/glob/expand.ts";
 import { matchPath } from "../rotate/glob/match.ts";
 import { directoryOf } from "../rotate/names/match.ts";
 import { loadRotation, runRotations } from "../rotate/run.ts";
 import { SqueezeThreads } from "../rotate/squeeze/threads.ts";
 import { doStep } from "../rotate/step.ts";
-import type { FileFact, LogStanza, Rotation } from "../rotate/types.ts";
+import type { FileFact, LogStanza, Rotation, RotationStep } from "../rotate/types.ts";
 import { openForWritingLater } from "../sys/open-files.ts";
 import { limitsFor } from "./disk-limits.ts";
 import type { Settings } from "./settings.ts";
@@ -171,38 +172,48 @@ export class RotationHands implements Hands, AsyncDisposable {
 
   async compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }> {
     this.#mustBeTheSame(file);
-    const { compressCommand, compressOptions, compressExt } = this.#stanzaOf(file).settings;
+    const stanza = this.#stanzaOf(file);
+    const { compressCommand, compressOptions, compressExt } = stanza.settings;
     const to = `${file.path}${compressExt}`;
     const { path, ino, sizeBytes, mtimeMs } = file;
-    await doStep(
-      {
-        do: "compress",
-        from: path,
-        to,
-        with: { command: compressCommand, options: compressOptions },
-        sizeBytes,
-        ino,
-        times: { atimeMs: mtimeMs, mtimeMs },
-        preremove: null,
-        shred: null,
-      },
-      null,
-      {
-        directories: this.#directories,
-        threads: this.#threads,
-        identity: null,
-        stamp: "disk",
-        mailCommand: [],
-        inherit: false,
-        signal: this.#signal,
-      },
-    );
+    await this.#do({
+      do: "compress",
+      from: path,
+      to,
+      with: { command: compressCommand, options: compressOptions },
+      sizeBytes,
+      ino,
+      times: { atimeMs: mtimeMs, mtimeMs },
+      preremove: scriptStep(stanza, "preremove", [path]),
+      shred: shredding(stanza),
+    });
     return { to, sizeBytes: lookQuietly(to)?.size ?? 0 };
   }
 
-  remove(file: GenerationFact): void {
+  async remove(file: GenerationFact): Promise<void> {
     this.#mustBeTheSame(file);
-    unlinkSync(this.#directories.at(file.path));
+    const stanza = this.#stanzaOf(file);
+    const { path, ino, sizeBytes } = file;
+    const script = scriptStep(stanza, "preremove", [path]);
+    if (script !== null) {
+      await this.#do(script);
+      // A script that carries the file away has made room, too.
+      if (lstatSync(this.#directories.at(path), { throwIfNoEntry: false }) === undefined) return;
+      this.#mustBeTheSame(file);
+    }
+    await this.#do({ do: "remove", path, because: "rotate", sizeBytes, ino, shred: shredding(stanza) });
+  }
+
+  async #do(step: RotationStep): Promise<void> {
+    await doStep(step, null, {
+      directories: this.#directories,
+      threads: this.#threads,
+      identity: null,
+      stamp: "disk",
+      mailCommand: [],
+      inherit: false,
+      signal: this.#signal,
+    });
   }
 
   // Between plan and deed somebody may have put another file or a link there: only the very file that was planned is touched,
@@ -220,4 +231,8 @@ export class RotationHands implements Hands, AsyncDisposable {
     if (stanza === undefined) throw new Error(`${path} is no generation of a log`);
     return stanza;
   }
+}
+
+function shredding({ settings }: LogStanza): number | null {
+  return settings.shred ? settings.shredCycles : null;
 }

@@ -11,8 +11,8 @@ export type Hands = {
   compress(file: GenerationFact): Promise<{ to: string; sizeBytes: number }>;
   /** Rotates a log out of turn; what happens is told by the rotation itself. Returns whether it was rotated. */
   rotate(log: string): Promise<boolean>;
-  /** Removes a generation, if it still is the one that was planned. Throws when it is not. */
-  remove(file: GenerationFact): void;
+  /** Removes a generation, if it still is the one that was planned. Throws when it is not, or when its owner's script forbids it. */
+  remove(file: GenerationFact): Promise<void>;
 };
 
 /** What came of a plan. */
@@ -50,7 +50,7 @@ async function doStep(step: ReliefStep, hands: Hands, emit: Emit): Promise<numbe
   }
   const { path, sizeBytes, diskBytes } = step.file;
   if (step.do === "remove") {
-    hands.remove(step.file);
+    await hands.remove(step.file);
     emit({ type: "log.pruned", path, sizeBytes, because });
     return diskBytes;
   }
