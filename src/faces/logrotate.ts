@@ -179,6 +179,7 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
     observe: (stanza, plans) => {
       // Ten thousand logs are not talked about when nobody listens.
       const told = voice.heard ? plans : plans.filter((plan) => plan.verdict === "fail");
+      if (!voice.heard && told.length === 0) return;
       for (const word of wordsOfStanza(stanza, told, now, force)) {
         if (word.kind === "line") voice.message(word.text);
         else {

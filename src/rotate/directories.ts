@@ -40,23 +40,40 @@ type Place = {
 /** Open directories. Dispose of it when the rotation is over. */
 export class Directories {
   readonly #places = new Map<string, Place>();
+  #latest: { readonly directory: string; readonly place: Place | null } = { directory: "", place: null };
 
   /**
    * The path of a file for use in the very next call, resolved through its directory's descriptor.
    * Throws SystemCallError ELOOP for a link that somebody else could have placed, and what open(2) throws.
    */
   at(path: string): PathLike {
-    return bytesOf(this.#place(directoryOf(path)).prefix + baseOf(path));
+    const { prefix } = this.#placeOf(path);
+    const slash = path.lastIndexOf("/");
+    // Most often the path is its own: no new text is made for it then.
+    const isItself = prefix.length === slash + 1 && path.startsWith(prefix);
+    return bytesOf(isItself ? path : prefix + baseOf(path));
   }
 
   /** Whether a file there can be made durable at all. */
   isDurable(path: string): boolean {
-    return !this.#place(directoryOf(path)).volatile;
+    return !this.#placeOf(path).volatile;
   }
 
   [Symbol.dispose](): void {
     for (const { fd } of this.#places.values()) if (fd >= 0) closeSync(fd);
     this.#places.clear();
+    this.#latest = { directory: "", place: null };
+  }
+
+  // The steps of a log, and of the logs after it, mostly stay in one directory.
+  #placeOf(path: string): Place {
+    const { directory, place } = this.#latest;
+    if (place !== null && path.lastIndexOf("/") === directory.length && path.startsWith(directory))
+      return place;
+    const asked = directoryOf(path);
+    const found = this.#place(asked);
+    this.#latest = { directory: asked, place: found };
+    return found;
   }
 
   #place(path: string): Place {

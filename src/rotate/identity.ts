@@ -2,6 +2,15 @@
 // process ever runs with them, and the way back cannot be forgotten.
 import type { Identity } from "./types.ts";
 
+let own: Identity | null = null;
+let lent: Identity | null = null;
+
+/** Whose rights the process has at this moment. The system is asked once: a rotation wants to know for each file it makes. */
+export function actingIdentity(): Identity {
+  own ??= { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  return lent ?? own;
+}
+
 /** Runs `work` with the effective user and group of `identity`, or as we are for null. `work` must not be async. */
 export function withIdentity<T>(identity: Identity | null, work: () => T): T {
   if (identity === null || process.seteuid === undefined || process.setegid === undefined) return work();
@@ -13,9 +22,11 @@ export function withIdentity<T>(identity: Identity | null, work: () => T): T {
   if (uid === 0) process.setgroups!([identity.gid]);
   process.setegid(identity.gid);
   process.seteuid(identity.uid);
+  lent = identity;
   try {
     return work();
   } finally {
+    lent = null;
     process.seteuid(uid);
     process.setegid(gid);
     if (uid === 0) process.setgroups!(groups);

@@ -6,9 +6,9 @@ import {
   baseOf,
   dateFormatOf,
   directoryOf,
-  type GenerationMatcher,
   generationMatcher,
   joinPath,
+  type NameScheme,
   nameScheme,
 } from "./names/match.ts";
 import type { FileFact, LogFacts, LogStanza } from "./types.ts";
@@ -34,11 +34,12 @@ export function inventory(
     const scheme = nameScheme(stanza.settings, path);
     return {
       path,
+      scheme,
       log: fact,
       trouble,
       parent: directoryFact(directoryOf(path)),
-      generations: fact?.kind === "file" || fact?.kind === "other" ? generations(stanza, path, listings) : [],
-      rotationPath: scheme.directory,
+      generations:
+        fact?.kind === "file" || fact?.kind === "other" ? generations(stanza, path, scheme, listings) : [],
       rotationDirectory: directoryFact(scheme.directory),
       lastRotatedMs: stamps.get(path) ?? null,
     };
@@ -46,21 +47,20 @@ export function inventory(
 }
 
 // Files in the rotation directory that could be generations of this log, compressed or not.
-function generations(stanza: LogStanza, log: string, listings: Listings): FileFact[] {
-  const scheme = nameScheme(stanza.settings, log);
+function generations(stanza: LogStanza, log: string, scheme: NameScheme, listings: Listings): FileFact[] {
   const format = dateFormatOf(stanza.settings);
-  const matchers = [
-    generationMatcher(scheme, format, ""),
-    generationMatcher(scheme, format, scheme.compressExt),
-  ];
+  const plain = generationMatcher(scheme, format, "");
+  const compressed = generationMatcher(scheme, format, scheme.compressExt);
   const found: FileFact[] = [];
-  const dated = stanza.settings.dateExt;
-  const isGeneration = (matcher: GenerationMatcher, name: string): boolean =>
-    (dated ? matcher.dateOf(name) : matcher.indexOf(name)) !== null;
+  const isGeneration = (name: string): boolean =>
+    stanza.settings.dateExt
+      ? plain.dateOf(name) !== null || compressed.dateOf(name) !== null
+      : plain.indexOf(name) !== null || compressed.indexOf(name) !== null;
+  const own = baseOf(log);
   const { names } = listings.of(scheme.directory);
   for (let i = firstWithPrefix(names, scheme.stem); names[i]?.startsWith(scheme.stem); i++) {
     const name = names[i]!;
-    if (name === baseOf(log) || !matchers.some((matcher) => isGeneration(matcher, name))) continue;
+    if (name === own || !isGeneration(name)) continue;
     const { fact } = look(joinPath(scheme.directory, name), false);
     if (fact !== null) found.push(fact);
   }
@@ -79,9 +79,15 @@ function firstWithPrefix(names: readonly string[], prefix: string): number {
   return low;
 }
 
-function look(path: string, follow: boolean): { fact: FileFact | null; trouble: string | null } {
+type Look = { readonly fact: FileFact | null; readonly trouble: string | null };
+
+const NOT_THERE: Look = { fact: null, trouble: null };
+const QUIETLY = { throwIfNoEntry: false } as const;
+
+function look(path: string, follow: boolean): Look {
   try {
-    const stat = lstatSync(bytesOf(path));
+    const stat = lstatSync(bytesOf(path), QUIETLY);
+    if (stat === undefined) return NOT_THERE;
     // olddir may be a link to a directory elsewhere; what it leads to counts.
     return {
       fact: factOf(path, follow && stat.isSymbolicLink() ? lstatSync(bytesOf(`${path}/.`)) : stat),
@@ -89,7 +95,7 @@ function look(path: string, follow: boolean): { fact: FileFact | null; trouble: 
     };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-    return { fact: null, trouble: code === "ENOENT" ? null : `cannot look at ${path}: ${code}` };
+    return code === "ENOENT" ? NOT_THERE : { fact: null, trouble: `cannot look at ${path}: ${code}` };
   }
 }
 

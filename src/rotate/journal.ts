@@ -9,8 +9,8 @@ import {
   openSync,
   readFileSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
+import { LineBuffer } from "./linebuffer.ts";
 import type { Replay } from "./replay.ts";
 import type { LogPlan, StanzaPlan } from "./types.ts";
 
@@ -25,9 +25,16 @@ export type Unfinished = {
 /** Where a stanza's run notes what has been done: scripts, and copies, which leave no other trace. */
 export type Notes = { done(what: string): void };
 
+// What finishing needs of a plan.
+type LogLine = Omit<LogPlan, "stanza" | "verdict" | "blocked" | "mend" | "lastRotated">;
+
+// `begin`, then so many `log` lines, then what is done of them.
 type Line =
-  | { begin: number; at: number; clock: number; stanza: StanzaPlan; logs: Omit<LogPlan, "stanza">[] }
+  | { begin: number; at: number; clock: number; stanza: StanzaPlan; logs: number }
+  | { log: LogLine; of: number }
   | { done: string; of: number };
+
+type Begun = Omit<Extract<Line, { begin: number }>, "begin"> & { plans: LogPlan[]; done: Set<string> };
 
 /** The notes of a run that keeps none. */
 export const NO_NOTES: Notes = { done() {} };
@@ -35,6 +42,7 @@ export const NO_NOTES: Notes = { done() {} };
 /** The journal of one run. Closing it removes it: call `close` once the state is saved. */
 export class Journal {
   readonly #path: string;
+  readonly #lines = new LineBuffer();
   #fd: number;
   #begun = 0;
 
@@ -49,13 +57,15 @@ export class Journal {
   /** Writes down, durably, what is about to be done. Returns where to note what has been. */
   begin(plans: readonly LogPlan[], atMs: number): Notes {
     const begin = this.#begun++;
-    const logs = plans.map(({ stanza: _, ...log }) => log);
-    this.#write({ begin, at: atMs, clock: Date.now(), stanza: plans[0]!.stanza, logs });
+    this.#add({ begin, at: atMs, clock: Date.now(), stanza: plans[0]!.stanza, logs: plans.length });
+    for (const plan of plans) this.#add({ log: logLine(plan), of: begin });
+    this.#lines.writeTo(this.#fd);
     fsyncSync(this.#fd);
     return {
       done: (what) => {
         try {
-          this.#write({ done: what, of: begin });
+          this.#add({ done: what, of: begin });
+          this.#lines.writeTo(this.#fd);
         } catch {
           // The disk is full: after a kill this script would run twice, which is no reason to stop now.
         }
@@ -63,8 +73,9 @@ export class Journal {
     };
   }
 
-  #write(line: Line): void {
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+  #add(line: Line): void {
+    this.#lines.add(JSON.stringify(line));
+    this.#lines.add("\n");
   }
 
   /** Ends the journal, with the work it tells of all done. */
@@ -77,6 +88,11 @@ export class Journal {
   leave(): void {
     closeSync(this.#fd);
   }
+}
+
+function logLine(plan: LogPlan): LogLine {
+  const { log, why, seen, before, rotate, after, prerotate, postrotate, finalPath, bytesFreed } = plan;
+  return { log, why, seen, before, rotate, after, prerotate, postrotate, finalPath, bytesFreed };
 }
 
 /**
@@ -96,23 +112,31 @@ export function readJournal(path: string): Unfinished[] {
   } finally {
     closeSync(fd);
   }
-  const open = new Map<number, { plans: LogPlan[]; done: Set<string>; begunMs: number; atMs: number }>();
+  const open = new Map<number, Begun>();
   for (const line of text.split("\n")) {
     const entry = parseLine(line);
     if (entry === null) continue;
-    if ("begin" in entry) {
-      const plans = entry.logs.map((log): LogPlan => ({ ...log, stanza: entry.stanza }));
-      open.set(entry.begin, { plans, done: new Set(), begunMs: entry.clock, atMs: entry.at });
-    } else open.get(entry.of)?.done.add(entry.done);
+    if ("begin" in entry) open.set(entry.begin, { ...entry, plans: [], done: new Set() });
+    else {
+      const begun = open.get(entry.of);
+      if (begun === undefined) continue;
+      if ("done" in entry) begun.done.add(entry.done);
+      else
+        begun.plans.push({
+          ...entry.log,
+          stanza: begun.stanza,
+          verdict: "rotate",
+          mend: "",
+          lastRotated: null,
+        });
+    }
   }
-  return [...open.values()].map(({ plans, done, begunMs, atMs }) => ({
-    plans,
-    replay: { done, begunMs },
-    atMs,
-  }));
+  // Where a plan is missing, writing them down was cut short: then nothing had been done of any.
+  const whole = [...open.values()].filter(({ plans, logs }) => plans.length === logs);
+  return whole.map(({ plans, done, clock, at }) => ({ plans, replay: { done, begunMs: clock }, atMs: at }));
 }
 
-// The last line may have been cut off by the kill: then what it says had not begun.
+// The last line may have been cut off by the kill: then what it says had not been done.
 function parseLine(line: string): Line | null {
   try {
     return line === "" ? null : (JSON.parse(line) as Line);

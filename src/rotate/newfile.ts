@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { carryAccess } from "../sys/files.ts";
 import type { Directories } from "./directories.ts";
+import { actingIdentity } from "./identity.ts";
 import { baseOf, directoryOf, joinPath } from "./names/match.ts";
 
 const NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -42,7 +43,8 @@ export function createLike(
   const at = directories.at(path);
   const mode = like.mode & 0o7777;
   // Its group and others may read it only once it is theirs.
-  const mine = like.uid === process.geteuid?.() && like.gid === process.getegid?.();
+  const { uid, gid } = actingIdentity();
+  const mine = like.uid === uid && like.gid === gid;
   const fd = openSync(at, NEW, mine ? mode : mode & 0o600);
   try {
     const made = fstatSync(fd);

@@ -89,10 +89,14 @@ function idlePlan(stanza: StanzaPlan, facts: LogFacts, result: Outcome): LogPlan
     log: facts.path,
     stanza,
     ...result,
-    lastRotated: facts.lastRotatedMs === null ? null : new Date(facts.lastRotatedMs).toISOString(),
+    lastRotated: lastRotatedText(facts),
     seen: facts.log,
     ...NOTHING,
   };
+}
+
+function lastRotatedText({ lastRotatedMs }: LogFacts): string | null {
+  return lastRotatedMs === null ? null : new Date(lastRotatedMs).toISOString();
 }
 
 function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, context: PlanContext): LogPlan {
@@ -116,11 +120,23 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
     return { ...result, blocked: true };
   }
   const shared = settings.sharedScripts;
+  // Written out, not spread together: thousands of logs have such a plan.
   return {
-    ...idle(outcome("rotate", due.why)),
-    ...drafted,
+    log: facts.path,
+    stanza: stanzaPlan,
+    verdict: "rotate",
+    why: due.why,
+    mend: "",
+    lastRotated: lastRotatedText(facts),
+    seen: log,
+    before: drafted.before,
+    rotate: drafted.rotate,
+    after: drafted.after,
     prerotate: shared ? null : scriptStep(stanza, "prerotate", [facts.path]),
     postrotate: shared ? null : scriptStep(stanza, "postrotate", [facts.path, drafted.handedPath]),
+    finalPath: drafted.finalPath,
+    bytesFreed: drafted.bytesFreed,
+    ...(drafted.overwrites && { overwrites: true as const }),
   };
 }
 
@@ -162,17 +178,21 @@ function findObstacle(settings: Readonly<Settings>, facts: LogFacts, context: Pl
   if (rotationDirectory === null && settings.createOlddir === null) {
     return outcome(
       "fail",
-      `olddir ${facts.rotationPath} does not exist`,
+      `olddir ${facts.scheme.directory} does not exist`,
       "make the directory, or write createolddir 0750 root adm",
     );
   }
   if (rotationDirectory !== null && rotationDirectory.kind !== "directory") {
-    return outcome("fail", `olddir ${facts.rotationPath} is not a directory`, "name a directory in olddir");
+    return outcome(
+      "fail",
+      `olddir ${facts.scheme.directory} is not a directory`,
+      "name a directory in olddir",
+    );
   }
   if (rotationDirectory !== null && settings.copy === "no" && rotationDirectory.dev !== log.dev) {
     return outcome(
       "fail",
-      `olddir ${facts.rotationPath} is on another device`,
+      `olddir ${facts.scheme.directory} is on another device`,
       "write renamecopy or copytruncate, or choose a directory on the same device",
     );
   }

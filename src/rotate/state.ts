@@ -19,7 +19,8 @@ import {
 import { dirname } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { carryAccess } from "../sys/files.ts";
-import { bytesOf, textOf } from "./names/bytes.ts";
+import { LineBuffer } from "./linebuffer.ts";
+import { textOf } from "./names/bytes.ts";
 
 export type RotationState = {
   /** Path of the log → when it was last rotated, milliseconds since the epoch. */
@@ -59,6 +60,8 @@ export function parseState(text: string, file: string): RotationState {
     });
     return { stamps, faults };
   }
+  let lastText = "";
+  let lastMs: number | null = null;
   lines.slice(1).forEach((line, i) => {
     if (line.trim() === "") return;
     const record = line.length > MAX_LINE ? null : RECORD.exec(line);
@@ -67,7 +70,10 @@ export function parseState(text: string, file: string): RotationState {
       return;
     }
     const path = record[1] === undefined ? record[2]! : unquoted(record[1]);
-    const at = parseStamp(record[3]!);
+    // All logs that were rotated together have one date.
+    if (record[3] !== lastText) lastMs = parseStamp(record[3]!);
+    lastText = record[3]!;
+    const at = lastMs;
     if (at === null) {
       fault(
         i + 2,
@@ -109,15 +115,27 @@ function parseStamp(text: string): number | null {
   return plausible ? new Date(year, month - 1, day, hour, minute, second).getTime() : null;
 }
 
-/** The text of a state file, version 2. */
-export function formatState(stamps: ReadonlyMap<string, number>): string {
-  let text = `${HEADER}\n`;
+/** A state file, version 2. */
+export function formatState(stamps: ReadonlyMap<string, number>): Buffer {
+  const lines = new LineBuffer();
+  lines.add(`${HEADER}\n`);
+  // All logs of one run have one stamp.
+  let lastMs = Number.NaN;
+  let lastText = "";
   for (const [path, atMs] of stamps) {
-    const at = new Date(atMs);
-    const quoted = path.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n");
-    text += `"${quoted}" ${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}-${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}\n`;
+    if (atMs !== lastMs) lastText = stampText(new Date(atMs));
+    lastMs = atMs;
+    lines.add(`"${quoted(path)}" ${lastText}\n`);
   }
-  return text;
+  return lines.bytes;
+}
+
+function quoted(path: string): string {
+  return /["\\\n]/.test(path) ? path.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n") : path;
+}
+
+function stampText(at: Date): string {
+  return `${at.getFullYear()}-${at.getMonth() + 1}-${at.getDate()}-${at.getHours()}:${at.getMinutes()}:${at.getSeconds()}`;
 }
 
 /** Reads the state file; one that is not there is empty. An unreadable one is a fault, and every log counts as new. */
@@ -152,8 +170,8 @@ export function pruneState(stamps: Map<string, number>, used: ReadonlySet<string
 export function saveState(path: string, stamps: ReadonlyMap<string, number>): void {
   const before = statOf(path);
   if (before !== null && !before.isFile()) return;
-  const text = formatState(stamps);
-  if (before !== null && isText(path, text)) {
+  const bytes = formatState(stamps);
+  if (before !== null && holds(path, bytes)) {
     // Its time shows, to those who watch it, that rotation still runs.
     const now = Date.now() / 1000;
     utimesSync(path, now, now);
@@ -170,7 +188,7 @@ export function saveState(path: string, stamps: ReadonlyMap<string, number>): vo
     0o600,
   );
   try {
-    writeFileSync(fd, bytesOf(text));
+    writeFileSync(fd, bytes);
     if (before !== null) {
       fchownSync(fd, before.uid, before.gid);
       carryAccessFrom(path, fd);
@@ -194,9 +212,9 @@ function keptMode(before: Stats): number {
 }
 
 // Most runs rotate nothing: then nothing need be written, and no disk waited for.
-function isText(path: string, text: string): boolean {
+function holds(path: string, bytes: Buffer): boolean {
   try {
-    return textOf(readFileSync(path)) === text;
+    return readFileSync(path).equals(bytes);
   } catch {
     return false; // Whatever is wrong with it, it is replaced.
   }

@@ -125,12 +125,27 @@ export async function doStep(
   return NOTHING_TO_SAY;
 }
 
+/** Whether the step waits for no other process or thread, so that `doStepNow` does it. */
+export function isDoneNow(step: RotationStep): boolean {
+  switch (step.do) {
+    case "script":
+    case "mail":
+    case "compress":
+      return false;
+    case "remove":
+      return step.shred === null;
+    default:
+      return true;
+  }
+}
+
 /** As `doStep`, for steps that wait for no other process or thread; null, and nothing done, for those that do. */
 export function doStepNow(
   step: RotationStep,
   seen: FileFact | null,
   context: StepContext,
 ): StepResult | null {
+  if (!isDoneNow(step)) return null;
   const { directories, identity, stamp } = context;
   switch (step.do) {
     case "copy": {
@@ -153,7 +168,6 @@ export function doStepNow(
       truncateLog(step.path, seen, identity, directories);
       return NOTHING_TO_SAY;
     case "remove":
-      if (step.shred !== null) return null;
       remove(step.path, context);
       return NOTHING_TO_SAY;
     default:

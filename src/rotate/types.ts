@@ -1,6 +1,7 @@
 // The shapes that travel through a rotation: stanza → facts → plan → summary. All plain values, so that a plan can
 // be printed, kept as JSON, journalled and applied later.
 import type { ConfigFault } from "../core/errors.ts";
+import type { NameScheme } from "./names/match.ts";
 import type { RotationProgress } from "./progress.ts";
 
 /** Where a setting or script stands. Line is 1-based. */
@@ -133,8 +134,8 @@ export type LogFacts = {
   readonly parent: FileFact | null;
   /** Files in the rotation directory whose names this stanza could have given to this log. */
   readonly generations: readonly FileFact[];
-  /** Where generations go: `olddir`, or the log's own directory. */
-  readonly rotationPath: string;
+  /** What its generations are called, and where they go. */
+  readonly scheme: NameScheme;
   /** What is there; null when nothing is. */
   readonly rotationDirectory: FileFact | null;
   /** The state file's stamp, milliseconds since the epoch; null when the log was never seen. */

@@ -8,7 +8,6 @@ import {
   type GenerationMatcher,
   generationMatcher,
   type NameScheme,
-  nameScheme,
   numberedPath,
   stampMoment,
 } from "../names/match.ts";
@@ -46,6 +45,13 @@ function inode(ino: number): number | null {
   return ino === MADE ? null : ino;
 }
 
+/** What matters of a file that may be moved. */
+type Here = Pick<FileFact, "path" | "ino" | "sizeBytes" | "mtimeMs">;
+
+function moved(file: Here, path: string, ino = file.ino): Here {
+  return { path, ino, sizeBytes: file.sizeBytes, mtimeMs: file.mtimeMs };
+}
+
 type Times = Pick<FileFact, "atimeMs" | "mtimeMs">;
 
 export type Drafted = Pick<
@@ -65,7 +71,7 @@ class Draft {
   readonly #scheme: NameScheme;
   readonly #format: string;
   /** Path → file, as things stand after the steps so far. */
-  readonly #there: Map<string, FileFact>;
+  readonly #there: Map<string, Here>;
   readonly #before: RotationStep[] = [];
   readonly #rotate: RotationStep[] = [];
   readonly #after: RotationStep[] = [];
@@ -79,9 +85,10 @@ class Draft {
     this.#facts = facts;
     this.#log = log;
     this.#now = now;
-    this.#scheme = nameScheme(stanza.settings, facts.path);
+    this.#scheme = facts.scheme;
     this.#format = dateFormatOf(stanza.settings);
-    this.#there = new Map(facts.generations.map((file) => [file.path, file]));
+    this.#there = new Map();
+    for (const file of facts.generations) this.#there.set(file.path, file);
   }
 
   /** The steps, or the path that is in the way. */
@@ -96,7 +103,7 @@ class Draft {
     if (this.#facts.rotationDirectory === null) {
       this.#before.push({
         do: "mkdir",
-        path: this.#facts.rotationPath,
+        path: this.#scheme.directory,
         attributes: this.#settings.createOlddir!,
       });
     }
@@ -132,7 +139,7 @@ class Draft {
     return this.#settings.shred ? this.#settings.shredCycles : null;
   }
 
-  #compress(steps: RotationStep[], file: FileFact, times: Times | null = null): void {
+  #compress(steps: RotationStep[], file: Here, times: Times | null = null): void {
     const { path: from, sizeBytes, ino } = file;
     const { compressCommand, compressOptions } = this.#settings;
     steps.push({
@@ -159,7 +166,7 @@ class Draft {
   }
 
   // Generations with a date in their name, oldest first.
-  #dated(suffix: string): FileFact[] {
+  #dated(suffix: string): Here[] {
     const matcher = this.#matcher(suffix);
     return [...this.#there.values()]
       .flatMap((file) => {
@@ -180,11 +187,11 @@ class Draft {
       this.#compress(this.#before, file);
       this.#there.delete(file.path);
       const to = file.path + this.#scheme.compressExt;
-      this.#there.set(to, { ...file, path: to, ino: MADE });
+      this.#there.set(to, moved(file, to, MADE));
     }
   }
 
-  #tooOld(file: FileFact): boolean {
+  #tooOld(file: Here): boolean {
     const { maxAgeDays } = this.#settings;
     return maxAgeDays > 0 && this.#now.getTime() - file.mtimeMs > maxAgeDays * DAY_MS;
   }
@@ -211,12 +218,12 @@ class Draft {
     const suffix = this.#suffix();
     const matcher = this.#matcher(suffix);
     const highest = rotate > 0 ? rotate + start - 1 : rotate === 0 ? start : Number.POSITIVE_INFINITY;
-    const present = [...this.#there.values()]
-      .flatMap((file) => {
-        const index = matcher.indexOf(baseOf(file.path));
-        return index === null || index < start || index > highest ? [] : [{ file, index }];
-      })
-      .sort((a, b) => b.index - a.index);
+    const present: { file: Here; index: number }[] = [];
+    for (const file of this.#there.values()) {
+      const index = matcher.indexOf(baseOf(file.path));
+      if (index !== null && index >= start && index <= highest) present.push({ file, index });
+    }
+    present.sort((a, b) => b.index - a.index);
     for (const { file, index } of present) {
       if (this.#tooOld(file)) {
         this.#remove(this.#before, file);
@@ -226,7 +233,7 @@ class Draft {
       if (this.#there.has(to)) this.#overwrites = true;
       this.#before.push({ do: "rename", from: file.path, to, ifThere: true, ino: inode(file.ino) });
       this.#there.delete(file.path);
-      this.#there.set(to, { ...file, path: to });
+      this.#there.set(to, moved(file, to));
     }
     if (rotate >= 0) {
       const beyond = numberedPath(this.#scheme, highest + 1) + suffix;
@@ -263,7 +270,7 @@ class Draft {
         this.#after.push({ do: "unlink", path: temporary });
       }
     }
-    this.#there.set(final, { ...this.#log, path: final, ino: copy === "no" ? this.#log.ino : MADE });
+    this.#there.set(final, moved(this.#log, final, copy === "no" ? this.#log.ino : MADE));
     return true;
   }
 
@@ -285,7 +292,7 @@ class Draft {
     const doomed = this.#dispose;
     if (mail !== null && mailFirst) this.#mail(this.#after, newest, compressed ? this.#facts.path : newest);
     if (doomed === null) return;
-    const file = this.#there.get(doomed) ?? { ...this.#log, path: doomed, ino: MADE };
+    const file = this.#there.get(doomed) ?? moved(this.#log, doomed, MADE);
     if (mail !== null && !mailFirst) this.#mail(this.#after, doomed, doomed);
     this.#remove(this.#after, file, false);
   }
@@ -301,7 +308,7 @@ class Draft {
     });
   }
 
-  #remove(steps: RotationStep[], file: FileFact, mayMail = true): void {
+  #remove(steps: RotationStep[], file: Here, mayMail = true): void {
     const { mail, mailFirst } = this.#settings;
     if (mayMail && mail !== null && !mailFirst) this.#mail(steps, file.path, file.path);
     const preremove = scriptStep(this.#stanza, "preremove", [file.path]);

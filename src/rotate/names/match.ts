@@ -7,6 +7,8 @@ export type NameScheme = {
   /** The rotation directory: `olddir`, or where the log is. */
   readonly directory: string;
   readonly stem: string;
+  /** The stem in its directory, which every generation's path begins with. */
+  readonly path: string;
   /** `extension` or `addextension` when the log's name ends with it or takes it, else "". */
   readonly tail: string;
   readonly compressExt: string;
@@ -42,17 +44,17 @@ export function nameScheme(settings: Readonly<Settings>, log: string): NameSchem
     stem = stem.slice(0, -extension.length);
     tail = extension;
   }
-  return { directory, stem, tail, compressExt };
+  return { directory, stem, path: joinPath(directory, stem), tail, compressExt };
 }
 
 /** The path of generation `index`, not compressed. */
 export function numberedPath(scheme: NameScheme, index: number): string {
-  return joinPath(scheme.directory, `${scheme.stem}.${index}${scheme.tail}`);
+  return `${scheme.path}.${index}${scheme.tail}`;
 }
 
 /** The path of the generation with this date text, not compressed. */
 export function datedPath(scheme: NameScheme, dateText: string): string {
-  return joinPath(scheme.directory, `${scheme.stem}${dateText}${scheme.tail}`);
+  return `${scheme.path}${dateText}${scheme.tail}`;
 }
 
 /** The date format in force. */
@@ -196,29 +198,55 @@ export type GenerationMatcher = {
 
 /** A matcher for one scheme; `suffix` is what compressed generations end with, or "" for uncompressed ones. */
 export function generationMatcher(scheme: NameScheme, format: string, suffix: string): GenerationMatcher {
-  const end = scheme.tail + suffix;
-  const { parts, shape } = cutFormat(format);
-  const middle = (name: string): string | null =>
-    name.length > scheme.stem.length + end.length && name.startsWith(scheme.stem) && name.endsWith(end)
-      ? name.slice(scheme.stem.length, name.length - end.length)
-      : null;
-  return {
-    indexOf(name) {
-      const hit = /^\.(0|[1-9][0-9]{0,8})$/.exec(middle(name) ?? "");
-      return hit === null ? null : Number(hit[1]);
-    },
-    dateOf(name) {
-      const text = middle(name);
-      const hit = text === null ? null : shape.exec(text);
-      if (hit === null) return null;
-      const key = new Array<number>(9).fill(0);
-      parts.forEach((part, i) => {
-        const place = SORTED_BY[part.letter];
-        if (place !== undefined) key[place] = Number(hit[i + 1]);
-      });
-      return key;
-    },
-  };
+  return new Matcher(scheme.stem, scheme.tail + suffix, format);
+}
+
+// More digits are no index.
+const MAX_DIGITS = 9;
+
+// Thousands of logs have two each: a class, since closures and regular expressions cost more than all the rest of planning.
+class Matcher implements GenerationMatcher {
+  readonly #stem: string;
+  readonly #end: string;
+  readonly #format: string;
+
+  constructor(stem: string, end: string, format: string) {
+    this.#stem = stem;
+    this.#end = end;
+    this.#format = format;
+  }
+
+  #fits(name: string): boolean {
+    const most = name.length - this.#end.length;
+    return most > this.#stem.length && name.startsWith(this.#stem) && name.endsWith(this.#end);
+  }
+
+  indexOf(name: string): number | null {
+    if (!this.#fits(name) || name[this.#stem.length] !== ".") return null;
+    const first = this.#stem.length + 1;
+    const end = name.length - this.#end.length;
+    if (first === end || end - first > MAX_DIGITS || (name[first] === "0" && end - first > 1)) return null;
+    let index = 0;
+    for (let at = first; at < end; at++) {
+      const digit = name.charCodeAt(at) - 0x30;
+      if (digit < 0 || digit > 9) return null;
+      index = index * 10 + digit;
+    }
+    return index;
+  }
+
+  dateOf(name: string): readonly number[] | null {
+    if (!this.#fits(name)) return null;
+    const { parts, shape } = cutFormat(this.#format);
+    const hit = shape.exec(name.slice(this.#stem.length, name.length - this.#end.length));
+    if (hit === null) return null;
+    const key = new Array<number>(9).fill(0);
+    parts.forEach((part, i) => {
+      const place = SORTED_BY[part.letter];
+      if (place !== undefined) key[place] = Number(hit[i + 1]);
+    });
+    return key;
+  }
 }
 
 /** Orders two keys of `dateOf`: negative when `a` is older. */
