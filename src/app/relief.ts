@@ -48,16 +48,19 @@ export async function gatherRelief(
   const found = rotation.stanzas.flatMap((stanza) =>
     generationsOf(stanza, stanza.logs, listings).map((each) => ({ stanza, ...each })),
   );
-  const generations = new Set(found.flatMap((each) => each.generations.map(({ path }) => path)));
-  const busy = new Set(
-    (await openForWritingLater((path) => generations.has(path))).files.map(({ path }) => path),
+  const paths = new Set(
+    found.flatMap(({ log, generations }) => [log.path, ...generations.map(({ path }) => path)]),
   );
+  const open = (await openForWritingLater((path) => paths.has(path))).files;
+  const writers = new Map(open.map(({ path, name, pid }) => [path, `${name}[${pid}]`]));
   const directories = new Set(found.map(({ log }) => directoryOf(log.path)));
   const rooms = await lookAtRooms([...roots, ...directories]);
   const sizes = await sizesByDevice(roots, found);
   return rooms.map((room) => {
     const here = found.filter(({ log }) => log.dev === room.dev && log.kind === "file");
-    const logs = here.map(({ stanza, log, generations: old }) => logFact(settings, stanza, log, old, busy));
+    const logs = here.map(({ stanza, log, generations: old }) =>
+      logFact(settings, stanza, log, old, writers),
+    );
     return {
       facts: {
         mount: room.mount,
@@ -105,7 +108,7 @@ function logFact(
   { settings: stanza }: LogStanza,
   log: FileFact,
   generations: readonly FileFact[],
-  busy: ReadonlySet<string>,
+  writers: ReadonlyMap<string, string>,
 ): LogFact {
   return {
     path: log.path,
@@ -114,6 +117,7 @@ function logFact(
     keep: keepOf(settings, log.path),
     compresses: stanza.compress,
     copies: stanza.copy !== "no",
+    writer: writers.get(log.path) ?? null,
     generations: generations
       .filter(({ kind, dev }) => kind === "file" && dev === log.dev)
       .map(
@@ -125,7 +129,7 @@ function logFact(
           dev: file.dev,
           ino: file.ino,
           compressed: file.path.endsWith(stanza.compressExt),
-          busy: busy.has(file.path) || file.links > 1,
+          busy: writers.has(file.path) || file.links > 1,
         }),
       ),
   };

@@ -61,6 +61,13 @@ for (const kind of ["ext4", "tmpfs", "xfs"]) {
     for (const name of AUTH) assert.ok(told.names.includes(name), `${name} is protected`);
     const removed = of(told, "log.pruned").map(({ path }) => path);
     assert.ok(!removed.some((path) => /auth/.test(path)), removed.join(" "));
+    // Whoever fills it is named while there is still room to be made.
+    const alarms = of(told, "disk.filling").map(({ why }) => why);
+    const named = /lasts less than a minute; .*\/app\.log grows fastest, .* a second, written by \S+\[\d+\]$/;
+    assert.ok(
+      alarms.some((why) => named.test(why)),
+      alarms.join("\n"),
+    );
   });
 
   test(`at 100 % full the limits hold again on ${kind}, and every deletion is told and kept`, {

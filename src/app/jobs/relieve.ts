@@ -3,6 +3,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { systemClock } from "../../core/clock.ts";
 import type { Emit, Event } from "../../core/events.ts";
+import { type Fastest, Paces } from "../../disk/relief/paces.ts";
 import { planRelief, type ReliefPlan } from "../../disk/relief/plan.ts";
 import { announce, type Carried, carryOut } from "../../disk/relief.ts";
 import { releaseReserve, reserveDirectories } from "../../disk/reserve.ts";
@@ -10,6 +11,7 @@ import type { Rotation } from "../../rotate/types.ts";
 import { Bus } from "../bus.ts";
 import { gatherRelief, loadForRelief, type Pressed, RotationHands } from "../relief.ts";
 import type { Settings } from "../settings.ts";
+import { formatBytes } from "../terminal.ts";
 
 export type RelieveOrder = {
   readonly settings: Settings;
@@ -32,6 +34,8 @@ const AHEAD_MS = 5_000;
 const MOST_LOOKS = 20;
 // What was said of a file system is said again after this long.
 const ALARM_MS = 600_000;
+// When all the room that can be made will be used up within this time, it is said while somebody can still do something.
+const USED_UP_MS = 60_000;
 // A plan that could do nothing is not made again at once: the looks themselves would be the load.
 const STUCK_MS = 5_000;
 
@@ -75,6 +79,7 @@ class Relieved {
   readonly #helped = new Map<string, { freed: number; freeBytes: number; why: string }>();
   readonly #lastFree = new Map<string, { freeBytes: number; atMs: number }>();
   readonly #failedAt = new Map<string, number>();
+  readonly #paces = new Map<string, Paces>();
   #working: Promise<void> | null = null;
   #bytesFreed = 0;
   #alarms = 0;
@@ -121,7 +126,7 @@ class Relieved {
       this.#count(plan, await carryOut(removals, hands, this.#emit));
       // What takes long goes on beside the looks: a fast writer does not wait for a compressor.
       if (work.steps.length > 0) this.#work(work, rotation);
-      if (plan.alarm && plan.steps.length === 0) this.#alarm(each, plan.why);
+      this.#alarmAbout(each, plan);
     }
     return { pressing, stuck: pressing && idle };
   }
@@ -177,22 +182,35 @@ class Relieved {
     return { bytesFreed: this.#bytesFreed, alarms: this.#alarms };
   }
 
-  #alarm({ facts }: Pressed, why: string): void {
+  // Once when what can be freed runs out, and once when nothing of it is left.
+  #alarmAbout(each: Pressed, plan: ReliefPlan): void {
+    const { mount, freeBytes, aheadBytes, logs } = each.facts;
+    const paces = this.#paces.get(mount) ?? new Paces();
+    this.#paces.set(mount, paces);
+    const fastest = paces.look(logs, systemClock.monotonicMs());
+    if (plan.alarm && plan.steps.length === 0) {
+      this.#alarms++;
+      this.#alarm(each, `${plan.why}, and there is nothing left that may be removed`, fastest);
+    } else if (fastest !== null && plan.verdict !== "ahead") {
+      const room = freeBytes + Math.max(plan.spareBytes, plan.expectedBytes);
+      if ((room / Math.max(1, aheadBytes)) * AHEAD_MS < USED_UP_MS)
+        this.#alarm(
+          each,
+          `${plan.why}, and at this pace all that can be freed lasts less than a minute`,
+          fastest,
+        );
+    }
+  }
+
+  #alarm({ facts }: Pressed, why: string, fastest: Fastest | null): void {
     const { mount, freeBytes, sizeBytes } = facts;
     const now = systemClock.monotonicMs();
-    const last = this.#alarmedAt.get(mount);
+    const key = `${mount} ${why}`;
+    const last = this.#alarmedAt.get(key);
     if (last !== undefined && now - last < ALARM_MS) return;
-    this.#alarmedAt.set(mount, now);
-    this.#alarms++;
+    this.#alarmedAt.set(key, now);
     const mend = "see what fills it with telltale disk; what is left is protected, in use, or no log";
-    this.#emit({
-      type: "disk.filling",
-      mount,
-      freeBytes,
-      sizeBytes,
-      why: `${why}, and there is nothing left that may be removed`,
-      mend,
-    });
+    this.#emit({ type: "disk.filling", mount, freeBytes, sizeBytes, why: `${why}${grows(fastest)}`, mend });
   }
 
   // A fast writer presses every second: it is said once, and what is done each time.
@@ -215,4 +233,11 @@ class Relieved {
 // Removing is done at once, everything else takes its time.
 function stepsOf(plan: ReliefPlan, removals: boolean): ReliefPlan {
   return { ...plan, steps: plan.steps.filter((step) => (step.do === "remove") === removals) };
+}
+
+function grows(fastest: Fastest | null): string {
+  if (fastest === null) return "";
+  const { path, bytesPerSecond, writer } = fastest;
+  const by = writer === null ? "" : `, written by ${writer}`;
+  return `; ${path} grows fastest, ${formatBytes(bytesPerSecond)} a second${by}`;
 }

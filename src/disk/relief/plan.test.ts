@@ -27,6 +27,7 @@ const log = (path: string, more: Partial<LogFact> = {}): LogFact => ({
   compresses: true,
   copies: false,
   generations: [],
+  writer: null,
   ...more,
 });
 

@@ -28,6 +28,8 @@ export type LogFact = {
   readonly copies: boolean;
   /** Oldest first. */
   readonly generations: readonly GenerationFact[];
+  /** Who has it open for writing, as "name[pid]"; null when nobody was seen. */
+  readonly writer: string | null;
 };
 
 export type ReliefFacts = {
@@ -61,6 +63,8 @@ export type ReliefPlan = {
   readonly steps: readonly ReliefStep[];
   /** What the steps are reckoned to free. */
   readonly expectedBytes: number;
+  /** What could be removed at most, of all that lies there now. */
+  readonly spareBytes: number;
   /** The steps will not do: somebody has to look. */
   readonly alarm: boolean;
 };
@@ -84,7 +88,9 @@ export function planRelief(facts: ReliefFacts, limits: ReliefLimits, working = f
   const { mount, freeBytes, logBytes, aheadBytes } = facts;
   const over = overLimits(freeBytes, logBytes, limits);
   const soon = overLimits(freeBytes - aheadBytes, logBytes + aheadBytes, limits);
-  const base = { mount, neededBytes: 0, steps: [], expectedBytes: 0, alarm: false };
+  const spare = facts.logs.flatMap((log) => sparesOf(log, limits.minGenerations));
+  const spareBytes = spare.reduce((sum, { file }) => sum + file.diskBytes, 0);
+  const base = { mount, neededBytes: 0, steps: [], expectedBytes: 0, spareBytes, alarm: false };
   if (over.bytes <= 0 && soon.bytes <= 0) return { ...base, verdict: "calm", why: "" };
   const urgent = limits.minFreeBytes > 0 && freeBytes < limits.minFreeBytes * URGENT_SHARE;
   const verdict = over.bytes <= 0 ? "ahead" : urgent ? "urgent" : "pressed";
@@ -104,6 +110,7 @@ export function planRelief(facts: ReliefFacts, limits: ReliefLimits, working = f
     neededBytes: Math.ceil(bytes),
     steps: inOrder(draft.steps),
     expectedBytes,
+    spareBytes,
     alarm: !working && verdict !== "ahead" && expectedBytes < bytes,
   };
 }
@@ -184,7 +191,6 @@ class Draft {
   /** The oldest of what is valued least, down to the protected minimum of each log. */
   remove(): void {
     const spare = this.#facts.logs
-      .filter((log) => log.keep !== "high")
       .flatMap((log) => sparesOf(log, this.#limits.minGenerations))
       .sort((a, b) => ORDER[a.keep] - ORDER[b.keep] || a.ageMs - b.ageMs);
     for (const { log, file } of spare) {
@@ -207,12 +213,13 @@ class Draft {
   }
 }
 
-// Those beyond the protected minimum. A time that was changed must not put a newer generation of a log before an older one: none
+// Those beyond the protected minimum, of what may be removed at all. A time that was changed must not put a newer generation of a log before an older one: none
 // counts as older than the one before it.
 function sparesOf(
   { path, keep, generations }: LogFact,
   minGenerations: number,
 ): { log: string; keep: Keep; file: GenerationFact; ageMs: number }[] {
+  if (keep === "high") return [];
   let ageMs = Number.NEGATIVE_INFINITY;
   return generations
     .slice(0, Math.max(0, generations.length - minGenerations))
