@@ -1,6 +1,5 @@
 // Says what a reload changed, in the words of the configuration file.
-import { KEYS, type KeyDefinition, type KeyKind } from "../config/keys.ts";
-import type { RetentionGroup } from "../config/types.ts";
+import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition, type KeyKind } from "../config/keys.ts";
 import { formatPrefix } from "../core/address.ts";
 import { formatDuration } from "../core/duration.ts";
 import { type ConfigFault, formatFault } from "../core/errors.ts";
@@ -19,7 +18,7 @@ export function changesBetween(before: Settings, after: Settings): string[] {
   const was = before.config as unknown as Record<string, Record<string, unknown>>;
   const is = after.config as unknown as Record<string, Record<string, unknown>>;
   for (const [section, keys] of Object.entries(is)) {
-    if (section === "retention") continue;
+    if (Object.hasOwn(GROUP_KEYS, section)) continue;
     for (const [key, value] of Object.entries(keys)) {
       const old = was[section]?.[key];
       if (JSON.stringify(old) === JSON.stringify(value)) continue;
@@ -28,7 +27,8 @@ export function changesBetween(before: Settings, after: Settings): string[] {
       changes.push(`${section}.${key}: ${inWords(kind, old)} is now ${inWords(kind, value)}`);
     }
   }
-  changes.push(...groupChanges(before.config.retention, after.config.retention));
+  for (const kind of Object.keys(GROUP_KEYS) as GroupKind[])
+    changes.push(...groupChanges(kind, before.config[kind], after.config[kind]));
   if (before.mode !== after.mode && before.config.respond.mode === after.config.respond.mode) {
     changes.push(`mode: ${before.mode} is now ${after.mode}`);
   }
@@ -46,12 +46,14 @@ export function changesBetween(before: Settings, after: Settings): string[] {
   return changes;
 }
 
-function groupChanges(before: readonly RetentionGroup[], after: readonly RetentionGroup[]): string[] {
+type Named = { readonly name: string };
+
+function groupChanges(kind: GroupKind, before: readonly Named[], after: readonly Named[]): string[] {
   const names = [...new Set([...before, ...after].map(({ name }) => name))];
   return names.flatMap((name) => {
     const [was, is] = [before, after].map((groups) => groups.find((group) => group.name === name));
     if (JSON.stringify(was) === JSON.stringify(is)) return [];
-    return `[retention.${name}] ${was === undefined ? "is new" : is === undefined ? "is gone" : "has changed"}`;
+    return `[${kind}.${name}] ${was === undefined ? "is new" : is === undefined ? "is gone" : "has changed"}`;
   });
 }
 

@@ -1,5 +1,5 @@
 // Man pages, laid out from the catalogue in man(7) macros: one for the program and one for each command.
-import { KEYS, type KeyDefinition, RETENTION_KEYS } from "../config/keys.ts";
+import { ALL_KEYS } from "../config/keys.ts";
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition, type OptionDefinition } from "./catalogue.ts";
 
 /** File name → text of every page. */
@@ -100,10 +100,7 @@ function configurationPage(version: string): string {
     ),
   ];
   let section = "";
-  for (const { name, fallback, summary, reason } of [
-    ...KEYS,
-    ...RETENTION_KEYS,
-  ] as readonly KeyDefinition[]) {
+  for (const { name, fallback, summary, reason } of ALL_KEYS) {
     const of = name.slice(0, name.lastIndexOf("."));
     const key = name.slice(of.length + 1);
     if (of !== section) lines.push(`.SH [${of}]`);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { routeName } from "../report/deliver.ts";
 import { routesOf } from "./reporting.ts";
 import { gatherSettings } from "./settings.ts";
 
@@ -31,6 +32,17 @@ test("a report leaves by every way that is configured", (t) => {
     shape: "ntfy",
     token: "tk_secret",
   });
+  // Several webhooks are several routes, each with a name, a shape and a token of its own.
+  const named = routes(
+    `via = "none"\nwebhook = "https://one.example/x"\n[webhook.chat]\nurl = "https://hooks.example/secret"\nshape = "slack"\n` +
+      `[webhook.phone]\nurl = "https://ntfy.example/t"\nshape = "ntfy"\ntoken_file = "${root}/token"`,
+  );
+  assert.deepEqual(named, [
+    { via: "webhook", url: "https://one.example/x", shape: "generic" },
+    { via: "webhook", name: "chat", url: "https://hooks.example/secret", shape: "slack" },
+    { via: "webhook", name: "phone", url: "https://ntfy.example/t", shape: "ntfy", token: "tk_secret" },
+  ]);
+  assert.equal(new Set(named.map(routeName)).size, 3);
   assert.deepEqual(routes('via = "none"'), []);
   assert.deepEqual(routes(`via = "file"\nfile = "${root}/only"`), [{ via: "file", path: `${root}/only` }]);
 });

@@ -2,6 +2,7 @@
 // `telltale report`.
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { WebhookGroup } from "../config/types.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Event, Mode } from "../core/events.ts";
 import type { DigestInput, Route } from "../report/types.ts";
@@ -59,15 +60,27 @@ export function markReported(store: Store, lastSeq: number, at: Date): void {
 
 /** Where reports go; empty when there is no way for them to leave this host. */
 export function routesOf(settings: Settings): Route[] {
-  const { webhook, webhook_shape: shape, via, file } = settings.config.report;
-  const token = webhookTokenOf(settings);
+  const { via, file } = settings.config.report;
   return [
     ...mailRoutes(settings),
     ...(file !== "" && via !== "file" ? [{ via: "file", path: file } as const] : []),
-    ...(webhook === ""
-      ? []
-      : [{ via: "webhook", url: webhook, shape, ...(token !== "" && { token }) } as const]),
+    ...hooksOf(settings).map(({ name, url, shape, tokenFile }): Route => {
+      const token = tokenFile === "" ? "" : firstLineOf(tokenFile);
+      return {
+        via: "webhook",
+        ...(name !== "" && { name }),
+        url,
+        shape,
+        ...(token !== "" && { token }),
+      };
+    }),
   ];
+}
+
+// The one under [report] has no name; the others have one each.
+function hooksOf({ config: { report, webhook } }: Settings): readonly WebhookGroup[] {
+  const { webhook: url, webhook_shape: shape, webhook_token_file: tokenFile } = report;
+  return url === "" ? webhook : [{ name: "", url, shape, tokenFile }, ...webhook];
 }
 
 function mailRoutes({ config, host }: Settings): Route[] {
@@ -110,10 +123,10 @@ export function smtpPasswordOf({ config }: Settings): string {
   return loginOf(config.report.smtp_user, config.report.smtp_password_file)?.pass ?? "";
 }
 
-/** What the webhook wants to be shown; "" where there is none, or it cannot be read. */
-export function webhookTokenOf({ config }: Settings): string {
-  const { webhook_token_file: file } = config.report;
-  return file === "" ? "" : firstLineOf(file);
+/** What the webhooks want to be shown, by their names; the one under [report] is "". */
+export function webhookTokensOf(settings: Settings): Readonly<Record<string, string>> {
+  const withToken = hooksOf(settings).filter(({ tokenFile }) => tokenFile !== "");
+  return Object.fromEntries(withToken.map(({ name, tokenFile }) => [name, firstLineOf(tokenFile)]));
 }
 
 // Read at every start and reload; a password that cannot be read lets the server's refusal tell of it.

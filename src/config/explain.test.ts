@@ -64,10 +64,13 @@ test("an unknown key gets the nearest known one", () => {
 });
 
 test("every key has its answer, and what is shown of it reads back as the same value", () => {
-  const all = everyKey(read('[retention.web]\npaths = ["/srv/web/*.log"]\n'));
+  const all = everyKey(
+    read('[retention.web]\npaths = ["/srv/web/*.log"]\n[webhook.chat]\nshape = "slack"\n'),
+  );
   assert.ok(all.length > KEYS.length);
+  assert.ok(all.some(({ key, value }) => key === "webhook.chat.shape" && value === "slack"));
   for (const { key, value } of all) {
-    if (key.startsWith("retention.")) continue;
+    if (/^(?:retention|webhook)\./.test(key)) continue;
     const [section, name] = key.split(".");
     assert.deepEqual(read(`[${section}]\n${name} = ${tomlValue(value)}\n`).faults, [], key);
   }

@@ -1,9 +1,11 @@
 // Answers what a key is and why it has the value it has. Pure.
-import { KEYS, type KeyDefinition, type KeyKind, RETENTION_KEYS } from "./keys.ts";
+import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition, type KeyKind } from "./keys.ts";
 import { nearest } from "./nearest.ts";
 import type { KeyPlace, ReadConfig } from "./types.ts";
 
 const DEFINITIONS: readonly KeyDefinition[] = KEYS;
+// KIND.NAME, or KIND.NAME.KEY.
+const GROUP_KEY = new RegExp(`^(${Object.keys(GROUP_KEYS).join("|")})\\.([^.]+)(?:\\.(.+))?$`);
 
 export type KeyAnswer = {
   readonly key: string;
@@ -53,25 +55,27 @@ export function explainKeys(
   });
 }
 
-/** Every key, those of the retention groups that were written included. */
+/** Every key, those of the groups that were written included. */
 export function everyKey({ places }: Pick<ReadConfig, "places">): readonly KeyAnswer[] {
-  const groups = new Set(
-    [...places.keys()].filter((key) => key.startsWith("retention.")).map((key) => key.split(".")[1]!),
-  );
-  const names = [...DEFINITIONS.map(({ name }) => name), ...[...groups].map((group) => `retention.${group}`)];
+  const groups = [...places.keys()].filter((key) => GROUP_KEY.test(key)).map(groupOf);
+  const names = [...DEFINITIONS.map(({ name }) => name), ...new Set(groups)];
   return names.flatMap((name) => {
     const answer = explainKeys(name, { places });
     return "nearest" in answer ? [] : answer;
   });
 }
 
+function groupOf(key: string): string {
+  return key.split(".").slice(0, 2).join(".");
+}
+
 function definitionsOf(name: string): (readonly [key: string, definition: KeyDefinition])[] {
-  const group = /^retention\.([^.]+)(?:\.(.+))?$/.exec(name);
+  const group = GROUP_KEY.exec(name);
   if (group !== null) {
-    return RETENTION_KEYS.flatMap((definition) => {
+    return GROUP_KEYS[group[1] as GroupKind].flatMap((definition) => {
       const key = definition.name.split(".")[2]!;
-      const wanted = group[2] === undefined || group[2] === key;
-      return wanted ? [[`retention.${group[1]}.${key}`, definition] as const] : [];
+      const wanted = group[3] === undefined || group[3] === key;
+      return wanted ? [[`${groupOf(name)}.${key}`, definition] as const] : [];
     });
   }
   return DEFINITIONS.filter((known) => known.name === name || known.name.startsWith(`${name}.`)).map(

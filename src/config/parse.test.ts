@@ -104,6 +104,32 @@ paths = ["relative/*"]
   );
 });
 
+test("a webhook has a name of its own, and one with a fault gets nothing", () => {
+  const { config, faults } = read(`[webhook.chat]
+url = "https://hooks.example.org/x"
+shape = "slack"
+[webhook.phone]
+url = "ntfy.example.org/secret"
+[webhook.none]
+shape = "ntfy"
+`);
+  assert.deepEqual(config.webhook, [
+    { name: "chat", url: "https://hooks.example.org/x", shape: "slack", tokenFile: "" },
+  ]);
+  assert.deepEqual(
+    faults.map((fault) => [fault.line, fault.key]),
+    [
+      [5, "webhook.phone.url"],
+      [4, "webhook.phone"],
+      [6, "webhook.none"],
+    ],
+  );
+  assert.match(faults[0]!.message, /wants an address of http or https/);
+  assert.doesNotMatch(faults.map(formatFault).join(), /secret/);
+  assert.match(faults[2]!.mend, /url = /);
+  assert.match(read("[webhok.x]\n").faults[0]!.mend, /\[webhook\.NAME\]/);
+});
+
 test("no value of any type breaks the reader, and a refused one leaves the default", () => {
   const value = fc.oneof(
     fc.string(),
@@ -137,8 +163,8 @@ test("the allow list takes addresses, networks and names, and says what it canno
 test("the example file is the table of keys, and gives the defaults when every line of it is used", () => {
   const example = readFileSync("docs/telltale.toml.example", "utf8");
   assert.equal(example, renderExample(), "run: node scripts/generate-docs.ts");
-  const [keys, groups] = example.split("# [retention.NAME]") as [string, string];
-  assert.ok(groups.includes("# max_bytes = "));
+  const [keys, groups] = [example.split("# [webhook.NAME]")[0], example] as [string, string];
+  for (const key of ["# max_bytes = ", "# token_file = "]) assert.ok(groups.includes(key));
   const { config, faults } = read(keys.replace(/^# ([a-z_]+ = )/gm, "$1"));
   assert.deepEqual(faults, []);
   assert.deepEqual(config, defaultConfig());

@@ -1,14 +1,15 @@
 // Reads the text of telltale.toml and of the files beside it into one configuration. Pure. A bad value costs its key,
 // never the file: what holds without it stands in, the fault says so, and the caller decides what a fault means.
 import type { ConfigFault } from "../core/errors.ts";
-import { KEYS, type KeyDefinition, type KeyKind, RETENTION_KEYS } from "./keys.ts";
+import { type NamedSection, type Refusal, retentionOf, webhookOf } from "./groups/parse.ts";
+import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition } from "./keys.ts";
 import { keyLines } from "./lines.ts";
 import { nearest } from "./nearest.ts";
-import type { Config, KeyPlace, ReadConfig, RetentionGroup } from "./types.ts";
-import { checkValue } from "./value.ts";
+import type { Config, Groups, KeyPlace, ReadConfig } from "./types.ts";
+import { checkValue, valueOrDefault } from "./value.ts";
 
 const DEFINITIONS: readonly KeyDefinition[] = KEYS;
-const SECTIONS = [...new Set(DEFINITIONS.map((key) => key.name.split(".")[0]!)), "retention.NAME"];
+const SECTIONS = [...new Set(DEFINITIONS.map((key) => key.name.split(".")[0]!)), ...Object.keys(GROUP_KEYS)];
 
 /** One file: its name for faults, its text for their line numbers, and what the TOML parser made of it. */
 export type ConfigText = {
@@ -19,7 +20,7 @@ export type ConfigText = {
 
 /** The configuration that holds when there is no file. */
 export function defaultConfig(): Config {
-  return build(new Map(), []);
+  return build(new Map(), new Layers().groups());
 }
 
 /** Reads one file's values. */
@@ -31,9 +32,9 @@ export function parseConfig(file: string, text: string, table: Record<string, un
 export function parseConfigs(files: readonly ConfigText[]): ReadConfig {
   const layers = new Layers();
   for (const file of files) layers.read(file);
-  const retention = layers.groups();
+  const groups = layers.groups();
   return {
-    config: build(layers.values, retention),
+    config: build(layers.values, groups),
     faults: layers.faults,
     broken: false,
     places: layers.places,
@@ -41,14 +42,18 @@ export function parseConfigs(files: readonly ConfigText[]): ReadConfig {
   };
 }
 
-type Group = { readonly values: Map<string, unknown>; clean: boolean; at: Omit<KeyPlace, "written"> };
+type Section = NamedSection & {
+  readonly values: Map<string, unknown>;
+  clean: boolean;
+  at: Omit<KeyPlace, "written">;
+};
 
 class Layers {
   readonly faults: ConfigFault[] = [];
   readonly values = new Map<string, unknown>();
   /** Where each key was written, the place in force last. */
   readonly places = new Map<string, KeyPlace[]>();
-  readonly #groups = new Map<string, Group>();
+  readonly #sections = new Map<string, Section>();
   #file = "";
   #lines: ReadonlyMap<string, number> = new Map();
 
@@ -57,55 +62,42 @@ class Layers {
     this.#lines = keyLines(text);
     for (const [section, body] of Object.entries(table)) {
       const definitions = DEFINITIONS.filter((key) => key.name.startsWith(`${section}.`));
-      if (section === "retention" && isTable(body)) this.#readGroups(body);
+      if (isGroupKind(section) && isTable(body)) this.#readGroups(section, body);
       else if (definitions.length > 0 && isTable(body)) {
         this.#keys(section, body, definitions, this.values);
-      } else this.#notASection(section, definitions.length > 0 || section === "retention");
+      } else this.#notASection(section, definitions.length > 0 || isGroupKind(section));
     }
   }
 
-  /** The `[retention.NAME]` sections. One with any fault is left out whole: it deletes files. */
-  groups(): RetentionGroup[] {
-    const groups: RetentionGroup[] = [];
-    for (const [name, { values, clean, at }] of this.#groups) {
-      const value = (key: string) =>
-        valueOrDefault(
-          values,
-          `retention.${name}.${key}`,
-          RETENTION_KEYS.find((known) => known.name === `retention.NAME.${key}`)!,
-        );
-      const paths = value("paths") as readonly string[];
-      const left = { ...at, key: `retention.${name}`, consequence: "nothing is removed for it" };
-      if (paths.length === 0 || paths.some((path) => !path.startsWith("/"))) {
-        const mend = 'write paths = ["/srv/app/logs/*.log"]';
-        this.faults.push({ ...left, message: "wants paths that begin with /", mend });
-      } else if (clean) {
-        groups.push({
-          name,
-          paths,
-          maxBytes: value("max_bytes") as number,
-          maxAgeMs: value("max_age") as number,
-          maxFiles: value("max_files") as number,
-          minKeep: value("min_keep") as number,
-          compressAfterMs: value("compress_after") as number,
-        });
-      } else this.faults.push({ ...left, message: "has a fault", mend: "mend the lines named above" });
-    }
-    return groups;
+  /** The sections with names of their own; one that makes no group is a fault. */
+  groups(): Groups {
+    return { retention: this.#made("retention", retentionOf), webhook: this.#made("webhook", webhookOf) };
   }
 
-  #readGroups(body: Readonly<Record<string, unknown>>): void {
+  #made<Made extends object>(kind: GroupKind, make: (section: NamedSection) => Made | Refusal): Made[] {
+    const made: Made[] = [];
+    for (const section of this.#sections.values()) {
+      if (section.kind !== kind) continue;
+      const group = make(section);
+      if ("message" in group) this.faults.push({ ...section.at, key: `${kind}.${section.name}`, ...group });
+      else made.push(group);
+    }
+    return made;
+  }
+
+  #readGroups(kind: GroupKind, body: Readonly<Record<string, unknown>>): void {
     for (const [name, group] of Object.entries(body)) {
-      const section = `retention.${name}`;
+      const section = `${kind}.${name}`;
       if (!isTable(group)) {
-        const mend = `write [retention.${name}] on a line of its own`;
-        this.#fault(section, "retention", "wants to be a section", mend, "ignored");
+        const mend = `write [${section}] on a line of its own`;
+        this.#fault(section, kind, "wants to be a section", mend, "ignored");
         continue;
       }
-      const known = this.#groups.get(name) ?? { values: new Map(), clean: true, at: { file: "", line: 0 } };
-      known.at = { file: this.#file, line: this.#lines.get(section) ?? 0 };
-      this.#groups.set(name, known);
-      if (!this.#keys(section, group, RETENTION_KEYS, known.values)) known.clean = false;
+      const at = { file: this.#file, line: this.#lines.get(section) ?? 0 };
+      const known = this.#sections.get(section) ?? { kind, name, values: new Map(), clean: true, at };
+      known.at = at;
+      this.#sections.set(section, known);
+      if (!this.#keys(section, group, GROUP_KEYS[kind], known.values)) known.clean = false;
     }
   }
 
@@ -155,7 +147,7 @@ class Layers {
     if (isKnown)
       this.#fault(name, name, "wants to be a section", `write [${name}] on a line of its own`, "ignored");
     else {
-      const mend = `did you mean [${nearest(name, SECTIONS)}]?`;
+      const mend = `did you mean [${withName(nearest(name, SECTIONS))}]?`;
       this.#fault(name, name, "is no section or key of telltale", mend, "ignored");
     }
   }
@@ -166,28 +158,22 @@ class Layers {
   }
 }
 
-function build(values: ReadonlyMap<string, unknown>, retention: readonly RetentionGroup[]): Config {
+function build(values: ReadonlyMap<string, unknown>, groups: Groups): Config {
   const config: Record<string, Record<string, unknown>> = {};
   for (const definition of DEFINITIONS) {
     const [section, key] = definition.name.split(".") as [string, string];
     config[section] ??= {};
     config[section][key] = valueOrDefault(values, definition.name, definition);
   }
-  return { ...config, retention } as unknown as Config;
+  return { ...config, ...groups } as unknown as Config;
 }
 
-function valueOrDefault(
-  values: ReadonlyMap<string, unknown>,
-  name: string,
-  { kind, fallback }: KeyDefinition,
-): unknown {
-  return values.has(name) ? values.get(name) : defaultValue(kind, fallback);
+function withName(section: string): string {
+  return isGroupKind(section) ? `${section}.NAME` : section;
 }
 
-function defaultValue(kind: KeyKind, fallback: KeyDefinition["fallback"]): unknown {
-  const checked = checkValue(kind, fallback);
-  if ("fault" in checked) throw new Error(`a default of the table of keys is faulty: ${checked.fault}`);
-  return checked.value;
+function isGroupKind(name: string): name is GroupKind {
+  return Object.hasOwn(GROUP_KEYS, name);
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 // Writes the commented example of telltale.toml from the table of keys.
 import { formatDuration } from "../core/duration.ts";
-import { KEYS, type KeyDefinition, type KeyKind, RETENTION_KEYS } from "./keys.ts";
+import { ALL_KEYS, type KeyKind } from "./keys.ts";
 
 /** The whole example file: every key with what it does, why its default is what it is, and that default. */
 export function renderExample(): string {
@@ -11,14 +11,11 @@ export function renderExample(): string {
     "# Files in telltale.d beside it are read after it, in the order of their names; the last word on a key holds.",
   ];
   let section = "";
-  for (const { name, kind, fallback, summary, reason } of [
-    ...KEYS,
-    ...RETENTION_KEYS,
-  ] as readonly KeyDefinition[]) {
+  for (const { name, kind, fallback, summary, reason } of ALL_KEYS) {
     const of = name.slice(0, name.lastIndexOf("."));
     const key = name.slice(of.length + 1);
     // The name of a group is the administrator's; an empty group would be a fault.
-    if (of !== section) out.push("", of === "retention.NAME" ? "# [retention.NAME]" : `[${of}]`);
+    if (of !== section) out.push("", of.endsWith(".NAME") ? `# [${of}]` : `[${of}]`);
     section = of;
     const choices = kind.is === "choice" ? ` (${kind.of.join(", ")})` : "";
     out.push(
@@ -43,6 +40,8 @@ export function kindInWords(kind: KeyKind): string {
   switch (kind.is) {
     case "text":
       return "text";
+    case "url":
+      return "an address of http or https";
     case "choice":
       return `one of ${kind.of.join(", ")}`;
     case "switch":

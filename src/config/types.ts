@@ -34,11 +34,25 @@ export type RetentionGroup = {
   readonly compressAfterMs: number;
 };
 
+/** One `[webhook.NAME]` section. */
+export type WebhookGroup = {
+  readonly name: string;
+  readonly url: string;
+  readonly shape: Config["report"]["webhook_shape"];
+  readonly tokenFile: string;
+};
+
 /** `config.respond.block_for` and so on; durations in milliseconds. */
-export type Config = { readonly retention: readonly RetentionGroup[] } & {
+export type Config = Groups & {
   readonly [Section in SectionOf<Definition["name"]>]: {
     readonly [D in Definition as KeyOf<D["name"], Section>]: ValueOf<D["kind"]>;
   };
+};
+
+/** The sections that have names of their own. */
+export type Groups = {
+  readonly retention: readonly RetentionGroup[];
+  readonly webhook: readonly WebhookGroup[];
 };
 
 /** Where a key was written and what; the line is 1-based, 0 when it was not found. */

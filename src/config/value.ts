@@ -3,7 +3,7 @@ import { parsePrefix } from "../core/address.ts";
 import { formatDuration, parseDurationMs } from "../core/duration.ts";
 import { isHostName } from "../core/hostname.ts";
 import { parseSchedule } from "../core/schedule.ts";
-import type { KeyKind } from "./keys.ts";
+import type { KeyDefinition, KeyKind } from "./keys/kind.ts";
 
 export type Checked = { value: unknown } | { fault: string; mend: string };
 
@@ -14,6 +14,12 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
     case "text":
       if (typeof value === "string") return { value };
       return { fault: `wants text, ${found}`, mend: 'put it in quotes: "..."' };
+    case "url": {
+      const isUrl = typeof value === "string" && (value === "" || isWebAddress(value));
+      if (isUrl) return { value };
+      // What is wrong with it may hold a secret: it is not repeated.
+      return { fault: "wants an address of http or https", mend: 'write it in full: "https://HOST/PATH"' };
+    }
     case "choice":
       if (typeof value === "string" && kind.of.includes(value)) return { value };
       return { fault: `wants one of ${kind.of.join(", ")}; ${found}`, mend: `write "${kind.of[0]}"` };
@@ -100,6 +106,25 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       };
     }
   }
+}
+
+function isWebAddress(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** What was read for a key by its full name, or its default. */
+export function valueOrDefault(
+  values: ReadonlyMap<string, unknown>,
+  name: string,
+  { kind, fallback }: KeyDefinition,
+): unknown {
+  return values.has(name) ? values.get(name) : defaultValue(kind, fallback);
+}
+
+function defaultValue(kind: KeyKind, fallback: KeyDefinition["fallback"]): unknown {
+  const checked = checkValue(kind, fallback);
+  if ("fault" in checked) throw new Error(`a default of the table of keys is faulty: ${checked.fault}`);
+  return checked.value;
 }
 
 /** A size as logrotate writes them, in bytes (powers of 1024); null for anything else. */

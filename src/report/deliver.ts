@@ -52,7 +52,7 @@ export function routeName(route: Route): string {
     case "smtp":
       return `smtp ${showable(route.host)}:${route.port} to ${showable(route.to)}`;
     case "webhook":
-      return `webhook ${webhookPlace(route.url)} (${route.shape})`;
+      return `webhook ${route.name === undefined ? "" : `${showable(route.name)} at `}${webhookPlace(route.url)} (${route.shape})`;
     case "file":
       return `file ${showable(route.path)}`;
     case "stdout":

@@ -46,6 +46,38 @@ test("shows which parts work", () => {
   assert.equal(read(renderMetrics(metrics.read())).get('telltale_part_up{part="sentry"}'), 1);
 });
 
+test("shows each disk, and how long it lasts", () => {
+  const disk = {
+    mount: '/srv/"odd"',
+    sizeBytes: 1_000,
+    freeBytes: 400,
+    sizeFiles: 0,
+    freeFiles: 0,
+    bytesPerDay: 100,
+    fullInMs: 345_600_000,
+    fullEarliestMs: null,
+    fullLatestMs: null,
+    history: [],
+    worry: null,
+    pressing: false,
+  } as const;
+  const disks = [
+    disk,
+    { ...disk, mount: "/", sizeFiles: 10, freeFiles: 7, bytesPerDay: -5, fullInMs: null },
+    { ...disk, mount: "/new", bytesPerDay: null, fullInMs: null },
+  ];
+  const text = renderMetrics(new Metrics().read({ disks }));
+  const values = read(text);
+  const odd = 'mount="/srv/\\"odd\\""';
+  assert.equal(values.get(`telltale_disk_size_bytes{${odd}}`), 1_000);
+  assert.equal(values.get(`telltale_disk_free_bytes{${odd}}`), 400);
+  assert.equal(values.get(`telltale_disk_full_seconds{${odd}}`), 345_600);
+  assert.equal(values.get(`telltale_disk_free_inodes{${odd}}`), undefined, "it has no limit of files");
+  assert.equal(values.get('telltale_disk_free_inodes{mount="/"}'), 7);
+  assert.match(text, /^telltale_disk_full_seconds\{mount="\/"\} \+Inf$/m);
+  assert.equal(values.get('telltale_disk_full_seconds{mount="/new"}'), undefined, "too little is known");
+});
+
 test("grows by nothing that a stranger writes", () => {
   const metrics = new Metrics();
   metrics.observe(stamped(line("system", "x")));
@@ -70,7 +102,7 @@ test("keeps any label inside its quotes", () => {
 });
 
 test("answers on loopback only, one path, and only by its own names", async () => {
-  const server = await serveMetrics(0, () => "x 1\n");
+  const server = await serveMetrics(0, async () => "x 1\n");
   try {
     const ask = (path: string, host = `127.0.0.1:${server.port}`, method = "GET") =>
       new Promise<[number, string]>((resolve, reject) => {
@@ -91,7 +123,7 @@ test("answers on loopback only, one path, and only by its own names", async () =
     assert.equal((await ask("/metrics", "evil.example.org"))[0], 403);
     assert.equal((await ask("/metrics", undefined, "POST"))[0], 405);
     await assert.rejects(
-      serveMetrics(server.port, () => ""),
+      serveMetrics(server.port, async () => ""),
       { name: "MissingPartError", part: "report" },
     );
   } finally {

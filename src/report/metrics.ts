@@ -2,9 +2,17 @@
 // attacker who could choose a label could fill the memory of the guard and of the Prometheus that asks it.
 import type { Event, Part } from "../core/events.ts";
 import type { Metric } from "./metrics/render.ts";
+import type { DiskOutlook } from "./types.ts";
 
 /** Values that somebody else knows, asked when the metrics are read. */
-export type Gauges = { readonly blocksInForce?: number; readonly reportsWaiting?: number };
+export type Gauges = {
+  readonly blocksInForce?: number;
+  readonly reportsWaiting?: number;
+  readonly disks?: readonly DiskOutlook[];
+};
+
+// A host has its logs on a few file systems; mount points are chosen by its administrator.
+const MAX_DISKS = 64;
 
 const HELP = {
   telltale_events_total: "Events by type.",
@@ -124,7 +132,7 @@ export class Metrics {
     };
     gauge("telltale_blocks_in_force", "Blocks that hold now.", gauges.blocksInForce);
     gauge("telltale_reports_waiting", "Reports that wait for their delivery.", gauges.reportsWaiting);
-    return metrics;
+    return [...metrics, ...diskMetrics(gauges.disks ?? [])];
   }
 
   #add(name: Counter, by: number, labels: Record<string, string> = {}): void {
@@ -135,4 +143,36 @@ export class Metrics {
     if (known === undefined) values.set(key, { labels, value: by });
     else known.value += by;
   }
+}
+
+/** Four figures a file system; what is not known yet has no value. */
+function diskMetrics(disks: readonly DiskOutlook[]): Metric[] {
+  const gauge = (name: string, help: string, value: (disk: DiskOutlook) => number | null): Metric => ({
+    name,
+    help,
+    kind: "gauge",
+    values: disks.slice(0, MAX_DISKS).flatMap((disk) => {
+      const found = value(disk);
+      return found === null ? [] : [{ labels: { mount: disk.mount }, value: found }];
+    }),
+  });
+  if (disks.length === 0) return [];
+  return [
+    gauge("telltale_disk_size_bytes", "Size of a file system that logs lie on.", (disk) => disk.sizeBytes),
+    gauge("telltale_disk_free_bytes", "What is free on it.", (disk) => disk.freeBytes),
+    gauge("telltale_disk_free_inodes", "Files that can still be made on it.", (disk) =>
+      disk.sizeFiles === 0 ? null : disk.freeFiles,
+    ),
+    gauge("telltale_disk_growth_bytes_per_day", "By how much it fills.", (disk) => disk.bytesPerDay),
+    gauge(
+      "telltale_disk_full_seconds",
+      "Until it is full if it goes on like this; +Inf: never.",
+      secondsToFull,
+    ),
+  ];
+}
+
+function secondsToFull({ bytesPerDay, fullInMs }: DiskOutlook): number | null {
+  if (bytesPerDay === null) return null;
+  return fullInMs === null ? Number.POSITIVE_INFINITY : Math.round(fullInMs / 1_000);
 }

@@ -177,6 +177,8 @@ export type Route =
     }
   | {
       readonly via: "webhook";
+      /** What the configuration calls it, where there are several. */
+      readonly name?: string;
       readonly url: string;
       readonly shape: WebhookShape;
       /** Sent as `Authorization: Bearer …`. */

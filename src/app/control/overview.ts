@@ -2,6 +2,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { renderMetrics } from "../../report/metrics/render.ts";
 import { Metrics } from "../../report/metrics.ts";
+import { diskGauges } from "../disk-gauges.ts";
 import type { Guard } from "../lifecycle.ts";
 import { memoryShareBytes } from "../memory.ts";
 import type { Settings } from "../settings.ts";
@@ -38,6 +39,7 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
       reportsWaiting: outlooks.reduce((sum, { reportsWaiting = 0 }) => sum + reportsWaiting, 0),
     };
   };
+  const disks = diskGauges(guard.store, clock);
   return {
     status: (): GuardStatus => {
       const { settings } = guard;
@@ -64,7 +66,7 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
         faults: settings.faults,
       };
     },
-    metrics: () => renderMetrics(metrics.read(gauges())),
+    metrics: async () => renderMetrics(metrics.read({ ...gauges(), disks: await disks() })),
     reload: () => guard.reload(gather()),
     stop,
     subscribe: (listener) => guard.bus.subscribe(listener),

@@ -9,6 +9,7 @@ import { type MetricsServer, serveMetrics } from "../../report/metrics/serve.ts"
 import { type Gauges, Metrics } from "../../report/metrics.ts";
 import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
+import { diskGauges } from "../disk-gauges.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { markReported, sinceLastReport, spoolDirectory } from "../reporting.ts";
 import { repeat, runsOf, shortTime } from "../schedule.ts";
@@ -18,10 +19,10 @@ export const reportPart: PartDefinition = {
   stillRuns: "everything is kept in the store, for telltale report",
   async start({ settings, store, bus, clock, powers }: PartContext) {
     const { report } = settings.config;
-    if (report.via === "none" && report.webhook === "" && report.file === "") {
+    const routes = powers.routes(settings);
+    if (routes.length === 0 && report.via === "none") {
       return { off: 'report.via = "none"; read reports with telltale report' };
     }
-    const routes = powers.routes(settings);
     if (routes.length === 0) {
       return { off: `no ${report.sendmail} here; read reports with telltale report, or set report.via` };
     }
@@ -35,9 +36,11 @@ export const reportPart: PartDefinition = {
       pid: process.pid,
     });
     const unsubscribe = report.alerts ? bus.subscribe((event) => alerts.observe(event)) : () => {};
-    const metrics = await openMetrics(report.metrics_port, () => ({
+    const disks = diskGauges(store, clock);
+    const metrics = await openMetrics(report.metrics_port, async () => ({
       blocksInForce: store.blocks.inForce(clock.now()).length,
       reportsWaiting: spool.waiting().reports,
+      disks: await disks(),
     }));
     const unsubscribeMetrics = bus.subscribe((event) => metrics?.metrics.observe(event));
     const send = async (): Promise<void> => {
@@ -96,7 +99,7 @@ function inWords(route: Route): string {
     case "smtp":
       return `mail to ${route.to} by ${route.host}:${route.port}`;
     case "webhook":
-      return `webhook ${new URL(route.url).host}`;
+      return `webhook ${route.name === undefined ? "" : `${route.name} at `}${new URL(route.url).host}`;
     case "file":
       return `file ${route.path}`;
     case "stdout":
@@ -106,9 +109,12 @@ function inWords(route: Route): string {
 
 async function openMetrics(
   port: number,
-  gauges: () => Gauges,
+  gauges: () => Promise<Gauges>,
 ): Promise<{ metrics: Metrics; server: MetricsServer } | null> {
   if (port === 0) return null;
   const metrics = new Metrics();
-  return { metrics, server: await serveMetrics(port, () => renderMetrics(metrics.read(gauges()))) };
+  return {
+    metrics,
+    server: await serveMetrics(port, async () => renderMetrics(metrics.read(await gauges()))),
+  };
 }

@@ -8,6 +8,6 @@ export type Briefing = {
   readonly wardenPid: number;
   /** Of the SMTP server; "" when there is none. */
   readonly smtpPassword: string;
-  /** Of the webhook; "" when there is none. */
-  readonly webhookToken: string;
+  /** Of the webhooks that want one, by their names. */
+  readonly webhookTokens: Readonly<Record<string, string>>;
 };

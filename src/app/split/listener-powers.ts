@@ -116,9 +116,11 @@ export class ListenerPowers implements Powers {
         return route.auth === undefined
           ? route
           : { ...route, auth: { user: route.auth.user, pass: this.#briefing.smtpPassword } };
-      case "webhook":
-        // And so is the file with the token.
-        return this.#briefing.webhookToken === "" ? route : { ...route, token: this.#briefing.webhookToken };
+      case "webhook": {
+        // And so are the files with the tokens.
+        const token = new Map(Object.entries(this.#briefing.webhookTokens)).get(route.name ?? "");
+        return token === undefined || token === "" ? route : { ...route, token };
+      }
       default:
         return route;
     }

@@ -16,7 +16,7 @@ import { freshFaults } from "../changes.ts";
 import type { Controlled, ReloadOutcome } from "../control/types.ts";
 import { startJob } from "../jobs.ts";
 import { namedLogs } from "../named-logs.ts";
-import { smtpPasswordOf, webhookTokenOf } from "../reporting.ts";
+import { smtpPasswordOf, webhookTokensOf } from "../reporting.ts";
 import { RotationKeeper } from "../rotation.ts";
 import type { Settings } from "../settings.ts";
 import { settleSoon } from "../settle.ts";
@@ -231,7 +231,7 @@ export class Warden {
       json: this.#options.json,
       wardenPid: process.pid,
       smtpPassword: smtpPasswordOf(this.#settings),
-      webhookToken: webhookTokenOf(this.#settings),
+      webhookTokens: webhookTokensOf(this.#settings),
     };
   }
 

@@ -3,6 +3,8 @@
 /** How a value is read. `duration` becomes milliseconds, `size` bytes, `prefixes` and `hosts` (which may be names too) stay text. */
 export type KeyKind =
   | { is: "text" }
+  /** An address of http or https, or nothing. */
+  | { is: "url" }
   | { is: "choice"; of: readonly string[] }
   | { is: "switch" }
   | { is: "count"; min: number; max: number }

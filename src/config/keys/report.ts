@@ -78,9 +78,10 @@ export const REPORT_KEYS = [
   },
   {
     name: "report.webhook",
-    kind: { is: "text" },
+    kind: { is: "url" },
     fallback: "",
-    summary: "address that gets each report too, by HTTP POST; empty: none",
+    summary:
+      "address that gets each report too, by HTTP POST; empty: none; for more than one see [webhook.NAME]",
     reason: "nothing leaves the host that was not asked for",
   },
   {

@@ -1,5 +1,5 @@
 // Writes the manual's page on configuration from the table of keys. Pure.
-import { KEYS, type KeyDefinition, RETENTION_KEYS } from "../keys.ts";
+import { ALL_KEYS } from "../keys.ts";
 import { kindInWords, tomlValue } from "../render.ts";
 
 const INTRODUCTION = `# Configuration
@@ -74,10 +74,7 @@ every = "every 15 minutes"
 export function renderManual(): string {
   const out = [INTRODUCTION];
   let section = "";
-  for (const { name, kind, fallback, summary, reason } of [
-    ...KEYS,
-    ...RETENTION_KEYS,
-  ] as readonly KeyDefinition[]) {
+  for (const { name, kind, fallback, summary, reason } of ALL_KEYS) {
     const of = name.slice(0, name.lastIndexOf("."));
     if (of !== section) out.push(`${section === "" ? "" : "\n"}### \`[${of}]\`\n`);
     section = of;

@@ -18,7 +18,7 @@ export type MetricsServer = { readonly port: number; close(): Promise<void> };
  * @param text makes the answer, anew for each request
  * @throws MissingPartError when the port cannot be had
  */
-export async function serveMetrics(port: number, text: () => string): Promise<MetricsServer> {
+export async function serveMetrics(port: number, text: () => Promise<string>): Promise<MetricsServer> {
   const server: Server = createServer((request, response) => {
     const name = (request.headers.host ?? "").replace(/:\d+$/, "");
     const known = ["127.0.0.1", "localhost", "[::1]"].includes(name);
@@ -29,8 +29,16 @@ export async function serveMetrics(port: number, text: () => string): Promise<Me
         : /^(?:GET|HEAD)$/.test(request.method!)
           ? 200
           : 405;
-    response.writeHead(status, { "Content-Type": METRICS_TYPE, "X-Content-Type-Options": "nosniff" });
-    response.end(status === 200 ? text() : `${status}\n`);
+    const answer = (code: number, body: string): void => {
+      response.writeHead(code, { "Content-Type": METRICS_TYPE, "X-Content-Type-Options": "nosniff" });
+      response.end(body);
+    };
+    if (status !== 200) return answer(status, `${status}\n`);
+    text().then(
+      (body) => answer(200, body),
+      // A Prometheus shows a target that answers so as down; what is wrong has an event of its own.
+      () => answer(500, "500\n"),
+    );
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
