@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { type TestContext } from "node:test";
 import fc from "fast-check";
+import { waitFor } from "../../tests/system/wait.ts";
 import { parseAddress } from "../core/address.ts";
 import { HostFactsReader } from "./facts.ts";
 import { guardrailFor } from "./guardrails.ts";
@@ -172,22 +174,111 @@ test("a live connection to the SSH port is found in the real kernel table, and g
   assert.ok(facts.guards.some(({ because }) => because === `live SSH session on port ${port}`));
 });
 
-test("facts are kept for a moment and then read again, behind the one who asks or before its eyes", async (t) => {
-  const root = hostTree(t, { "/etc/resolv.conf": "nameserver 192.0.2.53\n" });
+function readerOf(root: string): { reader: HostFactsReader; at: (ms: number) => readonly string[] } {
   let nowMs = 0;
-  const reader = new HostFactsReader({ root, clock: { now: () => new Date(), monotonicMs: () => nowMs } });
-  const has = () => reader.current().guards.some(({ prefix }) => prefix.base === "192.0.2.54");
-  assert.equal(has(), false);
+  const clock = { now: () => new Date(), monotonicMs: () => nowMs };
+  const reader = new HostFactsReader({ root, clock, interfaces: () => ({}) });
+  const at = (ms: number) => {
+    nowMs = ms;
+    return reader.current().guards.map(({ prefix }) => prefix.base);
+  };
+  return { reader, at };
+}
+
+test("a file that changes is read again within five seconds, and only then are the facts another object", (t) => {
+  const root = hostTree(t, { "/etc/resolv.conf": "nameserver 192.0.2.53\n" });
+  const { reader, at } = readerOf(root);
+  assert.deepEqual(at(0), ["192.0.2.53"]);
+  const facts = reader.current();
+  assert.deepEqual(at(4_000), ["192.0.2.53"]);
   writeFileSync(join(root, "/etc/resolv.conf"), "nameserver 192.0.2.54\n");
-  nowMs = 4_999;
-  assert.equal(has(), false);
-  nowMs = 5_000;
-  assert.equal(has(), false);
-  await new Promise(setImmediate);
-  assert.equal(has(), true);
-  writeFileSync(join(root, "/etc/resolv.conf"), "");
-  nowMs = 20_000;
-  assert.equal(has(), false, "nobody asked for so long that waiting is better than the old answer");
+  assert.deepEqual(at(4_990), ["192.0.2.53"]);
+  assert.equal(reader.current(), facts);
+  assert.deepEqual(at(5_000), ["192.0.2.54"]);
+  mkdirSync(join(root, "/var/lib/dhcp"), { recursive: true });
+  writeFileSync(join(root, "/var/lib/dhcp/x.leases"), "lease {\n  option routers 192.0.2.1;\n}\n");
+  assert.deepEqual(at(10_000), ["192.0.2.54", "192.0.2.1"], "a file that was not there is noticed too");
+  rmSync(join(root, "/etc/resolv.conf"));
+  assert.deepEqual(at(15_000), ["192.0.2.1"]);
+});
+
+test("who is logged in is read again as soon as the kernel has counted a connection, and once more after it", (t) => {
+  const snmp = (made: number) =>
+    `Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails\nTcp: 1 200 120000 -1 7 ${made} 0\n`;
+  const rows = (...inodes: number[]) =>
+    SOCKETS_HEAD +
+    inodes
+      .map(
+        (inode, i) =>
+          `   ${i}: 050200C0:0016 0${i}7100CB:C001 01 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0 20 4 30 10 -1\n`,
+      )
+      .join("");
+  const root = hostTree(t, { "/proc/net/tcp": rows(), "/proc/net/snmp": snmp(1) });
+  const write = (path: string, text: string) => writeFileSync(join(root, path), text);
+  const { at } = readerOf(root);
+  assert.deepEqual(at(0), []);
+  assert.deepEqual(at(200), []);
+  write("/proc/net/tcp", rows(901));
+  assert.deepEqual(at(900), [], "no connection was counted: nothing is read");
+  write("/proc/net/snmp", snmp(2));
+  assert.deepEqual(at(910), ["203.0.113.0"]);
+  // Counted, and listed a moment later.
+  write("/proc/net/tcp", rows(901, 902));
+  assert.deepEqual(at(960), ["203.0.113.0"]);
+  assert.deepEqual(at(1_010), ["203.0.113.0", "203.0.113.1"]);
+  write("/proc/net/tcp", rows());
+  assert.deepEqual(at(1_200), ["203.0.113.0", "203.0.113.1"]);
+  assert.deepEqual(at(16_200), [], "whoever has gone is no longer protected after fifteen seconds");
+  write("/proc/net/snmp", "");
+  write("/proc/net/tcp", rows(903));
+  assert.deepEqual(at(16_400), ["203.0.113.0"]);
+  write("/proc/net/tcp", rows(903, 904));
+  assert.deepEqual(
+    at(16_600),
+    ["203.0.113.0", "203.0.113.1"],
+    "where nothing is counted it is read each time",
+  );
+});
+
+test("an address that this host takes is protected at the next question", { timeout: 60_000 }, async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root for network namespaces");
+  const name = `tt-facts-${process.pid}`;
+  if (spawnSync("ip", ["netns", "add", name]).status !== 0) return t.skip("needs ip: apt install iproute2");
+  t.after(() => spawnSync("ip", ["netns", "del", name]));
+  const module = new URL("./facts.ts", import.meta.url).href;
+  const code = `const { HostFactsReader } = await import(${JSON.stringify(module)});
+    const reader = new HostFactsReader();
+    reader.current();
+    process.stdin.on("data", () => console.log(reader.current().guards.map(({ because, prefix }) => because + " " + prefix.base).join(", ")));
+    process.stdin.on("end", () => reader[Symbol.dispose]());
+    console.log("ready");`;
+  const argv = ["netns", "exec", name, process.execPath, "--input-type=module", "-e", code];
+  const child = spawn("ip", argv, { stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const said = async () => String(((await once(child.stdout, "data")) as [Buffer])[0]);
+  assert.equal(await said(), "ready\n");
+  const changes: readonly (readonly [command: string, guards: RegExp])[] = [
+    ["link set lo up", /own address on lo 127\.0\.0\.1/],
+    ["link add v0 type veth peer name v1", /own address on lo/],
+    ["link set v1 up", /own address on lo/],
+    ["link set v0 up", /own address on lo/],
+    ["addr add 192.0.2.7/24 dev v0", /own address on v0 192\.0\.2\.7/],
+    ["route add 203.0.113.0/24 via 192.0.2.1 dev v0", /gateway of v0 192\.0\.2\.1/],
+  ];
+  for (const [command, guards] of changes) {
+    const { status, stderr } = spawnSync("ip", ["-n", name, ...command.split(" ")], { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    // Longer than it takes until a change is looked at again.
+    const answer = await waitFor(command, async () => {
+      const next = said();
+      child.stdin.write("?");
+      const text = await next;
+      return guards.test(text) ? text : null;
+    });
+    assert.match(answer, guards);
+  }
+  child.stdin.end();
+  assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
 test("networks of logins are read from a wtmp as the system writes it, the last month only", (t) => {

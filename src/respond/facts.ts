@@ -1,37 +1,15 @@
-// Gathers who must never be blocked: what this host is, what it needs to reach, who is logged in to it. It reads
-// files of the system only; a part that cannot be read is named and the others still count.
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { endianness, networkInterfaces } from "node:os";
-import { join } from "node:path";
-import {
-  type Address,
-  addressFromBytes,
-  bytesOfAddress,
-  familyOf,
-  formatPrefix,
-  type Prefix,
-  parseAddress,
-  prefixOf,
-} from "../core/address.ts";
+// Who must never be blocked, as of now: asked at every verdict, so what was read is kept until something tells that it has
+// become old. The kernel counts connections and notes changes of the network; files have a time of change.
+import { networkInterfaces } from "node:os";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { describeError } from "../core/errors.ts";
-import { readGateways } from "./gateways.ts";
+import { CHANGES, NetworkChanges } from "../sys/network-changes.ts";
+import { TcpCounters } from "../sys/tcp-counters.ts";
 import { wholeAddress } from "./guardrails.ts";
-import {
-  ESTABLISHED,
-  LISTEN,
-  parseIgnoreFile,
-  parseIgnoreIp,
-  parseLease,
-  parseLogins,
-  parseResolvers,
-  parseSockets,
-  parseSshPorts,
-  parseTimeServers,
-  type SocketRow,
-} from "./parse.ts";
-import { askKernel, type KeepPorts } from "./sockets.ts";
-import { readSshSockets, readSshSocketsBehind, SshSessions, type SshSockets, sshAncestry } from "./ssh.ts";
+import { HostFiles, type Unread } from "./host-files.ts";
+import { HostSockets } from "./host-sockets.ts";
+import { ESTABLISHED, LISTEN } from "./parse.ts";
+import { ASK_AGAIN_MS, SshServerPorts, SshSessions } from "./ssh.ts";
+import { FileReading, type Reading, readInUse, readNetwork } from "./surroundings.ts";
 import { TimeSources } from "./time-sources.ts";
 import type { Guard, HostFacts } from "./types.ts";
 
@@ -45,96 +23,83 @@ export type FactsOptions = {
   readonly interfaces?: typeof networkInterfaces;
 };
 
-// Routes and resolvers change with a lease or a command, not with a packet.
-const SURROUNDINGS_MAX_AGE_MS = 5_000;
-const SURROUNDINGS_LAST_MS = 15_000;
-// An administrator who logged in this long ago may still be missing; the responder looks again right after each block
-// and every second, and then lifts what it did to them.
-const SESSIONS_MAX_AGE_MS = 200;
-const SESSIONS_LAST_MS = 1_500;
-// SSH servers start and stop rarely, and looking for them means looking at every process.
-const SERVERS_MAX_AGE_MS = 30_000;
-// A table longer than this is cut: 4 MB is about 27,000 connections or 30,000 routes, read in some 30 ms.
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
+// One verdict asks several times, and restoring 100,000 blocks as often: within this time it is one question.
+const ONE_QUESTION_MS = 5;
+// Connections come and routes flap by the thousand a second on some hosts: what was read is good for this long whatever the
+// kernel tells. A login takes longer.
+const YOUNG_MS = 100;
+// However still everything seems, all is read again this often.
+const SESSIONS_MAX_AGE_MS = 15_000;
+const IN_USE_MAX_AGE_MS = 15_000;
+const NETWORK_MAX_AGE_MS = 60_000;
+const FILES_MAX_AGE_MS = 60_000;
+// Where the kernel does not tell of changes of the network.
+const UNTOLD_MAX_AGE_MS = 5_000;
+// Asking thirty files for their times takes a tenth of a millisecond.
+const FILES_LOOK_MS = 5_000;
 const MAX_GUARDS = 4_096;
 const DEFAULT_SSH_PORT = 22;
 
-const WTMP = "/var/log/wtmp";
-const LOGINS_COUNT_MS = 30 * 86_400_000;
-// The last 2,730 logins and logouts.
-const WTMP_BYTES = 384 * 2_730;
+type Kept<T> = T & { readonly atMs: number };
+/** @property made what the kernel had counted before the reading; `settled` when that was the same at the reading before */
+type Sessions = Kept<Reading & { readonly made: string | null; readonly settled: boolean }>;
+type InUse = Kept<Reading & { readonly sshPorts: readonly number[] }>;
 
-type Unread = { what: string; why: string };
-type Surroundings = {
-  guards: Guard[];
-  loginNetworks: readonly Guard[];
-  unread: Unread[];
-  sshPorts: ReadonlySet<number>;
-};
-
-/** Reads the facts and keeps them for a moment, so that asking at every verdict costs little. */
+/** Reads the facts and keeps what has not become old. A question costs 0.02 ms as long as nothing has changed. */
 export class HostFactsReader {
   readonly #root: string;
   readonly #ignoreFiles: readonly string[];
   readonly #clock: Clock;
   readonly #interfaces: typeof networkInterfaces;
-  readonly #sshSessions: SshSessions;
+  readonly #files: HostFiles;
+  readonly #sockets: HostSockets;
+  readonly #ssh: SshSessions;
+  readonly #sshServers: SshServerPorts;
   readonly #timeSources: TimeSources;
-  #surroundings: (Surroundings & { atMs: number }) | undefined;
-  #wtmp: { size: number; networks: Guard[] } = { size: -1, networks: [] };
-  #renewal: NodeJS.Immediate | undefined;
-  #sessions: { facts: HostFacts; atMs: number } | undefined;
-  #sessionsRenewal: NodeJS.Immediate | undefined;
-  #servers: { sockets: SshSockets; atMs: number } | undefined;
-  #serversRenewal: Promise<void> | undefined;
+  readonly #counters: TcpCounters;
+  readonly #changes: NetworkChanges | null;
+  #networkTold = false;
+  #filesLookedAtMs = 0;
+  #network: Kept<Reading> | null = null;
+  #file: { readonly reading: FileReading; readonly atMs: number } | null = null;
+  #inUse: InUse | null = null;
+  #sessions: Sessions | null = null;
+  #facts: HostFacts | null = null;
+  #said = "";
+  #askedAtMs = 0;
 
   constructor(options: FactsOptions = {}) {
     this.#root = options.root ?? "/";
-    this.#sshSessions = new SshSessions(this.#root);
     this.#ignoreFiles = options.ignoreFiles ?? ["/etc/portsentry/portsentry.ignore"];
     this.#clock = options.clock ?? systemClock;
-    this.#timeSources = new TimeSources(this.#root, this.#clock);
     this.#interfaces = options.interfaces ?? networkInterfaces;
+    this.#files = new HostFiles(this.#root);
+    this.#sockets = new HostSockets(this.#root, this.#files);
+    this.#ssh = new SshSessions(this.#root);
+    this.#sshServers = new SshServerPorts(this.#root, () => {
+      this.#inUse = null;
+    });
+    this.#timeSources = new TimeSources(this.#root, this.#clock);
+    this.#counters = new TcpCounters(this.#files.at("/proc/net/snmp"));
+    this.#changes = this.#root === "/" ? openChanges() : null;
   }
 
   /**
-   * The facts: SSH peers as read within the last 0.2 s, the rest within the last 5 s; or, while they are being read again
-   * behind this call, 1.5 s and 15 s. Reading takes some milliseconds, which a verdict should not wait for.
+   * The facts as of now; the same object for as long as they are the same. Only these may be older: logins on connections that
+   * wait for one (a second), the contents of files (five seconds), UDP servers in use and ports of SSH servers (fifteen).
    */
   current(): HostFacts {
     const nowMs = this.#clock.monotonicMs();
-    let surroundings = this.#surroundings;
-    if (surroundings === undefined || nowMs - surroundings.atMs >= SURROUNDINGS_LAST_MS) {
-      surroundings = this.#renew();
-    } else if (nowMs - surroundings.atMs >= SURROUNDINGS_MAX_AGE_MS) {
-      this.#renewal ??= setImmediate(() => {
-        this.#renew();
-        this.#readSessions();
-      });
-    }
-    const ageMs = this.#sessions === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#sessions.atMs;
-    if (ageMs < SESSIONS_LAST_MS) {
-      if (ageMs >= SESSIONS_MAX_AGE_MS) this.#sessionsRenewal ??= setImmediate(() => this.#readSessions());
-      return this.#sessions!.facts;
-    }
-    return this.#readSessions();
-  }
-
-  #readSessions(): HostFacts {
-    clearImmediate(this.#sessionsRenewal);
-    this.#sessionsRenewal = undefined;
-    const nowMs = this.#clock.monotonicMs();
-    const surroundings = this.#surroundings ?? this.#renew();
-    const unread = [...surroundings.unread];
-    // People first: should the cap cut anything off, then lines of a long ignore file.
-    const guards = [...this.#sshPeers(surroundings.sshPorts, nowMs, unread), ...surroundings.guards];
-    if (guards.length > MAX_GUARDS) {
-      unread.push({ what: "guardrails", why: `${guards.length} found, the first ${MAX_GUARDS} are kept` });
-      guards.length = MAX_GUARDS;
-    }
-    const { loginNetworks } = surroundings;
-    this.#sessions = { facts: { guards, loginNetworks, unread }, atMs: nowMs };
-    return this.#sessions.facts;
+    if (this.#facts !== null && nowMs - this.#askedAtMs < ONE_QUESTION_MS) return this.#facts;
+    this.#askedAtMs = nowMs;
+    const { file, inUse } = { file: this.#file, inUse: this.#inUse };
+    const isOther = this.#renewNetwork(nowMs) || this.#facts === null;
+    this.#renewFiles(nowMs);
+    this.#renewInUse(nowMs);
+    const isElsewhere = this.#file !== file || this.#inUse !== inUse;
+    const isRenewed = this.#renewSessions(nowMs, isElsewhere);
+    if (isOther || isRenewed) this.#join();
+    return this.#facts!;
   }
 
   /** Waits for what is otherwise asked behind the caller, for a command that looks once. Never throws. */
@@ -145,259 +110,102 @@ export class HostFactsReader {
 
   /** Forgets what was read, so that the next `current()` reads everything again. */
   forget(): void {
-    this.#surroundings = undefined;
-    this.#sessions = undefined;
-    this.#servers = undefined;
+    this.#network = null;
+    this.#file = null;
+    this.#inUse = null;
+    this.#sessions = null;
+    this.#facts = null;
   }
 
-  #renew(): Surroundings & { atMs: number } {
-    clearImmediate(this.#renewal);
-    this.#renewal = undefined;
-    this.#sessions = undefined;
-    this.#surroundings = { ...this.#readSurroundings(), atMs: this.#clock.monotonicMs() };
-    return this.#surroundings;
+  [Symbol.dispose](): void {
+    this.#changes?.close();
   }
 
-  #readSurroundings(): Surroundings {
-    const guards = new Map<string, Guard>();
-    const unread: Unread[] = [];
-    const add = (target: Address | Prefix, because: string) => {
-      const prefix = typeof target === "string" ? wholeAddress(target) : target;
-      const key = `${prefix.base}/${prefix.bits}`;
-      if (!guards.has(key)) guards.set(key, { prefix, because });
-    };
-    const text = (path: string, wanted: "must" | "may" = "may") => this.#read(path, wanted, unread);
-
-    for (const { address, because } of ownAddresses(this.#interfaces())) add(address, because);
-    const routes = readGateways(this.#root, text);
-    if (!routes.whole) unread.push({ what: "routing tables", why: "too many routes; the first ones count" });
-    for (const { address, interface: name, isDefault } of routes.gateways) {
-      add(address, `${isDefault ? "default gateway" : "gateway"} of ${name}`);
-    }
-    for (const path of [
-      "/etc/resolv.conf",
-      "/run/systemd/resolve/resolv.conf",
-      "/run/NetworkManager/no-stub-resolv.conf",
-      "/run/dnsmasq/resolv.conf",
-    ]) {
-      for (const address of parseResolvers(text(path))) add(address, `resolver in ${path}`);
-    }
-    for (const path of [...this.#files("/run/systemd/netif/leases"), ...this.#leaseFiles()]) {
-      for (const { address, role } of parseLease(text(path))) add(address, `${role} of the lease ${path}`);
-    }
-    for (const path of [
-      "/etc/ntp.conf",
-      "/etc/ntpsec/ntp.conf",
-      "/etc/chrony/chrony.conf",
-      "/etc/systemd/timesyncd.conf",
-      ...this.#files("/etc/chrony/sources.d"),
-      ...this.#files("/etc/systemd/timesyncd.conf.d"),
-    ]) {
-      for (const address of parseTimeServers(text(path))) add(address, `NTP server in ${path}`);
-    }
-    const inRole = (remotePort: number) => UDP_ROLES[remotePort] !== undefined;
-    for (const { remote, remotePort } of this.#sockets(
-      "udp",
-      ESTABLISHED,
-      (_, port) => inRole(port),
-      unread,
-    )) {
-      add(remote, `${UDP_ROLES[remotePort]} in use`);
-    }
-    for (const address of this.#timeSources.current()) add(address, "NTP server in use");
-    for (const path of [
-      "/etc/fail2ban/jail.conf",
-      "/etc/fail2ban/jail.local",
-      ...this.#files("/etc/fail2ban/jail.d"),
-    ]) {
-      for (const prefix of parseIgnoreIp(text(path))) add(prefix, `ignoreip in ${path}`);
-    }
-    for (const path of this.#ignoreFiles) {
-      for (const prefix of parseIgnoreFile(text(path))) add(prefix, `listed in ${path}`);
-    }
-    for (const { address, pid } of sshAncestry(this.#root))
-      add(address, `SSH client of the session of process ${pid}`);
-    const loginNetworks = this.#loginNetworks(unread);
-    return { guards: [...guards.values()], loginNetworks, unread, sshPorts: this.#sshPorts(unread) };
+  #renewNetwork(nowMs: number): boolean {
+    // Taken first: what changes while it is read is told the next time.
+    if (this.#changes?.take() === true) this.#networkTold = true;
+    const known = this.#network;
+    const ageMs = known === null ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
+    const maxAgeMs = this.#changes === null ? UNTOLD_MAX_AGE_MS : NETWORK_MAX_AGE_MS;
+    if (ageMs < (this.#networkTold ? YOUNG_MS : maxAgeMs)) return false;
+    this.#networkTold = false;
+    const { guards, unread } = readNetwork(this.#files, this.#root, this.#interfaces);
+    this.#network = { guards, unread, atMs: nowMs };
+    return true;
   }
 
-  // Networks of the logins of the last month. The file grows with each login only, so it is read again when its size
-  // has changed.
-  #loginNetworks(unread: Unread[]): Guard[] {
-    const path = join(this.#root, WTMP);
-    let size: number;
-    try {
-      size = statSync(path).size;
-    } catch {
-      return []; // Hosts without a wtmp (Debian 13 on) have no such memory.
+  #renewFiles(nowMs: number): void {
+    if (this.#file !== null && nowMs - this.#file.atMs < FILES_MAX_AGE_MS) {
+      if (nowMs - this.#filesLookedAtMs < FILES_LOOK_MS) return;
+      this.#filesLookedAtMs = nowMs;
+      if (!this.#file.reading.isOld()) return;
     }
-    if (size === this.#wtmp.size) return this.#wtmp.networks;
-    const networks = new Map<string, Guard>();
-    try {
-      const sinceMs = this.#clock.now().getTime() - LOGINS_COUNT_MS;
-      for (const { from, atMs } of parseLogins(readEnd(path, size, WTMP_BYTES), sinceMs)) {
-        const prefix = prefixOf(from, familyOf(from) === 4 ? 24 : 64);
-        const day = new Date(atMs).toISOString().slice(0, 10);
-        networks.set(formatPrefix(prefix), {
-          prefix,
-          because: `somebody logged in from ${formatPrefix(prefix)} on ${day}`,
-        });
-      }
-    } catch (error) {
-      unread.push({ what: WTMP, why: describeError(error) });
-    }
-    this.#wtmp = { size, networks: [...networks.values()] };
-    return this.#wtmp.networks;
+    this.#filesLookedAtMs = nowMs;
+    const reading = new FileReading(this.#files, this.#ignoreFiles, this.#clock);
+    this.#file = { reading, atMs: nowMs };
+  }
+
+  #renewInUse(nowMs: number): void {
+    if (this.#inUse !== null && nowMs - this.#inUse.atMs < IN_USE_MAX_AGE_MS) return;
+    const reading = readInUse(this.#sockets, this.#root, this.#timeSources.current());
+    const unread = [...reading.unread];
+    const listening = this.#sockets.list("tcp", LISTEN, () => true, unread);
+    const sshPorts = this.#sshServers.among(listening, nowMs);
+    this.#inUse = { guards: reading.guards, unread, sshPorts, atMs: nowMs };
   }
 
   /** Peers of established connections to the ports that an SSH server uses, once they have logged in. */
-  #sshPeers(ports: ReadonlySet<number>, nowMs: number, unread: Unread[]): Guard[] {
-    const seen = new Map<Address, Guard>();
-    const connections = this.#sockets("tcp", ESTABLISHED, (port) => ports.has(port), unread);
-    for (const { remote, localPort } of this.#sshSessions.loggedIn(connections, nowMs)) {
-      if (seen.has(remote)) continue;
-      seen.set(remote, { prefix: wholeAddress(remote), because: `live SSH session on port ${localPort}` });
-    }
-    return [...seen.values()];
+  #renewSessions(nowMs: number, isElsewhere: boolean): boolean {
+    const known = this.#sessions;
+    const ageMs = known === null ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
+    if (ageMs < YOUNG_MS && !isElsewhere) return false;
+    // Counted first: a connection that comes while they are read is found by the next question.
+    const made = this.#counters.made();
+    const maxAgeMs = this.#ssh.isWaiting ? ASK_AGAIN_MS : SESSIONS_MAX_AGE_MS;
+    const isStill = made !== null && made === known?.made;
+    if (isStill && known.settled && ageMs < maxAgeMs && !isElsewhere) return false;
+    const unread: Unread[] = [];
+    const ports = new Set([DEFAULT_SSH_PORT, ...this.#file!.reading.sshPorts, ...this.#inUse!.sshPorts]);
+    const connections = this.#sockets.list("tcp", ESTABLISHED, (port) => ports.has(port), unread);
+    const guards = this.#ssh.loggedIn(connections, nowMs).map(
+      ({ remote, localPort }): Guard => ({
+        prefix: wholeAddress(remote),
+        because: `live SSH session on port ${localPort}`,
+      }),
+    );
+    // The kernel counts a connection a moment before it lists it: the last one counted is looked for once more.
+    this.#sessions = { guards, unread, made, settled: isStill, atMs: nowMs };
+    return true;
   }
 
-  // What sshd_config says, and what the sockets of running SSH servers say: the second also knows socket
-  // activation and `sshd -p`.
-  #sshPorts(unread: Unread[]): ReadonlySet<number> {
-    const ports = new Set<number>([DEFAULT_SSH_PORT]);
-    for (const path of ["/etc/ssh/sshd_config", ...this.#files("/etc/ssh/sshd_config.d")]) {
-      for (const port of parseSshPorts(this.#read(path, "may", unread))) ports.add(port);
+  #join(): void {
+    const file = this.#file!.reading;
+    // People first: should the cap cut anything off, then lines of a long ignore file.
+    const readings = [this.#sessions!, this.#network!, file, this.#inUse!];
+    const found = new Map<string, Guard>();
+    for (const guard of readings.flatMap((reading) => reading.guards)) {
+      const key = `${guard.prefix.base}/${guard.prefix.bits}`;
+      if (!found.has(key)) found.set(key, guard);
     }
-    const inodes = this.#sshServers().all;
-    if (inodes.size === 0) return ports;
-    for (const { inode, localPort } of this.#sockets("tcp", LISTEN, () => true, unread)) {
-      if (inodes.has(inode)) ports.add(localPort);
+    const unread = new Map(readings.flatMap((reading) => reading.unread).map((each) => [each.what, each]));
+    const guards = [...found.values()];
+    if (guards.length > MAX_GUARDS) {
+      const why = `${guards.length} found, the first ${MAX_GUARDS} are kept`;
+      unread.set("guardrails", { what: "guardrails", why });
+      guards.length = MAX_GUARDS;
     }
-    return ports;
-  }
-
-  #sshServers(): SshSockets {
-    const nowMs = this.#clock.monotonicMs();
-    if (this.#servers === undefined) {
-      this.#servers = { sockets: readSshSockets(this.#root), atMs: nowMs };
-    } else if (nowMs - this.#servers.atMs >= SERVERS_MAX_AGE_MS) {
-      this.#serversRenewal ??= readSshSocketsBehind(this.#root)
-        .then((sockets) => {
-          this.#servers = { sockets, atMs: nowMs };
-        })
-        .finally(() => {
-          this.#serversRenewal = undefined;
-        });
-    }
-    return this.#servers.sockets;
-  }
-
-  // The sockets of one state, IPv4 and IPv6. Asked of the kernel by netlink; of its tables as text where there is a
-  // root other than "/", or a kernel without sock_diag.
-  #sockets(protocol: "tcp" | "udp", state: string, keep: KeepPorts, unread: Unread[]): SocketRow[] {
-    const rows: SocketRow[] = [];
-    for (const wide of [false, true]) {
-      if (this.#root === "/" && askKernel(protocol, wide, state, keep, rows, MAX_GUARDS)) continue;
-      const path = `/proc/net/${protocol}${wide ? "6" : ""}`;
-      const text = this.#read(path, protocol === "tcp" && !wide ? "must" : "may", unread);
-      const wanted = (found: string, local: number, remote: number) => found === state && keep(local, remote);
-      rows.push(...parseSockets(text, endianness() === "LE", wanted));
-    }
-    return rows;
-  }
-
-  #leaseFiles(): string[] {
-    return [
-      ...this.#files("/var/lib/dhcp").filter((path) => path.endsWith(".leases")),
-      ...this.#files("/var/lib/dhclient").filter((path) => path.endsWith(".leases")),
-      ...this.#files("/var/lib/NetworkManager").filter((path) => path.endsWith(".lease")),
-    ];
-  }
-
-  #files(folder: string): string[] {
-    return this.#names(folder).map((name) => `${folder}/${name}`);
-  }
-
-  #names(folder: string): string[] {
-    try {
-      return readdirSync(join(this.#root, folder)).sort().slice(0, 100_000);
-    } catch {
-      return []; // Optional on every host: a folder that is not there names nobody.
-    }
-  }
-
-  #read(path: string, wanted: "must" | "may", unread: Unread[]): string {
-    try {
-      const { text, cut } = readUpTo(join(this.#root, path), MAX_FILE_BYTES);
-      if (cut)
-        unread.push({ what: path, why: `longer than ${MAX_FILE_BYTES} bytes; only the beginning counts` });
-      return text;
-    } catch (error) {
-      const absent =
-        error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
-      if (wanted === "must" || !absent) unread.push({ what: path, why: describeError(error) });
-      return "";
-    }
+    const facts: HostFacts = { guards, loginNetworks: file.loginNetworks, unread: [...unread.values()] };
+    const said = JSON.stringify(facts);
+    if (this.#facts !== null && said === this.#said) return;
+    this.#said = said;
+    this.#facts = facts;
   }
 }
 
-const UDP_ROLES: Record<number, string> = {
-  53: "resolver",
-  67: "DHCP server",
-  123: "NTP server",
-  547: "DHCP server",
-  853: "resolver",
-};
-
-function ownAddresses(
-  interfaces: ReturnType<typeof networkInterfaces>,
-): { address: Address; because: string }[] {
-  const out: { address: Address; because: string }[] = [];
-  for (const [name, entries] of Object.entries(interfaces)) {
-    for (const entry of entries ?? []) {
-      const address = parseAddress(entry.address);
-      const bits = Number(entry.cidr?.split("/")[1]);
-      if (address === null) continue;
-      out.push({ address, because: `own address on ${name}` });
-      if (familyOf(address) === 4 && bits < 31)
-        out.push({ address: broadcastOf(address, bits), because: `broadcast of ${name}` });
-    }
-  }
-  return out;
-}
-
-function broadcastOf(address: Address, bits: number): Address {
-  const bytes = bytesOfAddress(address);
-  for (let i = 0; i < 4; i++) bytes[i] = bytes[i]! | (0xff >> Math.min(8, Math.max(0, bits - 8 * i)));
-  return addressFromBytes(bytes, 0, 4);
-}
-
-function readUpTo(path: string, maxBytes: number): { text: string; cut: boolean } {
-  const fd = openSync(path, "r");
+function openChanges(): NetworkChanges | null {
   try {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    while (size < maxBytes) {
-      const chunk = Buffer.allocUnsafe(65_536);
-      const got = readSync(fd, chunk);
-      if (got === 0) return { text: Buffer.concat(chunks).toString("latin1"), cut: false };
-      chunks.push(chunk.subarray(0, got));
-      size += got;
-    }
-    return { text: Buffer.concat(chunks).toString("latin1"), cut: true };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-// The last `maxBytes` of a file of `size` bytes; both are whole records.
-function readEnd(path: string, size: number, maxBytes: number): Uint8Array {
-  const fd = openSync(path, "r");
-  try {
-    const bytes = new Uint8Array(Math.min(size, maxBytes));
-    const from = size <= maxBytes ? 0 : Math.floor(size / 384) * 384 - maxBytes;
-    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from));
-  } finally {
-    closeSync(fd);
+    return new NetworkChanges(CHANGES.links | CHANGES.addresses | CHANGES.routes);
+  } catch {
+    return null; // A sandbox without netlink: the network is read again every few seconds.
   }
 }

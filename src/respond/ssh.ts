@@ -9,8 +9,10 @@ const SERVERS = /^(sshd|sshd-session|sshd-auth|dropbear|tinysshd)$/;
 // How OpenSSH titles its processes until a user has proved who they are: the listener's child, the unprivileged half
 // before authentication, the re-executed binary that has no title yet, and from 10.0 on a program of its own.
 const NOT_LOGGED_IN = /\[(?:listener|accepted|net|preauth)\]|sshd-session -R|^\S*sshd-auth/;
-// How soon a connection that was not logged in is looked at again.
-const ASK_AGAIN_MS = 1_000;
+/** How soon a connection that was not logged in is looked at again, in milliseconds. */
+export const ASK_AGAIN_MS = 1_000;
+// An SSH server that was started by its socket holds one that was there before it: all processes are looked at this often.
+const SERVERS_MAX_AGE_MS = 60_000;
 
 /** The sockets of the SSH servers that run here, by inode. */
 export type SshSockets = {
@@ -73,6 +75,11 @@ export class SshSessions {
     this.#root = root;
   }
 
+  /** Whether somebody who was not logged in may have become so since, without any new connection. */
+  get isWaiting(): boolean {
+    return this.#asked.size > 0;
+  }
+
   /** Of these connections to SSH ports, those whose peer has logged in or may have. */
   loggedIn(connections: readonly SocketRow[], nowMs: number): SocketRow[] {
     // Inode 0: no process has accepted it yet.
@@ -96,6 +103,49 @@ export class SshSessions {
         .filter((inode) => this.#settled.has(inode) || this.#sockets.all.has(inode)),
     );
     return sessions;
+  }
+}
+
+/** On which ports SSH servers listen here, as their sockets say: that knows socket activation and `sshd -p`. */
+export class SshServerPorts {
+  readonly #root: string;
+  readonly #onNews: () => void;
+  #servers: SshSockets | null = null;
+  #listening = "";
+  #lookedAtMs = 0;
+  #looking = false;
+
+  /** @param onNews called when processes were looked at, behind whoever asked, and the answer may be another */
+  constructor(root: string, onNews: () => void) {
+    this.#root = root;
+    this.#onNews = onNews;
+  }
+
+  /**
+   * Looks at processes only when other sockets listen than before, or after a minute; the first time before it returns.
+   * @param sockets all that listen
+   */
+  among(sockets: readonly SocketRow[], nowMs: number): number[] {
+    const listening = sockets.map(({ inode }) => inode).join(" ");
+    if (this.#servers === null) {
+      this.#servers = readSshSockets(this.#root);
+      this.#lookedAtMs = nowMs;
+    } else if (listening !== this.#listening || nowMs - this.#lookedAtMs >= SERVERS_MAX_AGE_MS) {
+      this.#lookedAtMs = nowMs;
+      void this.#look();
+    }
+    this.#listening = listening;
+    const { all } = this.#servers;
+    return sockets.filter(({ inode }) => all.has(inode)).map(({ localPort }) => localPort);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    const found = await readSshSocketsBehind(this.#root);
+    this.#looking = false;
+    this.#servers = found;
+    this.#onNews();
   }
 }
 

@@ -19,7 +19,7 @@ export type Request =
   | { readonly ask: "report-file" }
   /** A finished mail for the configured mailer, in base64. */
   | { readonly ask: "mail"; readonly mail: string }
-  /** Who must never be blocked; null when that is what it was at the last answer. */
+  /** Who must never be blocked; from then on it is told whenever that changes. */
   | { readonly ask: "facts" }
   /** A call of the firewall's backend. */
   | { readonly ask: "firewall"; readonly call: string; readonly args: readonly unknown[] }

@@ -12,9 +12,6 @@ import type { RotationEars } from "../rotation.ts";
 import type { Briefing } from "./briefing.ts";
 import { RemoteBackend } from "./remote-backend.ts";
 
-// Who is logged in changes with a login, and the warden reads it anew before each block.
-const FACTS_MS = 2_000;
-
 /** What rotation says of itself, as it comes from the warden. */
 export type RotationSays = {
   readonly lines: readonly string[];
@@ -28,7 +25,6 @@ export class ListenerPowers implements Powers {
   readonly #client: Client;
   #briefing: Briefing;
   #facts: HostFacts = NOTHING_KNOWN;
-  #asking: NodeJS.Timeout | undefined;
   #backend: RemoteBackend | null = null;
   #ears: RotationEars | null = null;
   #rotation: RotationSays = { lines: [], next: [] };
@@ -45,14 +41,9 @@ export class ListenerPowers implements Powers {
 
   readonly facts = { current: (): HostFacts => this.#facts };
 
-  /** Learns who is protected, and goes on learning. */
+  /** Learns who is protected; the warden tells whenever that changes, and reads it anew before each block. */
   async start(): Promise<void> {
-    await this.#learnFacts();
-    this.#asking = setInterval(() => void this.#learnFacts().catch(() => {}), FACTS_MS); // Gone: onGone has said so.
-  }
-
-  stop(): void {
-    clearInterval(this.#asking);
+    this.#facts = (await this.#client.ask({ ask: "facts" })) as HostFacts;
   }
 
   briefAgain(briefing: Briefing): void {
@@ -66,6 +57,7 @@ export class ListenerPowers implements Powers {
 
   /** A look of the warden's has found something. */
   heardFound(what: string, value: unknown): void {
+    if (what === "facts") this.#facts = value as HostFacts;
     if (what === "uncovered") this.#ears?.uncovered(value as CoverageReport);
     if (what === "rotation") this.#rotation = value as RotationSays;
   }
@@ -124,10 +116,5 @@ export class ListenerPowers implements Powers {
       default:
         return route;
     }
-  }
-
-  async #learnFacts(): Promise<void> {
-    const facts = (await this.#client.ask({ ask: "facts" })) as HostFacts | null;
-    if (facts !== null) this.#facts = facts;
   }
 }

@@ -95,7 +95,6 @@ export async function runListener(): Promise<number> {
   const because = await ended;
   letters.stop();
   await guard.stop(because);
-  powers.stop();
   screen.flush();
   // Threads of the packet ring or of a foreign call may still wait for their timeout.
   process.exit(0);

@@ -6,6 +6,7 @@ import type { Event, EventBody } from "../../core/events.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import { HostFactsReader } from "../../respond/facts.ts";
+import type { HostFacts } from "../../respond/types.ts";
 import { openSocket } from "../../sources/packets/capture.ts";
 import { Outbox } from "../../warden/outbox.ts";
 import { type Handlers, Handover, Refused } from "../../warden/server.ts";
@@ -41,6 +42,8 @@ const NAMES_AGE_MS = 5_000;
 const SMALL = ["--max-semi-space-size=2", "--v8-pool-size=1", "--optimize-for-size"];
 // A digest, an alert, and one that was kept; a mail is 16 MB at the most.
 const MAX_MAILS = 4;
+// Who is protected may change without anybody asking: the firewall decides some by itself, and has to know. A look costs 0.02 ms.
+const FACTS_MS = 2_000;
 const ROTATION_ROW_MS = 10_000;
 // A reload stops and starts every part; a listener that takes longer hangs, which the pings find.
 const ANSWER_MS = 15_000;
@@ -58,7 +61,8 @@ export class Warden {
   readonly #startedAt = systemClock.now();
   readonly #questions = new Map<number, (value: unknown) => void>();
   #settings: Settings;
-  #factsSaid = "";
+  #factsTold: HostFacts | null = null;
+  #factsLook: NodeJS.Timeout | undefined;
   #ready: () => void = () => {};
   #rotation: Promise<RotationKeeper> | null = null;
   #rotationRow: NodeJS.Timeout | undefined;
@@ -100,6 +104,7 @@ export class Warden {
 
   /** Starts the listener; resolves once everything runs for the first time. */
   start(): Promise<void> {
+    this.#factsLook = setInterval(() => this.#tellFacts(), FACTS_MS).unref();
     return new Promise((resolve) => {
       this.#ready = resolve;
       this.#supervisor.start();
@@ -169,6 +174,7 @@ export class Warden {
   /** Ends the listener and what else runs; blocks stay in force. */
   async stop(because: string): Promise<void> {
     clearInterval(this.#rotationRow);
+    clearInterval(this.#factsLook);
     const keeper = this.#rotation;
     this.#rotation = null;
     await Promise.all([
@@ -182,7 +188,7 @@ export class Warden {
   #handlers(): Handlers {
     return {
       hello: () => {
-        this.#factsSaid = "";
+        this.#factsTold = null;
         this.#outbox.again();
         return this.#briefing();
       },
@@ -205,13 +211,14 @@ export class Warden {
       },
       mail: ({ mail }) => this.#mail(mail),
       facts: () => {
-        const facts = this.#facts.current();
-        const said = JSON.stringify(facts);
-        if (said === this.#factsSaid) return null;
-        this.#factsSaid = said;
-        return facts;
+        this.#factsTold = this.#facts.current();
+        return this.#factsTold;
       },
-      firewall: ({ call, args }) => this.#desk.call(call, args),
+      firewall: ({ call, args }) => {
+        // Before the answer: the listener asked by what it knew.
+        this.#tellFacts();
+        return this.#desk.call(call, args);
+      },
       rotation: () => this.#rotationSays(),
       stored: ({ upTo }) => {
         this.#outbox.stored(upTo);
@@ -310,8 +317,14 @@ export class Warden {
     if (keeper != null) this.#found("rotation", saysOf(keeper));
   }
 
-  #found(what: string, value: unknown): void {
-    this.#supervisor.conversation?.tell({ tell: "found", what, value });
+  #tellFacts(): void {
+    if (this.#factsTold === null) return; // The listener has not asked yet.
+    const facts = this.#facts.current();
+    if (facts !== this.#factsTold && this.#found("facts", facts)) this.#factsTold = facts;
+  }
+
+  #found(what: string, value: unknown): boolean {
+    return this.#supervisor.conversation?.tell({ tell: "found", what, value }) ?? false;
   }
 
   #tellFollowing(): void {
