@@ -13,12 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { rig, until } from "./rig.ts";
-
-function shift(log: string, from: number): void {
-  for (let n = from; n >= 1; n--) renameSync(`${log}.${n}`, `${log}.${n + 1}`);
-  renameSync(log, `${log}.1`);
-}
+import { rig, shift, until } from "./rig.ts";
 
 test("live: without inotify the slow poll stands in, and it is told", async (t) => {
   const unshare = ["-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"', "sh"];

@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import test from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { rig } from "./rig.ts";
+import { rig, shift } from "./rig.ts";
 
 const LONG_AGO = new Date("2026-01-01T00:00:00Z");
 
@@ -32,11 +32,6 @@ function compress(path: string, kind: "gz" | "zst" | "xz" | "bz2"): string {
   utimesSync(to, atime, mtime);
   unlinkSync(path);
   return to;
-}
-
-function shift(log: string, from: number): void {
-  for (let n = from; n >= 1; n--) renameSync(`${log}.${n}`, `${log}.${n + 1}`);
-  renameSync(log, `${log}.1`);
 }
 
 test("a log that appeared and was rotated between two looks is read whole", async (t) => {

@@ -1,6 +1,6 @@
 // What the tests of the follower share: a folder with one log, lines with numbers, and an account of what arrived.
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -84,6 +84,12 @@ export function rigIn(dir: string): Rig {
 /** `Nov 22 19:51:02 host app[7]: line 41`: the lines differ only in their numbers, as real ones may. */
 function numbered(number: number): string {
   return `Nov 22 19:51:02 host app[7]: line ${number}`;
+}
+
+/** Gives the log and its `from` newest generations their next names, as rotation does. */
+export function shift(log: string, from: number): void {
+  for (let n = from; n >= 1; n--) renameSync(`${log}.${n}`, `${log}.${n + 1}`);
+  renameSync(log, `${log}.1`);
 }
 
 /** Resolves once `done` holds; fails with `what` after `timeoutMs`. */
