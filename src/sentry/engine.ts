@@ -181,7 +181,7 @@ export class Engine {
     if (record === undefined) return;
     record.packets++;
     const target = this.#targetOf();
-    if (target < 0 || (!isImpossible(kind) && this.#served.takes(packet, kind, target))) {
+    if (target < 0 || (!isImpossible(kind) && this.#served.takes(packet, kind, target, true))) {
       if (kind === KIND.syn && target >= 0) record.visitAtMs = packet.atMs;
       return;
     }

@@ -2,7 +2,6 @@
 // number instead of sixteen bytes.
 import { networkInterfaces } from "node:os";
 import { type Address, bytesOfAddress, familyOf, parseAddress } from "../core/address.ts";
-import { finish, mix } from "./hash.ts";
 
 // A number fits into 16 bits of evidence. A host with more addresses than this has the rest unwatched, and told so.
 export const MAX_TARGETS = 32_768;
@@ -137,7 +136,8 @@ export class LocalAddresses {
 
 /** No secret is mixed in: what stands in the table are this host's addresses, and nobody else chooses those. */
 function hashOf(w0: number, w1: number, w2: number, w3: number): number {
-  return finish(mix(mix(mix(mix(0, w0), w1), w2), w3));
+  const h = Math.imul(w0 ^ Math.imul(w1, 0x85eb_ca6b) ^ Math.imul(w2, 0xc2b2_ae35) ^ w3, 0x9e37_79b1);
+  return h ^ (h >>> 15);
 }
 
 function copied<T extends Int32Array | Uint8Array>(into: T, from: T): T {

@@ -77,7 +77,8 @@ export interface Sentry extends Disposable {
 
 // Enough for 65,536 sources; memory is touched only as sources come.
 const MAX_STATE_BYTES = 8 << 20;
-const REFRESH_MS = 2_000;
+// What starts to listen is noticed at the first packet to it, and what has stopped is no evidence for minutes.
+const REFRESH_MS = 10_000;
 // Reading the addresses takes a tenth of a millisecond. Without being asked they are read when the kernel says that they
 // have changed, several changes at once; or so often, where it does not say.
 const ADDRESSES_MS = 500;
