@@ -52,17 +52,16 @@ export class SizeWatch {
   readonly #options: Required<SizeWatchOptions>;
   readonly #logs = new Map<string, Watched>();
   readonly #silent = new Map<string, boolean>();
-  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #sweep: NodeJS.Timeout;
+  // Runs only as long as there are logs without events.
+  #poll: NodeJS.Timeout | null = null;
   #watchers = 0;
   #nextPollMs = 0;
   #looks = 0;
 
   constructor(options: SizeWatchOptions) {
     this.#options = { retryMs: RETRY_MS, pollMs: POLL_MS, hasEvents: hasEvents, ...options };
-    this.#timers = [
-      setInterval(() => this.#poll(), this.#options.pollMs).unref(),
-      setInterval(() => this.#lookAtAll(), SWEEP_MS).unref(),
-    ];
+    this.#sweep = setInterval(() => this.#lookAtAll(), SWEEP_MS).unref();
   }
 
   /** How many logs are watched by events, how many are polled, and how often a size was asked for so far. */
@@ -95,10 +94,12 @@ export class SizeWatch {
       if (watched.watcher === null && watched.timer === null) this.#listen(watched);
       this.#look(watched);
     }
+    if (this.#withoutEvents().length > 0) this.#startPolling();
   }
 
   [Symbol.dispose](): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#sweep);
+    if (this.#poll !== null) clearInterval(this.#poll);
     for (const watched of this.#logs.values()) this.#forget(watched);
   }
 
@@ -127,7 +128,10 @@ export class SizeWatch {
     }
     this.#watchers++;
     watched.watcher = watcher;
-    watcher.on("error", () => this.#deafen(watched));
+    watcher.on("error", () => {
+      this.#deafen(watched);
+      this.#startPolling();
+    });
     watcher.on("change", () => {
       if (watched.watcher !== watcher) return;
       // However busy its writer is, one event is enough for now.
@@ -138,6 +142,7 @@ export class SizeWatch {
         // Listen before looking: what is written in between is heard.
         this.#listen(watched);
         this.#look(watched);
+        if (watched.watcher === null) this.#startPolling();
       }, pauseMs).unref();
     });
   }
@@ -152,16 +157,26 @@ export class SizeWatch {
     return silent;
   }
 
-  #poll(): void {
+  #startPolling(): void {
+    this.#poll ??= setInterval(() => this.#lookInTurn(), this.#options.pollMs).unref();
+  }
+
+  #withoutEvents(): Watched[] {
+    return [...this.#logs.values()].filter(({ watcher, timer }) => watcher === null && timer === null);
+  }
+
+  #lookInTurn(): void {
     const began = performance.now();
     if (began < this.#nextPollMs) return;
-    for (const watched of this.#logs.values()) {
-      if (watched.watcher !== null || watched.timer !== null) continue;
+    for (const watched of this.#withoutEvents()) {
       this.#listen(watched);
       this.#look(watched);
     }
     const now = performance.now();
     this.#nextPollMs = now + (now - began) * POLL_SHARE;
+    if (this.#withoutEvents().length > 0) return;
+    clearInterval(this.#poll!);
+    this.#poll = null;
   }
 
   #lookAtAll(): void {

@@ -39,7 +39,7 @@ export interface Capture extends Disposable {
 
 // Interfaces that appear are heard within this time; a name costs one system call to look up.
 const FOLLOW_MS = 500;
-const STATISTICS_MS = 1_000;
+const STATISTICS_MS = 5_000;
 // Loss goes on for as long as a flood does; one event for each ten seconds of it tells enough.
 const LOSS_EVENT_MS = 10_000;
 const NAMES_KEPT = 1_024;
