@@ -228,7 +228,7 @@ test("decoys are told as well, and all of them as spoofable", async (t) => {
   });
 });
 
-test("a packet inside a VLAN tag, with options or behind extension headers is seen like any other", async (t) => {
+test("a packet inside one VLAN tag or two, with options or behind extension headers is seen like any other", async (t) => {
   const script = (host4: string, host6: string): string => `
 from scapy.all import *
 conf.verb = 0
@@ -245,6 +245,14 @@ frames = [
 ] + [
   eth / Dot1AD(vlan=5) / Dot1Q(vlan=7) / IP(dst=host4, src="203.0.113.2") / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
 ] + [
+  eth / Dot1Q(vlan=7) / IP(dst=host4, src="203.0.113.7") / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
+] + [
+  eth / Dot1Q(vlan=0, prio=5) / IP(dst=host4, src="203.0.113.8") / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
+] + [
+  eth / Dot1AD(vlan=7) / IPv6(dst=host6, src="2001:db8:c::1") / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
+] + [
+  eth / Dot1AD(vlan=5) / Dot1Q(vlan=7) / IPv6(dst=host6, src="2001:db8:d::1") / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
+] + [
   eth / IP(dst=host4, src="203.0.113.3", ihl=4) / TCP(dport=p, flags="S") for p in (1, 2, 3, 4)
 ] + [
   eth / IP(dst=host4, src="203.0.113.4") / TCP(dport=p, flags="S", dataofs=3) for p in (1, 2, 3, 4)
@@ -259,11 +267,12 @@ sendp(frames, iface="eth0")
     const { host4, host6 } = made.clients[0]!;
     const sent = made.run("stranger", ["/usr/bin/python3", "-c", script(host4, host6)]);
     assert.equal(sent.status, 0, sent.stderr);
-    await until("four scans", () => watcher.scans.length >= 4);
-    assert.deepEqual(
-      watcher.scans.map(({ source }) => source).sort(),
-      ["2001:db8:a::1", "2001:db8:b::1", "203.0.113.1", "203.0.113.2"].sort(),
-    );
+    const expected = [
+      ...["2001:db8:a::1", "2001:db8:b::1", "2001:db8:c::1", "2001:db8:d::1"],
+      ...["203.0.113.1", "203.0.113.2", "203.0.113.7", "203.0.113.8"],
+    ];
+    await until("eight scans", () => watcher.scans.length >= expected.length);
+    assert.deepEqual(watcher.scans.map(({ source }) => source).sort(), expected);
     const counters = await watcher.end();
     assert.equal(counters.refused["bad header"], 8, "headers shorter than they can be");
     assert.equal(counters.refused["bad length"], 8, "more or less than there is");
