@@ -17,6 +17,9 @@ const MAX_ACTIONS = 12;
 // A source with all its lines and notes takes about this many lines of a section.
 const LINES_PER_SOURCE = 8;
 
+// Of many attackers so many are told at length; the others with a line and a note, so that what else happened is not pages away.
+const TOLD_WHOLE = 5;
+
 type Action = Extract<Event, { type: "verdict.reached" | "block.applied" | "block.failed" | "block.lifted" }>;
 type Detected = Extract<Event, { type: "scan.detected" }>;
 
@@ -73,9 +76,13 @@ export function attackEntries(
     events: spilt + rest.reduce((sum, each) => sum + eventsIn(each), 0),
   };
   return {
-    entries: kept.map((each) => entryOf(each, host, pid, crowded ? 1 : PORTS_PER_SCAN)),
+    entries: kept.map((each, index) => {
+      const inShort = index >= TOLD_WHOLE ? shortEntryOf(each, host, pid) : null;
+      return inShort ?? entryOf(each, host, pid, crowded ? 1 : PORTS_PER_SCAN);
+    }),
     leftOut,
-    abridged: leftOut.events > 0 || kept.some((each) => isShortened(each, crowded)),
+    abridged:
+      leftOut.events > 0 || kept.length > TOLD_WHOLE || kept.some((each) => isShortened(each, crowded)),
   };
 }
 
@@ -178,12 +185,36 @@ function entryOf(each: Case, host: string, pid: number | undefined, maxPorts: nu
   }
   for (const action of each.actions) {
     lines.push(...attackAlerts(action).map((alert) => logLine(alert, host, pid)));
-    const note = actionNote(action);
+    const note = actionNote(action, each.scan?.scan.reason);
     if (note !== null) notes.push(note);
   }
   if (each.packetsStopped > 0) notes.push(`${counted(each.packetsStopped, "packet")} stopped by the block`);
   if (each.unlisted > 0) notes.push(`${counted(each.unlisted, "more change")} of this block in the period`);
   return { lines, notes, count: eventsIn(each), firstAt: each.firstAt, lastAt: each.lastAt };
+}
+
+/** A scan and what came of it in a line and a note; null for what needs more words: a block that failed, one by hand. */
+function shortEntryOf(each: Case, host: string, pid: number | undefined): Entry | null {
+  if (each.scan === null || each.actions.some(({ type }) => type === "block.failed")) return null;
+  const { scan } = each.scan;
+  const what = `${widthOf(scan)}, ${span(scan.firstAt, scan.lastAt)}`;
+  const stopped = each.packetsStopped > 0 ? `, ${counted(each.packetsStopped, "packet")} stopped` : "";
+  return {
+    lines: attackAlerts(each.scan, 1).map((alert) => logLine(alert, host, pid)),
+    notes: [`${what}${outcomeOf(each.actions)}${stopped}`],
+    count: eventsIn(each),
+    firstAt: each.firstAt,
+    lastAt: each.lastAt,
+  };
+}
+
+// The last classic line but that a block ended, without what stands in front of each: "; has been blocked via nftables until ...".
+function outcomeOf(actions: readonly Action[]): string {
+  const alert = actions
+    .filter(({ type }) => type !== "block.lifted")
+    .flatMap((action) => attackAlerts(action))
+    .at(-1);
+  return alert === undefined ? "" : alert.text.replace(/^attackalert: Host \S+ /, "; ");
 }
 
 function scanNote(scan: Scan, times: number): string {
@@ -210,9 +241,11 @@ function widthOf(scan: Scan): string {
   }
 }
 
-function actionNote(action: EventBody): string | null {
+// The scan's own reason stands in its note; a block for the same reason needs no second one.
+function actionNote(action: EventBody, known: string | undefined): string | null {
   switch (action.type) {
     case "block.applied":
+      if (action.because === known && action.throttled !== true) return null;
       return `${action.throttled === true ? "slowed down" : "blocked"} because ${cut(showable(action.because), 300)}`;
     case "block.failed":
       return `not blocked; mend: ${cut(showable(action.mend), 300)}`;

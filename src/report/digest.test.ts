@@ -217,6 +217,73 @@ test("puts failed rotations before done ones and folds a failure that repeats", 
   assert.match(entries[1]!.lines[0]!, /\/var\/log\/b -> \/var\/log\/b\.1 \(10 bytes\): daily/);
 });
 
+test("a log that was rotated often stands there once, with all its bytes and warnings", () => {
+  const rotated = (at: string, warning?: string) =>
+    stamped(
+      {
+        type: "log.rotated",
+        log: "/var/log/b",
+        to: "/var/log/b.1",
+        sizeBytes: 1_000_000,
+        because: "size 1M reached",
+        bytesAtRisk: 10,
+        ...(warning !== undefined && { warning }),
+      },
+      at,
+    );
+  const { entries } = section(
+    [
+      stamped(scan("192.0.2.7", [1])),
+      rotated("19:10:00", "odd"),
+      rotated("19:20:00", "odd"),
+      rotated("19:30:00"),
+    ],
+    "rotations",
+  )!;
+  assert.equal(entries.length, 1);
+  assert.match(
+    entries[0]!.lines[0]!,
+    /^Nov 22 19:30:00 \/var\/log\/b -> .* \(3\.0 MB in 3 rotations\): size 1M reached$/,
+  );
+  assert.deepEqual(entries[0]!.notes, [
+    "copytruncate: up to 30 bytes may have been lost",
+    "warning: odd",
+    "3 times, 19:10:00 to 19:30:00",
+  ]);
+  assert.equal(entries[0]!.count, 3);
+});
+
+test("of many attackers the widest are told at length, the others in short, and a failed block always whole", () => {
+  const block = (target: string) =>
+    stamped({
+      type: "block.applied",
+      target,
+      until: "2026-11-22T20:01:02.000Z",
+      because: "ports",
+      findingId: "none",
+      via: "nftables",
+    });
+  const many = Array.from({ length: 8 }, (_, i) => `203.0.113.${i}`).flatMap((source) => [
+    stamped(scan(source, [1, 2, 3])),
+    block(source),
+  ]);
+  const failed = {
+    type: "block.failed",
+    target: "192.0.2.9",
+    why: "no table",
+    mend: "",
+    findingId: "none",
+  } as const;
+  const { entries } = section([...many, stamped(scan("192.0.2.9", [5])), stamped(failed)], "attacks")!;
+  assert.equal(entries.length, 9);
+  assert.match(entries[0]!.lines.join("\n"), /192\.0\.2\.9 could not be blocked: no table/);
+  assert.equal(entries[4]!.lines.length, 4);
+  assert.deepEqual(entries[8]!.lines.length, 1);
+  assert.deepEqual(entries[8]!.notes, [
+    "3 ports of one address, 19:51:02 to 19:51:04; has been blocked via nftables until Nov 22 20:01:02",
+  ]);
+});
+
 test("tells with the next news that rotation works, what it removed, and what it warns of", () => {
   const events = [
     {

@@ -7,8 +7,9 @@ import { attackEntries } from "./attacks.ts";
 import { type BlindSpot, blindSpot, pauses } from "./blindspots.ts";
 import { diskEntries, isDiskNews, mishandledEntries, uncoveredEntries } from "./disks.ts";
 import { mend, oneEntry, shown } from "./entry.ts";
-import { bytes, counted, span, syslogStamp } from "./figures/render.ts";
+import { counted, span, syslogStamp } from "./figures/render.ts";
 import { type FoundLine, foldLines } from "./fold.ts";
+import { rotationEntries } from "./rotations.ts";
 import { seriesOf, totalsOf } from "./tally.ts";
 import type { Digest, DigestInput, Entry, LeftOut, Section, SectionKey } from "./types.ts";
 
@@ -54,7 +55,10 @@ export function digest(input: DigestInput): Digest {
     from: input.from.toISOString(),
     to: input.to.toISOString(),
     mode: input.mode,
-    totals: totalsOf(events, content.blind.entries.length + content.blind.leftOut.entries),
+    totals: {
+      ...totalsOf(events, content.blind.entries.length + content.blind.leftOut.entries),
+      disksPressing: (input.disks ?? []).filter(({ pressing }) => pressing).length,
+    },
     preface: shown(input.preface ?? ""),
     sections,
     series: seriesOf(events, input.from, input.to),
@@ -118,25 +122,6 @@ function linesOf(events: readonly Event[], layer: Layer): FoundLine[] {
   return lines;
 }
 
-function rotationEntries(events: readonly Event[]): Entry[] {
-  const failed: Entry[] = [];
-  const done: Entry[] = [];
-  for (const event of events) {
-    if (event.type === "rotation.failed") {
-      failed.push(oneEntry(event.at, `FAILED ${event.log}: ${event.why}`, [mend(event.mend)]));
-    } else if (event.type === "log.rotated") {
-      const text = `${event.log} -> ${event.to} (${bytes(event.sizeBytes)}): ${event.because}`;
-      const warning = event.warning === undefined ? "" : `warning: ${event.warning}`;
-      const risk =
-        (event.bytesAtRisk ?? 0) > 0
-          ? `copytruncate: up to ${bytes(event.bytesAtRisk!)} may have been lost`
-          : "";
-      done.push(oneEntry(event.at, text, [risk, warning]));
-    }
-  }
-  return [...same(failed), ...done];
-}
-
 function blocksContent({ blocksInForce, events }: DigestInput, max: number): Content {
   const ordered = [...blocksInForce].sort((a, b) => b.packetsStopped - a.packetsStopped);
   const rest = Math.max(0, ordered.length - max);
@@ -194,26 +179,6 @@ function blindEntries(events: readonly Event[]): Entry[] {
 }
 
 // The same failure at every run of a schedule is one thing to mend.
-function same(entries: readonly Entry[]): Entry[] {
-  const byText = new Map<string, Entry>();
-  for (const entry of entries) {
-    const text = entry.lines[0]!.slice(16);
-    const known = byText.get(text);
-    byText.set(
-      text,
-      known === undefined ? entry : { ...known, count: known.count + 1, lastAt: entry.lastAt },
-    );
-  }
-  return [...byText.values()].map((entry) =>
-    entry.count === 1
-      ? entry
-      : {
-          ...entry,
-          notes: [...entry.notes, `${counted(entry.count, "time")}, ${span(entry.firstAt, entry.lastAt)}`],
-        },
-  );
-}
-
 function capped(entries: readonly Entry[], max: number): Content {
   const rest = entries.slice(max);
   const events = rest.reduce((sum, entry) => sum + entry.count, 0);

@@ -130,7 +130,7 @@ function said(event: EventBody): Said {
       return say(
         "rotate",
         "warn",
-        `${event.path} (${bytes(event.sizeBytes)}${writer}) is rotated by nobody${mend(event.mend.split("\n")[0]!.replace(/:$/, ""))}`,
+        `${event.path} (${bytes(event.sizeBytes)}${writer}) is rotated by nobody${mend(uncoveredMend(event.mend))}`,
       );
     }
     case "log.mishandled":
@@ -236,4 +236,9 @@ function verdictSaid(verdict: Extract<EventBody, { type: "verdict.reached" }>["v
         `would ${verdict.action} ${verdict.target} ${lasting} (observe mode): ${verdict.because}`,
       )
     : say("verdict", "alarm", `${verdict.action} ${verdict.target} ${lasting}: ${verdict.because}`);
+}
+
+// A stanza to paste takes more than the one line there is.
+function uncoveredMend(text: string): string {
+  return text.includes("\n") ? '"telltale rotate --uncovered" prints a stanza for it' : text;
 }

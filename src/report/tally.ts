@@ -6,7 +6,7 @@ import type { Slice, Totals } from "./types.ts";
 export const SLICES = 48;
 
 /** The figures of a period; `blindSpots` is how many different ones were found. */
-export function totalsOf(events: readonly Event[], blindSpots: number): Totals {
+export function totalsOf(events: readonly Event[], blindSpots: number): Omit<Totals, "disksPressing"> {
   const sources = new Set<string>();
   const blocked = new Set<string>();
   const wouldBlock = new Set<string>();

@@ -101,6 +101,8 @@ export type Totals = {
   readonly system: number;
   readonly rotated: number;
   readonly rotationsFailed: number;
+  /** Full, or full soon. */
+  readonly disksPressing: number;
   readonly blindSpots: number;
 };
 

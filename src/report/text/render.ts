@@ -44,6 +44,10 @@ export function figuresOf(totals: Totals): string[] {
   if (totals.scanSources > 0) out.push(`scans from ${counted(totals.scanSources, "source")}`);
   if (totals.blocked > 0) out.push(`${counted(totals.blocked, "host")} blocked`);
   if (totals.wouldBlock > 0) out.push(`${counted(totals.wouldBlock, "host")} would have been blocked`);
+  if (totals.disksPressing > 0)
+    out.push(
+      `${counted(totals.disksPressing, "disk")} ${totals.disksPressing === 1 ? "needs" : "need"} room`,
+    );
   if (totals.cracking > 0) out.push(counted(totals.cracking, "attack line"));
   if (totals.violations > 0) out.push(counted(totals.violations, "security violation"));
   if (totals.system > 0) out.push(counted(totals.system, "unusual line"));
