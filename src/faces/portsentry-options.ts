@@ -40,6 +40,8 @@ const WITH_VALUE = "milc";
 
 type Draft = { -readonly [Key in keyof PortsentryRequest]: PortsentryRequest[Key] } & {
   interfaces: string[];
+  /** What -i asked for so far; ALL and a name together are a mistake. */
+  chosen: "ALL" | "ALL_NLO" | "names" | null;
 };
 
 /** Reads the arguments; a text is what was wrong with them. */
@@ -50,6 +52,7 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     wording: 2,
     configFile: DEFAULT_CONFIG,
     interfaces: [],
+    chosen: null,
     loopback: false,
     log: "stdout",
     daemon: false,
@@ -87,7 +90,8 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     } else return `unknown argument '${word}'`;
   }
   if (modes > 1) return "Only one mode can be specified";
-  return draft;
+  const { chosen: _, ...request } = draft;
+  return request;
 }
 
 function split(text: string, by: string): [string, string | undefined] {
@@ -138,14 +142,12 @@ function apply(draft: Draft, letter: string, value: string | undefined): string 
 }
 
 function addInterface(draft: Draft, name: string): string | null {
-  const isAll = name === "ALL" || name === "any" || name === "ALL_NLO";
-  if (isAll && draft.interfaces.length > 0)
+  const wanted = name === "any" ? "ALL" : name === "ALL" || name === "ALL_NLO" ? name : "names";
+  if (draft.chosen !== null && draft.chosen !== wanted)
     return "Only one interface type can be specified (ALL, ALL_NLO or interfaces)";
-  if (isAll) draft.loopback = name !== "ALL_NLO";
-  else {
-    draft.interfaces.push(name);
-    draft.loopback ||= name === "lo";
-  }
+  draft.chosen = wanted;
+  if (wanted === "names") draft.interfaces.push(name);
+  draft.loopback = wanted === "ALL" || draft.interfaces.includes("lo");
   return null;
 }
 

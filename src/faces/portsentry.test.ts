@@ -197,7 +197,7 @@ function defineTests(): void {
     const bad = run('TCP_PORTS="1,70000"\nUDP_PORTS="7"\nNONSENSE="1"\n');
     assert.equal(bad.status, 1);
     assert.match(bad.stderr, /portsentry\.conf:1: TCP_PORTS: wants .*found "1,70000"/);
-    assert.match(bad.stderr, /portsentry\.conf:3: NONSENSE: is no key/);
+    assert.match(bad.stderr, /portsentry\.conf:3: NONSENSE: is no key of portsentry\.conf \(not started\)/);
     assert.match(run("").stderr, /TCP_PORTS: no ports to watch/);
     assert.match(run("", "--frobnicate").stderr, /unrecognized option '--frobnicate'/);
     assert.equal(run("", "-h").status, 0);
@@ -220,7 +220,9 @@ function defineTests(): void {
       [["--configfile", "x", "-m", "raw"], { configFile: "x" }],
       [["-m", "guess"], "Invalid sentry method specified"],
       [["-tcp", "-udp"], "Only one mode can be specified"],
-      [["-i", "eth0", "-i", "ALL"], /Only one interface type/.source],
+      [["-i", "eth0", "-i", "ALL"], "Only one interface type"],
+      [["-i", "ALL", "-i", "eth0"], "Only one interface type"],
+      [["-i", "ALL", "-i", "ALL_NLO"], "Only one interface type"],
       [["-c"], "option requires an argument -- 'c'"],
       [["-x"], "invalid option -- 'x'"],
       [["stcp"], "unknown argument 'stcp'"],

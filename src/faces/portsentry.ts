@@ -91,9 +91,11 @@ function readSettings(request: PortsentryRequest, output: FaceOutput): Settings 
     });
   }
   const ignored = readIgnored(config.ignoreFile);
-  for (const fault of [...found, ...ignored.faults]) output.err(`${formatFault(fault)}\n`);
   // 2.x refuses to start with a key it does not know; 1.x never looked at the others.
-  if (found.length > faults.length || (request.wording === 2 && faults.length > 0)) return null;
+  const isRefused = found.length > faults.length || (request.wording === 2 && faults.length > 0);
+  const told = isRefused ? found.map((fault) => ({ ...fault, consequence: "not started" })) : found;
+  for (const fault of [...told, ...ignored.faults]) output.err(`${formatFault(fault)}\n`);
+  if (isRefused) return null;
   return { config, ignore: new PrefixSet(ignored.prefixes) };
 }
 
