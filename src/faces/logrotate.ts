@@ -5,7 +5,6 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { describeError } from "../core/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventBody } from "../core/events.ts";
 import { showable } from "../core/hostile.ts";
-import { keepYoungHeapSmall } from "../rotate/heap.ts";
 import { faultsMatter } from "../rotate/load.ts";
 import {
   loadRotation,
@@ -16,6 +15,7 @@ import {
 } from "../rotate/run.ts";
 import { COMPRESSOR_SAID } from "../rotate/step.ts";
 import { splitWords } from "../rotate/syntax/parse.ts";
+import { tuneForRotation } from "../rotate/tuning.ts";
 import { wordsOfFault, wordsOfStateFault } from "./logrotate-faults.ts";
 import {
   LOGROTATE_HELP,
@@ -43,7 +43,7 @@ const DEBUG_WARNING =
 
 /** The face's door. */
 export function main(argv: readonly string[]): Promise<number> {
-  keepYoungHeapSmall();
+  tuneForRotation();
   return runLogrotate(argv, standardOutput);
 }
 

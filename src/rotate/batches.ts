@@ -2,7 +2,7 @@
 // no log's rotation can touch another's: then planning them one after the other gives what planning them at once gives.
 import { realpathSync } from "node:fs";
 import { bytesOf, textOf } from "./names/bytes.ts";
-import { directoryOf, joinPath, nameScheme } from "./names/match.ts";
+import { directoryOf, nameScheme } from "./names/match.ts";
 import type { LogStanza } from "./types.ts";
 
 // A plan with its journal line takes some ten kilobytes while it is being made.
@@ -23,18 +23,20 @@ function shareScripts({ settings, scripts }: LogStanza): boolean {
 // Every name that a rotation gives begins with the log's stem, in the directory of its generations. Where no name but a
 // log's own begins with its stem, no log is a generation of another, and no two give the same names.
 function areIndependent({ settings }: LogStanza, logs: readonly string[]): boolean {
+  // A name may stand there twice, as a log and as what a generation of it begins with.
   const names: string[] = [];
-  const stems: string[] = [];
+  const stems = new Set<string>();
   for (const log of logs) {
-    const { directory, stem, tail } = nameScheme(settings, log);
-    stems.push(joinPath(directory, stem));
-    names.push(joinPath(directory, stem + tail), log);
+    const { path, tail } = nameScheme(settings, log);
+    stems.add(path);
+    names.push(log);
+    if (path + tail !== log) names.push(path + tail);
   }
+  if (stems.size < logs.length) return false;
   if (settings.allowHardLink || !areDistinctPlaces(new Set(logs.map(directoryOf)))) return false;
-  const sorted = [...new Set(names)].sort();
-  const givers = new Set(stems);
-  if (givers.size < stems.length) return false;
-  return stems.every((stem) => namesWithPrefix(sorted, stem, 2) <= 1);
+  names.sort();
+  for (const stem of stems) if (!isAlone(names, stem)) return false;
+  return true;
 }
 
 // Two paths may lead to one directory, and so to one log, which is rotated once.
@@ -49,8 +51,8 @@ function areDistinctPlaces(directories: ReadonlySet<string>): boolean {
   return new Set(places).size === directories.size;
 }
 
-// How many of the sorted names begin with the prefix, counted up to `most`.
-function namesWithPrefix(sorted: readonly string[], prefix: string, most: number): number {
+// Whether all of the sorted names that begin with the prefix are one name.
+function isAlone(sorted: readonly string[], prefix: string): boolean {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -58,7 +60,7 @@ function namesWithPrefix(sorted: readonly string[], prefix: string, most: number
     if (sorted[middle]! < prefix) low = middle + 1;
     else high = middle;
   }
-  let count = 0;
-  while (count < most && sorted[low + count]?.startsWith(prefix) === true) count++;
-  return count;
+  const first = sorted[low];
+  while (sorted[low] === first && low < sorted.length) low++;
+  return sorted[low]?.startsWith(prefix) !== true;
 }

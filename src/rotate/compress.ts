@@ -36,7 +36,6 @@ export class NotCompressibleError extends Error {
 
 export type Compressed = {
   readonly bytesIn: number;
-  readonly bytesOut: number;
   /** `bytesIn` when the administrator's command compressed them, or 0. */
   readonly bytesByCommand: number;
   /** What a compressor that succeeded said on its stderr, or "". */
@@ -68,7 +67,7 @@ export async function compressFile(
     if (directories.isDurable(work.to)) await fsyncDurably(target);
     withIdentity(identity, () => finishPart(part, work.to, work.stamp, directories));
     const bytesByCommand = squeezeOf(work.with) === null ? stat.size : 0;
-    return { bytesIn: stat.size, bytesOut: fstatSync(target).size, bytesByCommand, remark };
+    return { bytesIn: stat.size, bytesByCommand, remark };
   } catch (error) {
     if (target >= 0) withIdentity(identity, () => removeIfThere(directories.at(part)));
     throw error;

@@ -319,6 +319,7 @@ class Loader {
 
   #logs(patterns: readonly string[], settings: Readonly<Settings>, place: Place): string[] {
     const logs: string[] = [];
+    const ownership = { place, settings };
     for (const pattern of patterns) {
       const expansion = expandPattern(pattern, this.#listings);
       if (expansion.trouble !== null) {
@@ -334,7 +335,7 @@ class Loader {
         const log = isAbsolute(path) ? path.replace(/\/{2,}/g, "/") : resolve(path);
         const owner = this.#owners.get(log);
         if (owner === undefined && logs.length < MAX_LOGS) {
-          this.#owners.set(log, { place, settings });
+          this.#owners.set(log, ownership);
           logs.push(log);
         } else if (owner !== undefined && !owner.settings.ignoreDuplicates) {
           this.#fault(

@@ -8,7 +8,6 @@ import { lookAtCoverage } from "../../disk/coverage.ts";
 import { growthOf } from "../../disk/growth/decide.ts";
 import { differences, readPlans } from "../../rotate/apply.ts";
 import { settingsInForce } from "../../rotate/explain.ts";
-import { keepYoungHeapSmall } from "../../rotate/heap.ts";
 import { RotationProgress } from "../../rotate/progress.ts";
 import { renderPlans } from "../../rotate/render.ts";
 import { type GroupPlan, planGroups, runGroups } from "../../rotate/retention.ts";
@@ -20,6 +19,7 @@ import {
   type Rotation,
   runRotations,
 } from "../../rotate/run.ts";
+import { tuneForRotation } from "../../rotate/tuning.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { coverageLines, renderCoverage } from "../coverage-text.ts";
@@ -31,7 +31,7 @@ import { formatBytes, table, widthOf } from "../terminal.ts";
 import { ProgressLine } from "./rotate-progress.ts";
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
-  keepYoungHeapSmall();
+  tuneForRotation();
   const settings = gatherSettings(values["config"] as string | undefined);
   const json = values["json"] === true;
   const complain = (text: string) => process.stderr.write(`${showable(text).replaceAll("\\x0a", "\n")}\n`);

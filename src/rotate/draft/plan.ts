@@ -221,9 +221,12 @@ class Draft {
     const present: { file: Here; index: number }[] = [];
     for (const file of this.#there.values()) {
       const index = matcher.indexOf(baseOf(file.path));
-      if (index !== null && index >= start && index <= highest) present.push({ file, index });
+      if (index === null || index < start || index > highest) continue;
+      // Highest first. There are few, and sorting two of them costs as much memory as all the rest of a plan.
+      let at = present.length;
+      for (; at > 0 && present[at - 1]!.index < index; at--) present[at] = present[at - 1]!;
+      present[at] = { file, index };
     }
-    present.sort((a, b) => b.index - a.index);
     for (const { file, index } of present) {
       if (this.#tooOld(file)) {
         this.#remove(this.#before, file);

@@ -90,8 +90,18 @@ const ZSTD = new RegExp(`${BIN.source}zstd$`);
 const GZIP_QUIET = /^(?:-n|--no-name|-f|--force|-q|--quiet|-c|--stdout)$/;
 const ZSTD_QUIET = /^(?:-f|--force|-q|--quiet|-c|--stdout|-T\d+|--threads=\d+|--no-progress)$/;
 
+// All logs of a stanza have one compressor, and each asks more than once.
+let latest: (Compressor & { readonly how: Squeeze | null }) | null = null;
+
 /** How we do ourselves what the command would do; null when its options ask for more than a level: then it must run. */
-export function squeezeOf({ command, options }: Compressor): Squeeze | null {
+export function squeezeOf(compressor: Compressor): Squeeze | null {
+  const { command, options } = compressor;
+  if (latest?.command !== command || latest.options !== options)
+    latest = { command, options, how: understood(compressor) };
+  return latest.how;
+}
+
+function understood({ command, options }: Compressor): Squeeze | null {
   if (GZIP.test(command)) return withLevel("gzip", 6, /^-([1-9])$/, GZIP_QUIET, options);
   // zstd(1) takes its level from the environment, too; then it knows best.
   if (!ZSTD.test(command) || process.env["ZSTD_CLEVEL"] !== undefined) return null;

@@ -35,6 +35,7 @@ export class SqueezeThreads {
   };
   readonly #threads = new Set<Thread>();
   #queue: Pending[] = [];
+  #queuedBytes = 0;
   #flushing: NodeJS.Immediate | null = null;
 
   /**
@@ -58,6 +59,7 @@ export class SqueezeThreads {
   squeeze(job: SqueezeJob, sizeBytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, sizeBytes, resolve, reject });
+      this.#queuedBytes += sizeBytes;
       if (this.#queue.length >= BATCH_JOBS || sizeBytes >= BATCH_BYTES) this.#handOver();
       else this.#flushing ??= setImmediate(() => this.#flush());
     });
@@ -72,15 +74,21 @@ export class SqueezeThreads {
   async [Symbol.asyncDispose](): Promise<void> {
     this.halt();
     if (this.#flushing !== null) clearImmediate(this.#flushing);
-    for (const pending of this.#queue.splice(0)) pending.reject(new Error(HALTED));
+    for (const pending of this.#taken(this.#queue.length)) pending.reject(new Error(HALTED));
     await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
   }
 
   // No more came to go with what is queued.
   #flush(): void {
     this.#flushing = null;
-    if (this.#threads.size > 0 || this.#queuedBytes() > AT_ONCE_BYTES) this.#handOver();
-    else for (const pending of this.#queue.splice(0)) this.#doAtOnce(pending);
+    if (this.#threads.size > 0 || this.#queuedBytes > AT_ONCE_BYTES) this.#handOver();
+    else for (const pending of this.#taken(this.#queue.length)) this.#doAtOnce(pending);
+  }
+
+  #taken(count: number): readonly Pending[] {
+    const taken = this.#queue.splice(0, count);
+    for (const { sizeBytes } of taken) this.#queuedBytes -= sizeBytes;
+    return taken;
   }
 
   #doAtOnce({ job, resolve, reject }: Pending): void {
@@ -115,18 +123,14 @@ export class SqueezeThreads {
       if (count > 0 && bytes > BATCH_BYTES) break;
       count++;
     }
-    return this.#queue.splice(0, count);
-  }
-
-  #idle(): Thread | null {
-    for (const thread of this.#threads) if (thread.working === null) return thread;
-    const isFull = this.#threads.size >= this.#limit;
-    return isFull || (this.#threads.size > 0 && this.#queuedBytes() < BATCH_BYTES) ? null : this.#start();
+    return this.#taken(count);
   }
 
   // Another thread costs fifteen megabytes, and is started for a batch that keeps it busy, not for a few small files.
-  #queuedBytes(): number {
-    return this.#queue.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  #idle(): Thread | null {
+    for (const thread of this.#threads) if (thread.working === null) return thread;
+    const isFull = this.#threads.size >= this.#limit;
+    return isFull || (this.#threads.size > 0 && this.#queuedBytes < BATCH_BYTES) ? null : this.#start();
   }
 
   #start(): Thread {
@@ -168,6 +172,7 @@ export class SqueezeThreads {
       else one.reject(new Error(`the thread that compressed it died: ${why}`));
     }
     this.#queue.unshift(...again);
+    for (const { sizeBytes } of again) this.#queuedBytes += sizeBytes;
     this.#handOver();
   }
 }
