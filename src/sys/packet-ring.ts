@@ -9,6 +9,7 @@
 // socket and another, without any privilege, do all the rest.
 import { SystemCallError } from "../core/errors.ts";
 import { koffi, lastError, libc } from "./libc.ts";
+import { type SocketCalls, socketCalls } from "./socket-calls.ts";
 
 /** One packet as it lies in the ring. The object is used again for the next packet: copy what must last. */
 export type RingFrame = {
@@ -99,12 +100,9 @@ const PAUSE_MS = 1;
 const FLOOD_DRAINS = 100;
 const FLOOD_PAUSE_MS = 4;
 
-type Foreign = {
-  socket(domain: number, type: number, protocol: number): number;
+type Foreign = Pick<SocketCalls, "socket" | "bind" | "close"> & {
   setsockopt(fd: number, level: number, name: number, value: unknown, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
-  bind(fd: number, address: Uint8Array, length: number): number;
-  close(fd: number): number;
   mmap(at: null, length: number, protection: number, flags: number, fd: number, offset: number): unknown;
   munmap(at: unknown, length: number): number;
   attachFilter(fd: number, program: Uint8Array): number;
@@ -121,11 +119,9 @@ function calls(): Foreign {
   const program = k.struct({ len: "uint16_t", filter: "void *" });
   const setFilter = c.func("setsockopt", "int", ["int", "int", "int", k.pointer(program), "uint32_t"]);
   foreign = {
-    socket: c.func("int socket(int domain, int type, int protocol)"),
+    ...socketCalls(),
     setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
     getsockopt: c.func("int getsockopt(int fd, int level, int name, void *value, uint32_t *length)"),
-    bind: c.func("int bind(int fd, const void *address, uint32_t length)"),
-    close: c.func("int close(int fd)"),
     mmap: c.func("void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)"),
     munmap: c.func("int munmap(void *at, size_t length)"),
     attachFilter: (fd, bytes) =>

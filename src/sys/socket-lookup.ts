@@ -1,7 +1,8 @@
 // Asks the kernel which single socket a packet would go to (sock_diag(7) without NLM_F_DUMP): its own lookup, with
 // devices, families and SO_REUSEPORT as they are at this moment, in 4 microseconds.
 import { SystemCallError } from "../core/errors.ts";
-import { errnoName, lastError, libc } from "./libc.ts";
+import { errnoName, lastError } from "./libc.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 /** One end of a conversation: an address as words in host order, IPv4 in the first, and a port. */
 export type End = readonly [w0: number, w1: number, w2: number, w3: number, port: number];
@@ -35,26 +36,6 @@ const COOKIE = FIRST_ADDRESS + 36;
 const ANSWER_STATE = HEADER_BYTES + 1;
 const ANSWER_BYTES = 4_096;
 
-type Foreign = {
-  socket(domain: number, type: number, protocol: number): number;
-  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  close(fd: number): number;
-};
-
-let foreign: Foreign | undefined;
-
-function calls(): Foreign {
-  const c = libc();
-  foreign ??= {
-    socket: c.func("int socket(int domain, int type, int protocol)"),
-    send: c.func("int64_t send(int fd, const void *bytes, size_t length, int flags)"),
-    recv: c.func("int64_t recv(int fd, void *bytes, size_t length, int flags)"),
-    close: c.func("int close(int fd)"),
-  };
-  return foreign;
-}
-
 /** A conversation with the kernel, in the network namespace in which it was begun. Needs no privilege. */
 export class SocketLookup {
   readonly #fd: number;
@@ -67,7 +48,7 @@ export class SocketLookup {
 
   /** Throws SystemCallError where the kernel has no sock_diag. */
   constructor() {
-    this.#fd = calls().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    this.#fd = socketCalls().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (this.#fd < 0) throw lastError("socket", "NETLINK_SOCK_DIAG");
   }
 
@@ -98,10 +79,11 @@ export class SocketLookup {
     asked.setUint32(INTERFACE, interfaceIndex, true);
     asked.setUint32(COOKIE, 0xffff_ffff, true);
     asked.setUint32(COOKIE + 4, 0xffff_ffff, true);
-    if (calls().send(this.#fd, this.#request, REQUEST_BYTES, 0) < 0) throw lastError("send", "sock_diag");
+    if (socketCalls().send(this.#fd, this.#request, REQUEST_BYTES, 0) < 0)
+      throw lastError("send", "sock_diag");
     for (;;) {
       // The kernel answers while it is asked, so there is nothing to wait for.
-      const length = Number(calls().recv(this.#fd, this.#answer, ANSWER_BYTES, MSG_DONTWAIT));
+      const length = Number(socketCalls().recv(this.#fd, this.#answer, ANSWER_BYTES, MSG_DONTWAIT));
       if (length < 0) throw lastError("recv", "sock_diag");
       const isOurs = length >= HEADER_BYTES + 4 && this.#answered.getUint32(8, true) === this.#sequence;
       if (!isOurs) continue;
@@ -115,7 +97,7 @@ export class SocketLookup {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    calls().close(this.#fd);
+    socketCalls().close(this.#fd);
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@
 import type { Address } from "../core/address.ts";
 import { addressFromBytes } from "../core/address.ts";
 import { koffi, lastError, libc } from "./libc.ts";
+import { type SocketCalls, socketCalls } from "./socket-calls.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -20,32 +21,24 @@ const BACKLOG = 128;
 // A turn of the event loop takes at most this many connections of one port.
 const ACCEPTS_PER_TURN = 64;
 
-type Foreign = {
-  socket(domain: number, type: number, protocol: number): number;
+type Foreign = SocketCalls & {
   setsockopt(fd: number, level: number, name: number, value: Int32Array, length: number): number;
-  bind(fd: number, address: Uint8Array, length: number): number;
   listen(fd: number, backlog: number): number;
   accept4(fd: number, address: Uint8Array, length: Uint32Array, flags: number): number;
-  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   shutdown(fd: number, how: number): number;
-  close(fd: number): number;
 };
 
 let foreign: Foreign | undefined;
 
 function calls(): Foreign {
+  if (foreign !== undefined) return foreign;
   const c = libc();
-  foreign ??= {
-    socket: c.func("int socket(int domain, int type, int protocol)"),
+  foreign = {
+    ...socketCalls(),
     setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
-    bind: c.func("int bind(int fd, const void *address, uint32_t length)"),
     listen: c.func("int listen(int fd, int backlog)"),
     accept4: c.func("int accept4(int fd, void *address, uint32_t *length, int flags)"),
-    send: c.func("int64_t send(int fd, const void *bytes, size_t length, int flags)"),
-    recv: c.func("int64_t recv(int fd, void *bytes, size_t length, int flags)"),
     shutdown: c.func("int shutdown(int fd, int how)"),
-    close: c.func("int close(int fd)"),
   };
   return foreign;
 }
