@@ -280,8 +280,6 @@ class Matcher {
   }
 }
 
-const oneCharPerByte = new TextDecoder("latin1");
-
 type Automaton = {
   readonly set: PatternSet;
   /** The rule behind each index that the set answers. */
@@ -293,7 +291,8 @@ type Automaton = {
 function distinct(rules: readonly Rule[]): Rule[][] {
   const groups = new Map<string, Rule[]>();
   for (const rule of rules) {
-    const key = oneCharPerByte.decode(rule.bytes);
+    const { buffer, byteOffset, byteLength } = rule.bytes;
+    const key = Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
     const same = groups.get(key);
     if (same === undefined) groups.set(key, [rule]);
     else same.push(rule);

@@ -1,7 +1,7 @@
 // A compiled set answering: the lazy DFA for every pattern, the simulation where the DFA gives up, and the
 // back-reference matcher to confirm what the DFA can only suspect.
 import { BackReferenceMatcher } from "./backref/matcher.ts";
-import { type CompiledForm, keyOf, writeForm } from "./compiled/form.ts";
+import { type CompiledForm, originOf, writeForm } from "./compiled/form.ts";
 import { LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
 import { plainLimit } from "./locale/symbols.ts";
 import { AlphabetClasses } from "./nfa/classes.ts";
@@ -70,7 +70,7 @@ export class CompiledSet implements PatternSet {
   save(): Uint8Array {
     const { patterns, options, form } = this.#source;
     const snapshot = this.#dfa.cacheBytes > SAVED_STATES_MAX_BYTES ? null : this.#dfa.snapshot();
-    return writeForm(keyOf(patterns, options), { ...form, snapshot });
+    return writeForm(originOf(patterns, options), { ...form, snapshot });
   }
 
   matches(haystack: Uint8Array, start = 0, end = haystack.length): boolean {

@@ -1,6 +1,6 @@
 // The room's front door: many patterns, one question per line. Compiles them, or takes what was compiled before.
 import { overreach } from "./backref/overreach.ts";
-import { type CompiledForm, keyOf, readForm } from "./compiled/form.ts";
+import { type CompiledForm, keyOf, originOf, readForm } from "./compiled/form.ts";
 import { CompiledSet } from "./compiled-set.ts";
 import type { Locale } from "./locale/types.ts";
 import { cutAlphabet } from "./nfa/classes.ts";
@@ -22,8 +22,8 @@ export type PatternSetOptions = {
   /** What the lazy DFA may hold, in bytes; default 16 MiB. */
   cacheBytes?: number;
   /**
-   * What `save` gave for the same patterns and options; anything else is ignored, but bytes that were changed under
-   * the same key are not noticed: whoever keeps them checks them. The set uses the memory, which must not change.
+   * What `save` gave for the same patterns and options; anything else is ignored, but bytes of it that were
+   * changed are not noticed: whoever keeps them checks them. The set uses the memory, which must not change.
    */
   saved?: Uint8Array;
 };
@@ -72,14 +72,14 @@ export function compilePatternSet(
 ): { set: PatternSet; faults: readonly PatternFault[] } {
   const patterns = given.map((pattern) => (typeof pattern === "string" ? encoder.encode(pattern) : pattern));
   const { saved, ...rest } = options;
-  const known = saved === undefined ? null : readForm(keyOf(patterns, rest), saved);
+  const known = saved === undefined ? null : readForm(originOf(patterns, rest), saved);
   const form = known ?? compile(patterns, rest);
   return { set: new CompiledSet({ patterns, options: rest, form }), faults: form.faults };
 }
 
-/** Names the set that these patterns and options make: what `save` gives is good for exactly one name. */
+/** A short name for the set that these patterns and options make; sets that differ hardly ever share one. */
 export function patternSetKey(patterns: readonly Uint8Array[], options: PatternSetOptions = {}): string {
-  return keyOf(patterns, options);
+  return keyOf(originOf(patterns, options));
 }
 
 function compile(patterns: readonly Uint8Array[], options: PatternSetOptions): CompiledForm {

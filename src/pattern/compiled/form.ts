@@ -1,6 +1,6 @@
 // A compiled set as bytes: the automaton, its alphabet, and the states that lines have led to. Reading it back costs a
 // few milliseconds where compiling two thousand patterns costs a hundred.
-import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import type { Snapshot } from "../lazy-dfa/cache.ts";
 import type { ClassParts } from "../nfa/classes.ts";
 import type { Program } from "../nfa/program.ts";
@@ -18,16 +18,20 @@ export type CompiledForm = {
   readonly snapshot: Snapshot | null;
 };
 
-/** Names a set by everything that its compiled form depends on. */
-export function keyOf(patterns: readonly Uint8Array[], options: PatternSetOptions): string {
-  const hash = createHash("sha256");
-  hash.update(`${ENGINE} ${options.locale ?? "C.UTF-8"} ${options.ignoreCase === true} ${patterns.length}\n`);
-  for (const pattern of patterns) hash.update(`${pattern.length}\n`).update(pattern);
-  return hash.digest("hex");
+/** Everything that a compiled form depends on, as bytes: what was compiled is good for this and nothing else. */
+export function originOf(patterns: readonly Uint8Array[], options: PatternSetOptions): Uint8Array {
+  const { locale = "C.UTF-8", ignoreCase = false } = options;
+  const lengths = new Int32Array(patterns.map(({ length }) => length));
+  const head = Buffer.from(`${ENGINE} ${locale} ${ignoreCase} ${patterns.length}\n`);
+  return Buffer.concat([head, new Uint8Array(lengths.buffer), ...patterns]);
+}
+
+/** A short name for an origin. Two may share one: `readForm` tells them apart. */
+export function keyOf(origin: Uint8Array): string {
+  return `${origin.length.toString(36)}-${crc32(origin).toString(36)}`;
 }
 
 type Facts = {
-  readonly key: string;
   readonly start: number;
   readonly hasWordAssertions: boolean;
   readonly classCount: number;
@@ -36,11 +40,10 @@ type Facts = {
   readonly snapshot: { readonly stride: number; readonly start: number } | null;
 };
 
-/** The form as bytes, under its key. */
-export function writeForm(key: string, form: CompiledForm): Uint8Array {
+/** The form as bytes, with its origin. */
+export function writeForm(origin: Uint8Array, form: CompiledForm): Uint8Array {
   const { program, classes, snapshot } = form;
   const facts: Facts = {
-    key,
     start: program.start,
     hasWordAssertions: program.hasWordAssertions,
     classCount: classes.count,
@@ -51,6 +54,7 @@ export function writeForm(key: string, form: CompiledForm): Uint8Array {
   const { count, ...classArrays } = classes;
   const states = snapshot === null ? {} : arraysOf(snapshot);
   return pack(facts, {
+    origin,
     op: program.op,
     arg: program.arg,
     next: program.next,
@@ -64,14 +68,14 @@ function arraysOf({ stride, start, ...arrays }: Snapshot): Omit<Snapshot, "strid
   return arrays;
 }
 
-/** The form that was written under this key; null for any other bytes. */
-export function readForm(key: string, bytes: Uint8Array): CompiledForm | null {
+/** The form that was written with this origin; null for any other bytes. */
+export function readForm(origin: Uint8Array, bytes: Uint8Array): CompiledForm | null {
   const unpacked = unpack(bytes);
-  if (unpacked === null) return null;
-  const facts = unpacked.facts as Partial<Facts> | null;
-  if (facts?.key !== key) return null;
-  // The key is over this very code: what it wrote has every field.
-  const { start, hasWordAssertions, classCount, unsure, faults, snapshot } = facts as Facts;
+  const written = unpacked?.arrays["origin"];
+  if (unpacked === null || written === undefined || Buffer.compare(origin, written as Uint8Array) !== 0)
+    return null;
+  // The origin names this very code: what it wrote has every field.
+  const { start, hasWordAssertions, classCount, unsure, faults, snapshot } = unpacked.facts as Facts;
   const words = (name: string) => unpacked.arrays[name] as Int32Array;
   const bytesOf = (name: string) => unpacked.arrays[name] as Uint8Array;
   return {
