@@ -59,8 +59,19 @@ test("an unknown key gets the nearest known one", () => {
   for (const [asked, want] of cases) {
     const found = explainKeys(asked, read(""));
     assert.ok("nearest" in found);
-    if (want !== "") assert.equal(found.nearest, want);
+    if (want !== "") assert.equal(found.nearest[0], want);
+    assert.ok(found.nearest.length <= 5);
   }
+});
+
+test("a key that several sections have is looked for in all of them, and part of a name will do", () => {
+  const meant = (name: string) => {
+    const found = explainKeys(name, read(""));
+    return "nearest" in found ? found.nearest : [];
+  };
+  assert.deepEqual([...meant("every")].sort(), ["disk.every", "report.every", "rotate.every"]);
+  assert.deepEqual(meant("tripwire"), ["sentry.tripwire_ports"]);
+  assert.ok(meant("webhook").includes("webhook.NAME"));
 });
 
 test("every key has its answer, and what is shown of it reads back as the same value", () => {

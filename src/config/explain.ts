@@ -1,7 +1,10 @@
 // Answers what a key is and why it has the value it has. Pure.
-import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition, type KeyKind } from "./keys.ts";
-import { nearest } from "./nearest.ts";
+import { ALL_KEYS, GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition, type KeyKind } from "./keys.ts";
+import { nearestFew } from "./nearest.ts";
 import type { KeyPlace, ReadConfig } from "./types.ts";
+
+// More, and nobody reads them.
+const SUGGESTIONS = 5;
 
 const DEFINITIONS: readonly KeyDefinition[] = KEYS;
 // KIND.NAME, or KIND.NAME.KEY.
@@ -24,20 +27,15 @@ export type KeyAnswer = {
 /**
  * What holds for a key, or for every key of a section.
  * @param name `respond.block_for`, `respond`, `retention.web.max_age`
- * @returns the answers, or the name that was probably meant
+ * @returns the answers, or the names that were probably meant, the likeliest first
  */
 export function explainKeys(
   name: string,
   { places }: Pick<ReadConfig, "places">,
-): readonly KeyAnswer[] | { readonly nearest: string } {
+): readonly KeyAnswer[] | { readonly nearest: readonly string[] } {
   const found = definitionsOf(name);
   if (found.length === 0) {
-    const names = DEFINITIONS.map((definition) => definition.name);
-    // Somebody who writes no section means a section, or a key of any.
-    const bare = new Map(names.map((full) => [full.split(".")[1]!, full]));
-    const sections = names.map((full) => full.split(".")[0]!);
-    const close = nearest(name, name.includes(".") ? names : [...sections, ...bare.keys()]);
-    return { nearest: name.includes(".") ? close : (bare.get(close) ?? close) };
+    return { nearest: meantBy(name) };
   }
   return found.map(([key, { fallback, kind, summary, reason }]) => {
     const written = places.get(key) ?? [];
@@ -53,6 +51,18 @@ export function explainKeys(
       reason,
     };
   });
+}
+
+// Somebody who writes no section means a section, or a key of any.
+function meantBy(name: string): readonly string[] {
+  const names = ALL_KEYS.map((definition) => definition.name);
+  if (name.includes(".")) return nearestFew(name, names, SUGGESTIONS);
+  const sections = [...new Set(names.map((full) => full.slice(0, full.lastIndexOf("."))))];
+  const bare = names.map((full) => full.slice(full.lastIndexOf(".") + 1));
+  const close = new Set(nearestFew(name, [...new Set([...sections, ...bare])], SUGGESTIONS));
+  return [...close]
+    .flatMap((word) => (sections.includes(word) ? [word] : names.filter((full) => full.endsWith(`.${word}`))))
+    .slice(0, SUGGESTIONS);
 }
 
 /** Every key, those of the groups that were written included. */

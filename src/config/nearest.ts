@@ -11,6 +11,22 @@ export function nearest(word: string, candidates: readonly string[]): string {
   return best;
 }
 
+/** The nearest ones, best first: those that hold the word before those that are merely spelled like it. */
+export function nearestFew(word: string, candidates: readonly string[], most: number): string[] {
+  const near = candidates.map((candidate) => {
+    const distance = editDistance(word.slice(0, 64), candidate);
+    const holds = word !== "" && candidate.includes(word);
+    return { candidate, holds, distance: holds ? candidate.length - word.length : distance };
+  });
+  const held = near.filter(({ holds }) => holds);
+  const best = Math.min(...near.map(({ distance }) => distance));
+  // A word that nothing holds has its own kind of neighbours: those that are equally near.
+  return (held.length > 0 ? held : near.filter(({ distance }) => distance === best))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, most)
+    .map(({ candidate }) => candidate);
+}
+
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

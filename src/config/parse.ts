@@ -89,8 +89,8 @@ class Layers {
     for (const [name, group] of Object.entries(body)) {
       const section = `${kind}.${name}`;
       if (!isTable(group)) {
-        const mend = `write [${section}] on a line of its own`;
-        this.#fault(section, kind, "wants to be a section", mend, "ignored");
+        const mend = `write [${kind}.NAME] with a name of your own, and ${name} below it`;
+        this.#fault(section, kind, "stands in a section without a name", mend, "ignored");
         continue;
       }
       const at = { file: this.#file, line: this.#lines.get(section) ?? 0 };

@@ -4,6 +4,7 @@ import { formatDuration, parseDurationMs } from "../core/duration.ts";
 import { isHostName } from "../core/hostname.ts";
 import { parseSchedule } from "../core/schedule.ts";
 import type { KeyDefinition, KeyKind } from "./keys/kind.ts";
+import { nearest } from "./nearest.ts";
 
 export type Checked = { value: unknown } | { fault: string; mend: string };
 
@@ -22,16 +23,21 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
     }
     case "choice":
       if (typeof value === "string" && kind.of.includes(value)) return { value };
-      return { fault: `wants one of ${kind.of.join(", ")}; ${found}`, mend: `write "${kind.of[0]}"` };
+      return {
+        fault: `wants one of ${kind.of.join(", ")}; ${found}`,
+        mend: `write "${typeof value === "string" ? nearest(value, kind.of) : kind.of[0]}"`,
+      };
     case "switch":
       if (typeof value === "boolean") return { value };
-      return { fault: `wants true or false, ${found}`, mend: "write true or false, without quotes" };
+      return { fault: `wants true or false, ${found}`, mend: switchMend(value) };
     case "count":
       if (typeof value === "number" && Number.isInteger(value) && value >= kind.min && value <= kind.max)
         return { value };
       return {
         fault: `wants a whole number from ${kind.min} to ${kind.max}, ${found}`,
-        mend: `write a number without quotes, for example ${kind.min}`,
+        mend: /^\d+$/.test(String(value))
+          ? `write ${countMend(kind, Number(value))}`
+          : "write a number, without quotes",
       };
     case "duration": {
       const ms = typeof value === "string" ? parseDurationMs(value) : null;
@@ -39,7 +45,10 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       const range = `${formatDuration(kind.minMs)} to ${formatDuration(kind.maxMs)}`;
       return {
         fault: `wants a duration from ${range}, ${found}`,
-        mend: 'write it as "90s", "10m", "1h" or "7d"',
+        mend:
+          typeof value === "number" && value > 0
+            ? `write the unit: "${value}s", "${value}m" or "${value}h"`
+            : 'write it as "90s", "10m", "1h" or "7d"',
       };
     }
     case "schedule": {
@@ -57,7 +66,7 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
     case "size": {
       const bytes = typeof value === "string" ? parseSizeBytes(value) : null;
       if (bytes !== null) return { value: bytes };
-      return { fault: `wants a size, ${found}`, mend: 'write it as "500M" or "2G" (powers of 1024)' };
+      return { fault: `wants a size, ${found}`, mend: sizeMend(value) };
     }
     case "room": {
       const share = typeof value === "string" && /^\d{1,2}(\.\d+)?\s*%$/.test(value.trim());
@@ -69,7 +78,10 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
     }
     case "texts":
       if (Array.isArray(value) && value.every((item) => typeof item === "string")) return { value };
-      return { fault: `wants a list of texts, ${found}`, mend: 'write ["one", "two"]' };
+      return {
+        fault: `wants a list of texts, ${found}`,
+        mend: typeof value === "string" ? `write [${JSON.stringify(value)}]` : 'write ["one", "two"]',
+      };
     case "ports":
       if (
         Array.isArray(value) &&
@@ -77,7 +89,10 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       ) {
         return { value };
       }
-      return { fault: `wants a list of ports from 1 to 65535, ${found}`, mend: "write [23, 3389]" };
+      return {
+        fault: `wants a list of ports from 1 to 65535, ${found}`,
+        mend: typeof value === "number" ? `write [${value}]` : "write [23, 3389]",
+      };
     case "prefixes": {
       if (!Array.isArray(value)) {
         return { fault: `wants a list of addresses, ${found}`, mend: 'write ["192.0.2.7", "2001:db8::/32"]' };
@@ -106,6 +121,26 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       };
     }
   }
+}
+
+// What a person meant by it is mostly plain from what was written.
+function switchMend(value: unknown): string {
+  const text = String(value).toLowerCase();
+  if (["yes", "on", "true", "1"].includes(text)) return "write true, without quotes";
+  if (["no", "off", "false", "0"].includes(text)) return "write false, without quotes";
+  return "write true or false, without quotes";
+}
+
+function countMend({ min, max }: { min: number; max: number }, count: number): string {
+  if (count < min) return `${min} or more`;
+  return count > max ? `${max} or less` : `${count}, without quotes`;
+}
+
+function sizeMend(value: unknown): string {
+  const near = /^\s*(\d{1,12})\s*([kmgt])i?b?\s*$/i.exec(String(value));
+  if (near === null) return 'write it as "500M" or "2G" (powers of 1024)';
+  const unit = near[2]!.toUpperCase();
+  return `write "${near[1]}${unit === "K" ? "k" : unit}" (powers of 1024)`;
 }
 
 function isWebAddress(text: string): boolean {

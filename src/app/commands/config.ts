@@ -61,7 +61,7 @@ function explain(file: string | undefined, names: readonly string[], json: boole
     const answers = explainKeys(name, read);
     if ("nearest" in answers) {
       process.stderr.write(
-        `telltale config: "${showable(name.slice(0, 80))}" is no key or section\n    mend: did you mean ${answers.nearest}?\n`,
+        `telltale config: "${showable(name.slice(0, 80))}" is no key or section\n    mend: did you mean ${oneOf(answers.nearest)}?\n`,
       );
       status = 1;
       continue;
@@ -71,6 +71,10 @@ function explain(file: string | undefined, names: readonly string[], json: boole
     }
   }
   return status;
+}
+
+function oneOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 function explained({ key, value, from, overridden, fallback, kind, summary, reason }: KeyAnswer): string {
