@@ -49,6 +49,8 @@ export type TableElement = {
 /** A table of family `inet` in this process's network namespace. Everything throws SystemCallError when the kernel refuses. */
 export class NftablesTable {
   readonly name: string;
+  // Kept open: closing one waits until the kernel has freed what was deleted before, some 15 ms (measured, Linux 6.18).
+  #questions: NetlinkQuestions | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -94,7 +96,6 @@ export class NftablesTable {
 
   /** Packets that the counters of these elements have seen; null where there is no such element. */
   packets(set: string, keys: readonly Uint8Array[]): (number | null)[] {
-    using questions = new NetlinkQuestions(NETLINK_NETFILTER);
     const head = joined(
       nfgenmsg(NFPROTO_INET),
       attribute(TABLE, text(this.name)),
@@ -103,8 +104,7 @@ export class NftablesTable {
     return keys.map((key) => {
       const wanted = nested(ELEMENTS, nested(LIST_ELEMENT, nested(KEY, attribute(KEY_VALUE, key))));
       try {
-        const pieces = [...wholes(questions.ask(message(GETSETELEM), NLM_F_ACK, joined(head, wanted)))];
-        return pieces.flatMap(elementsIn)[0]?.packets ?? null;
+        return this.#ask(GETSETELEM, NLM_F_ACK, joined(head, wanted)).flatMap(elementsIn)[0]?.packets ?? null;
       } catch (error) {
         if (isAbsent(error)) return null;
         throw error;
@@ -112,12 +112,28 @@ export class NftablesTable {
     });
   }
 
+  /** Lets go of its socket; the next question opens another. */
+  close(): void {
+    this.#questions?.[Symbol.dispose]();
+    this.#questions = undefined;
+  }
+
   #all(kind: number, filter: Uint8Array): Uint8Array[] {
-    using questions = new NetlinkQuestions(NETLINK_NETFILTER);
     try {
-      return [...wholes(questions.ask(message(kind), NLM_F_DUMP, joined(nfgenmsg(NFPROTO_INET), filter)))];
+      return this.#ask(kind, NLM_F_DUMP, joined(nfgenmsg(NFPROTO_INET), filter));
     } catch (error) {
       if (isAbsent(error)) return [];
+      throw error;
+    }
+  }
+
+  #ask(kind: number, flags: number, body: Uint8Array): Uint8Array[] {
+    this.#questions ??= new NetlinkQuestions(NETLINK_NETFILTER);
+    try {
+      return [...wholes(this.#questions.ask(message(kind), flags, body))];
+    } catch (error) {
+      // What is half read must not stand in the way of the next question.
+      if (!isAbsent(error)) this.close();
       throw error;
     }
   }

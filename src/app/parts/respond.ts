@@ -3,6 +3,7 @@ import { type FSWatcher, watch } from "node:fs";
 import type { ConfigFault } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
+import { rehearse } from "../../respond/rehearse.ts";
 import { Responder } from "../../respond/responder.ts";
 import { respondLimits } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
@@ -14,6 +15,9 @@ import { markMode } from "../reporting.ts";
 // and where it does not.
 const FOLLOW_MS = 250;
 const SLOW_FOLLOW_MS = 2_000;
+// After the start the guard gives back what it no longer needs, and some of that a block does need.
+const FIRST_REMINDER_MS = 15_000;
+const REMIND_MS = 300_000;
 // Our own blocks are among them: some milliseconds of reading, also when there are thousands.
 const TAKEN_UP_AT_ONCE = 500;
 
@@ -29,22 +33,36 @@ export const respondPart: PartDefinition = {
       onFault: (entry, why) =>
         void bus.emit({ type: "config.faulty", faults: [unusableEntry(settings.configFile, entry, why)] }),
     });
+    const backend = settings.mode === "block" ? powers.backend(settings) : new RecordBackend();
+    const history = { ...store.blocks, together: store.transaction };
     const responder = new Responder({
       mode: settings.mode,
       ...respondLimits(settings),
       allow: allow.current,
-      backend: settings.mode === "block" ? powers.backend(settings) : new RecordBackend(),
+      backend,
       tripwire: respond.kernel
         ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
         : false,
-      history: { ...store.blocks, together: store.transaction },
+      history,
       facts: () => facts.current(),
       emit: bus.emit,
       clock,
     });
+    const rehearsal = { backend, history, facts: () => facts.current(), clock };
+    const mayRehearse = (): boolean =>
+      settings.mode === "block" && isSwift(respond.backend) && !isPanicked(settings.storeDirectory);
+    let reminding: NodeJS.Timeout | undefined;
+    const remind = (inMs: number): void => {
+      reminding = setTimeout(() => {
+        remind(REMIND_MS);
+        if (mayRehearse()) void rehearse({ ...rehearsal, allow: allow.current, isReminder: true });
+      }, inMs).unref();
+    };
     allow.start();
     try {
       await responder.restore();
+      if (mayRehearse()) await rehearse({ ...rehearsal, allow: allow.current });
+      remind(FIRST_REMINDER_MS);
     } catch (error) {
       allow.close();
       await responder.close();
@@ -112,6 +130,7 @@ export const respondPart: PartDefinition = {
       outlook: () => ({ blocksInForce: responder.inForce }),
       stop: async () => {
         follow[Symbol.dispose]();
+        clearTimeout(reminding);
         unsubscribe();
         allow.close();
         await responder.close();
@@ -119,6 +138,9 @@ export const respondPart: PartDefinition = {
     };
   },
 };
+
+// The others start a program for each block, which takes longer than any code of ours; some start the administrator's own.
+const isSwift = (backend: string): boolean => backend === "nftables";
 
 // Calls `look` soon after something in the directory has changed, however much does, and every few seconds in any case.
 function whenChanged(directory: string, look: () => void): Disposable {

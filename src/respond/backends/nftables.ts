@@ -181,6 +181,7 @@ export class NftablesBackend implements Backend {
     this.#watch = undefined;
     if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
     this.#elements.close();
+    this.#table.close();
     await this.#nft?.close();
     this.#nft = undefined;
   }
