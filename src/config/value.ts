@@ -4,7 +4,7 @@ import { formatDuration, parseDurationMs } from "../core/duration.ts";
 import { isHostName } from "../core/hostname.ts";
 import { parseSchedule } from "../core/schedule.ts";
 import type { KeyDefinition, KeyKind } from "./keys/kind.ts";
-import { nearest } from "./nearest.ts";
+import { nearestFew } from "./nearest.ts";
 
 export type Checked = { value: unknown } | { fault: string; mend: string };
 
@@ -25,7 +25,7 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
       if (typeof value === "string" && kind.of.includes(value)) return { value };
       return {
         fault: `wants one of ${kind.of.join(", ")}; ${found}`,
-        mend: `write "${typeof value === "string" ? nearest(value, kind.of) : kind.of[0]}"`,
+        mend: `write "${typeof value === "string" ? nearestFew(value, kind.of, 1)[0] : kind.of[0]}"`,
       };
     case "switch":
       if (typeof value === "boolean") return { value };

@@ -7,26 +7,30 @@ import { formatDuration } from "../../core/duration.ts";
 import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
 import type { Part } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
+import { diskWorry } from "../../disk/forecast/decide.ts";
+import { lookAtRooms } from "../../disk/mounts.ts";
 import { loadRotation } from "../../rotate/run.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { openNftables } from "../../sys/nftables.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askStatus } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
+import { disksForReport, samplesOf } from "../disk-samples.ts";
 import { openHistory } from "../history.ts";
 import { findLogSources } from "../log-sources.ts";
 import { routesOf } from "../reporting.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 import { formatBytes, paint, wantsColour } from "../terminal.ts";
 
-type Finding = { part: Part | "runtime" | "guard"; ok: boolean; what: string; mend: string };
+type Finding = { part: Part | "runtime" | "guard" | "disk"; ok: boolean; what: string; mend: string };
 
 const LOW_SPACE_BYTES = 100_000_000;
+const DAY_MS = 86_400_000;
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   const findings: Finding[] = [];
-  for (const look of [runtime, config, rotation, check, sentry, respond, report, store, guard]) {
+  for (const look of [runtime, config, rotation, check, sentry, respond, report, store, disk, guard]) {
     findings.push(...(await looked(look, settings)));
   }
   if (values["json"] === true) {
@@ -34,7 +38,8 @@ export async function run({ values }: CommandCall): Promise<number> {
   } else {
     const colour = wantsColour(process.stdout);
     for (const { part, ok, what, mend } of findings) {
-      const verdict = ok ? paint("ok     ", "green", colour) : paint("missing", "red", colour);
+      const bad = part === "disk" ? "low    " : "missing";
+      const verdict = ok ? paint("ok     ", "green", colour) : paint(bad, "red", colour);
       process.stdout.write(`${part.padEnd(8)} ${verdict}  ${showable(what)}\n`);
       if (mend !== "") process.stdout.write(`${" ".repeat(18)}mend: ${showable(mend)}\n`);
     }
@@ -178,6 +183,43 @@ function store(settings: Settings): Omit<Finding, "part">[] {
   ];
 }
 store.part = "store" as const;
+
+/** The file systems that logs lie on: the room there is, and for how long by what the guard has measured so far. */
+async function disk(settings: Settings): Promise<Omit<Finding, "part">[]> {
+  using history = openHistory(settings);
+  const known = new Map(
+    disksForReport(history === null ? [] : samplesOf(history)).map((outlook) => [outlook.mount, outlook]),
+  );
+  const rooms = await lookAtRooms([
+    "/",
+    ...settings.config.rotate.roots,
+    nearestExisting(settings.storeDirectory),
+  ]);
+  return rooms.map((room) => {
+    const outlook = known.get(room.mount);
+    const now = {
+      ...room,
+      bytesPerDay: outlook?.bytesPerDay ?? null,
+      fullInMs: outlook?.fullInMs ?? null,
+      fullEarliestMs: outlook?.fullEarliestMs ?? null,
+      fullLatestMs: outlook?.fullLatestMs ?? null,
+    };
+    const until =
+      now.fullInMs === null ? "" : `; full in ${formatDuration(daysOf(now.fullInMs))} if it goes on`;
+    const what = `${room.mount}: ${formatBytes(room.freeBytes)} of ${formatBytes(room.sizeBytes)} free${until}`;
+    const worry = diskWorry(now);
+    const mend = "telltale disk shows what grows; min_free under [disk] keeps room by itself";
+    return worry === null
+      ? fine(what)
+      : wrong(worry === "files" ? `${what}; its inodes run out` : what, mend);
+  });
+}
+disk.part = "disk" as const;
+
+// Days are enough for what is days away.
+function daysOf(ms: number): number {
+  return ms > 2 * DAY_MS ? Math.round(ms / DAY_MS) * DAY_MS : ms;
+}
 
 /** A host without a running guard may be about to get one: that is no fault, but one that is off or deaf is. */
 async function guard(settings: Settings): Promise<Omit<Finding, "part">[]> {
