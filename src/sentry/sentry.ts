@@ -182,6 +182,7 @@ class LiveSentry implements Sentry {
     this.#isStirred = true;
     if (this.#rates === null) this.#watchRates();
     this.#engine.observe(frame);
+    if (this.#sampling.isDue(this.#engine.visited)) this.#adaptSample();
   }
 
   save(): string {
@@ -224,8 +225,10 @@ class LiveSentry implements Sentry {
 
   /** From the first packet on, as long as packets come or only a sample of them does: a quiet host is not woken up. */
   #watchRates(): void {
-    this.#adaptSample(); // What comes is counted from now on.
+    this.#muteLoud(); // What comes is counted from now on.
+    this.#adaptSample();
     this.#rates = setInterval(() => {
+      this.#muteLoud();
       this.#adaptSample();
       if (!this.#isStirred && this.#sampling.oneIn === 1) {
         clearInterval(this.#rates!);
@@ -236,7 +239,6 @@ class LiveSentry implements Sentry {
   }
 
   #adaptSample(): void {
-    this.#muteLoud();
     if (!this.#sampling.adapt(this.#engine.visited, this.#clock.monotonicMs())) return;
     this.#engine.setSampled(this.#sampling.oneIn > 1);
     this.#writeFilter();

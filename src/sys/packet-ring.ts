@@ -317,10 +317,12 @@ export class PacketRing {
     }
   }
 
+  /** The long pause only where the ring holds four times as much as came in the last one. */
   #pauseAfter(count: number): number {
-    const pauseMs = this.#busyDrains >= FLOOD_DRAINS ? FLOOD_PAUSE_MS : PAUSE_MS;
-    this.#busyDrains = count >= BUSY_DRAIN * pauseMs ? this.#busyDrains + 1 : 0;
-    return this.#busyDrains >= FLOOD_DRAINS ? FLOOD_PAUSE_MS : PAUSE_MS;
+    const lastMs = this.#busyDrains >= FLOOD_DRAINS ? FLOOD_PAUSE_MS : PAUSE_MS;
+    this.#busyDrains = count >= BUSY_DRAIN * lastMs ? this.#busyDrains + 1 : 0;
+    const expected = (count * FLOOD_PAUSE_MS) / lastMs;
+    return this.#busyDrains >= FLOOD_DRAINS && expected * 4 <= this.#frames ? FLOOD_PAUSE_MS : PAUSE_MS;
   }
 }
 
