@@ -184,8 +184,10 @@ test("where the kernel has labels, every file that a rotation makes has the labe
       encoding: "utf8",
     }).stdout;
   // A kernel without SELinux keeps labels as it keeps any attribute; what is enforced, telltale learns from /sys/fs/selinux.
-  const pretend =
-    'mount -t tmpfs tmpfs /sys/fs && mkdir /sys/fs/selinux && touch /sys/fs/selinux/enforce && exec "$@"';
+  // What it asks the kernel to give new files is kept in a file that stands where the kernel listens (one per process).
+  const asked = join(dir, "asked");
+  const pretend = `mount -t tmpfs tmpfs /sys/fs && mkdir /sys/fs/selinux && touch /sys/fs/selinux/enforce && : >${asked} &&
+mount --bind ${asked} /proc/$$/task/$$/attr/fscreate && exec "$@"`;
   const telltale = join(import.meta.dirname, "../../bin/telltale");
   for (const manner of ["create", "create 0600 daemon daemon", "copytruncate", "renamecopy\n create 0600"]) {
     for (const name of readdirSync(join(dir, "d"))) rmSync(join(dir, "d", name));
@@ -202,6 +204,8 @@ test("where the kernel has labels, every file that a rotation makes has the labe
     assert.deepEqual(readdirSync(join(dir, "d")).sort(), ["a.log", "a.log.1.gz"], manner);
     for (const path of [log, `${log}.1.gz`])
       assert.equal(labelOf(path).replace("\0", ""), label, `${manner} ${path}`);
+    // The label was written, and then, over its beginning, that the usual ones hold again.
+    assert.equal(readFileSync(asked, "utf8").replace("\0", ""), `\n${label.slice(1)}`, manner);
   }
 });
 

@@ -13,7 +13,7 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { carryAccess } from "../sys/files.ts";
+import { carryAccess, labelledLike } from "../sys/files.ts";
 import type { Directories } from "./directories.ts";
 import { actingIdentity } from "./identity.ts";
 import { baseOf, directoryOf, joinPath } from "./names/match.ts";
@@ -45,7 +45,8 @@ export function createLike(
   // Its group and others may read it only once it is theirs.
   const { uid, gid } = actingIdentity();
   const mine = like.uid === uid && like.gid === gid;
-  const fd = openSync(at, NEW, mine ? mode : mode & 0o600);
+  const make = (): number => openSync(at, NEW, mine ? mode : mode & 0o600);
+  const fd = source === null ? make() : labelledLike(source, make);
   try {
     const made = fstatSync(fd);
     if (made.uid !== like.uid || made.gid !== like.gid) giveAway(fd, like);

@@ -1,6 +1,6 @@
 // What Node's file calls leave out: access control lists and SELinux labels, which are extended attributes of a file.
 // See getxattr(2) and acl(5).
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { libc } from "./libc.ts";
 
 type Calls = {
@@ -28,7 +28,8 @@ function attributeCalls(): Calls | null {
 }
 
 // What decides who may read a file, besides its mode. Labels are looked for only where the kernel enforces them.
-const LABELS = existsSync("/sys/fs/selinux/enforce") ? ["security.selinux"] : [];
+const LABEL = "security.selinux";
+const LABELS = existsSync("/sys/fs/selinux/enforce") ? [LABEL] : [];
 const CARRIED = ["system.posix_acl_access", ...LABELS];
 
 // The kernel's own limit for one value (XATTR_SIZE_MAX).
@@ -51,6 +52,37 @@ export function carryLabel(fromFd: number, toFd: number): string[] {
 /** Whether files here have labels that decide who may use them. */
 export function hasLabels(): boolean {
   return LABELS.length > 0;
+}
+
+// Where a thread says which label the files that it makes are to have, until it says otherwise (proc_pid_attr(5)).
+const LABEL_OF_NEW = "/proc/thread-self/attr/fscreate";
+const USUAL = Buffer.from("\n");
+
+/**
+ * Runs `work`, which must not be async, with every file that it makes labelled as the given one from its first instant. Where the
+ * kernel has no labels, or lets us choose none, it is only run: `carryAccess` then still does what it can.
+ */
+export function labelledLike<T>(fromFd: number, work: () => T): T {
+  const size = LABELS.length === 0 ? 0 : (attributeCalls()?.get(fromFd, LABEL, buffer, buffer.length) ?? 0);
+  if (size <= 0 || !chooseLabel(buffer.slice(0, size))) return work();
+  try {
+    return work();
+  } finally {
+    chooseLabel(USUAL);
+  }
+}
+
+// Whether that label may be chosen; the kernel wants it in one write.
+function chooseLabel(label: Uint8Array): boolean {
+  let fd = -1;
+  try {
+    fd = openSync(LABEL_OF_NEW, "r+");
+    return writeSync(fd, label) === label.length;
+  } catch {
+    return false; // Not in this policy.
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
 }
 
 function carry(names: readonly string[], fromFd: number, toFd: number): string[] {
