@@ -158,7 +158,7 @@ type Ordinary = {
 };
 
 /** What happens all day and is no scan. */
-export const ORDINARY: readonly Ordinary[] = [
+const ORDINARY: readonly Ordinary[] = [
   { id: "web", what: "20 visitors, ten pages each", sources: 20 },
   { id: "mistyped", what: "5 visitors try https:// ten times where nobody listens", sources: 5 },
   {

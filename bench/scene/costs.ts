@@ -7,7 +7,7 @@ import type { Sample } from "../types.ts";
 const CLOCK_TICKS = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100;
 
 /** Processes whose network is the host's: the lab's own namespace, told by what a command in it sees. */
-export function processesOf(lab: Lab): number[] {
+function processesOf(lab: Lab): number[] {
   const network = lab.run("host", ["readlink", "/proc/self/ns/net"]).stdout.trim();
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && networkOf(name) === network)
@@ -26,7 +26,7 @@ function networkOf(pid: string): string | null {
  * What processes have cost so far: CPU time with that of the children they waited for (proc(5), fields 14 to 17 of stat),
  * peak memory, and the memory that is theirs alone or their share of (PSS) now.
  */
-export function costOf(pids: readonly number[]): Sample {
+function costOf(pids: readonly number[]): Sample {
   let cpuMs = 0;
   let rssMb = 0;
   let pssMb = 0;

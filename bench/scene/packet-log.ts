@@ -8,7 +8,7 @@ import { missing } from "../machine.ts";
 import { OPEN_PORTS } from "./ports.ts";
 
 /** Passive FTP's data ports, opened in the firewall as FTP servers' manuals ask for. */
-export const PASSIVE_PORTS = { from: 50_000, to: 50_099 } as const;
+const PASSIVE_PORTS = { from: 50_000, to: 50_099 } as const;
 
 export const packetLogObstacle = (): string | null => missing("ulogd", "ulogd2") ?? missing("iptables");
 

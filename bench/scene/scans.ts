@@ -65,7 +65,7 @@ const six = (id: string, what: string, flags: readonly string[]): ScanKind => ({
 });
 
 /** Decoys of `-D`, whose names are misused: nobody can tell them from the scanner. */
-export const DECOYS = ["203.0.113.201", "203.0.113.202"] as const;
+const DECOYS = ["203.0.113.201", "203.0.113.202"] as const;
 
 const ALL_SCANS: readonly ScanKind[] = [
   paced("-sS", "nmap, SYN", ["-sS"]),

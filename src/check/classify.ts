@@ -23,7 +23,7 @@ type Compiling = { readonly locale: Locale; readonly compile: CompileSet };
 export type Verdict = typeof IGNORED | typeof SYSTEM_EVENT | typeof RAISED;
 export const IGNORED = 0;
 export const SYSTEM_EVENT = 1;
-export const RAISED = 2;
+const RAISED = 2;
 
 const NOTHING: Judgement = { cracking: [], violations: [], crackingMatched: false, system: false };
 const SYSTEM: Judgement = { ...NOTHING, system: true };

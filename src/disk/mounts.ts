@@ -23,7 +23,7 @@ export async function lookAtRooms(paths: readonly string[]): Promise<Room[]> {
 }
 
 /** The room on the file system of one path; null when it is not there. */
-export async function lookAtRoom(path: string): Promise<Room | null> {
+async function lookAtRoom(path: string): Promise<Room | null> {
   try {
     const { dev } = await stat(path);
     const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);

@@ -46,7 +46,7 @@ function watch(options: WatchOptions): void {
 }
 
 /** A sentry in the lab's host, as seen from outside. */
-export class Watcher {
+class Watcher {
   readonly events: EventBody[] = [];
   final: Line["final"];
   #asked: ((packets: number) => void) | null = null;

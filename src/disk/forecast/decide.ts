@@ -66,7 +66,7 @@ function decideOutlook(of: readonly DiskSample[]): Outlook {
 }
 
 /** Growth in bytes a day: the middle and the ends of its range; null for too little time. */
-export function decideGrowth(
+function decideGrowth(
   points: readonly Point[],
 ): { readonly low: number; readonly middle: number; readonly high: number } | null {
   const few = thinned(points, MAX_POINTS);

@@ -7,7 +7,7 @@ import type { Assertion, SyntaxNode } from "../syntax/types.ts";
 import type { Verdict } from "./types.ts";
 
 // About 50 ms of work, far more than any rule seen in the field needs for a line of 1,000 characters.
-export const STEP_BUDGET = 200_000;
+const STEP_BUDGET = 200_000;
 
 type Instruction =
   | { do: "set"; set: number; next: number }

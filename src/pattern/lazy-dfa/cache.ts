@@ -12,7 +12,7 @@ const STATES_MIN = 4;
 const BYTES_PER_STATE = 96;
 
 /** Where a row leads to a state in which patterns have just matched, the entry is this; `stateOf` undoes it. */
-export function matchEntry(state: number): number {
+function matchEntry(state: number): number {
   return -state - 2;
 }
 

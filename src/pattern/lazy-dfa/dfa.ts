@@ -18,7 +18,7 @@ export const GAVE_UP = -1;
 export const NO_MATCH = 0;
 export const MATCH = 1;
 /** Some pattern that needs confirmation matched, and none that needs none. */
-export const PERHAPS = 2;
+const PERHAPS = 2;
 
 export class LazyDfa {
   /** How often the give-up rule struck. */

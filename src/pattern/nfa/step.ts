@@ -4,9 +4,9 @@ import type { AlphabetClasses } from "./classes.ts";
 import { OP_ACCEPT, OP_ASSERT, OP_SET, OP_SPLIT, type Program } from "./program.ts";
 
 // What stands before the place in the line, and what comes after it.
-export const BEFORE_START = 0;
-export const BEFORE_WORD = 1;
-export const BEFORE_OTHER = 2;
+const BEFORE_START = 0;
+const BEFORE_WORD = 1;
+const BEFORE_OTHER = 2;
 const AFTER_UNKNOWN = 0;
 const AFTER_WORD = 1;
 const AFTER_OTHER = 2;
