@@ -1,10 +1,12 @@
 // The firewall, as the warden grants it: whatever the listener asks for is read again from its raw values and held
 // against the guardrails as this process reads them, so that a listener in a stranger's hands can lift blocks, and
-// block strangers, and nothing else.
+// block strangers, so many a minute, and nothing else.
 import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
+import { systemClock } from "../../core/clock.ts";
 import { BACKEND_CALLS, type Backend, type BackendEvent, type ChangeResult } from "../../respond/backend.ts";
 import type { HostFactsReader } from "../../respond/facts.ts";
 import { allGuards, refuseBlock, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
+import { isRehearsed } from "../../respond/rehearse.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
 import { Refused } from "../../warden/server.ts";
@@ -12,6 +14,7 @@ import { makeBackend } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
 import type { Settings } from "../settings.ts";
+import { BlockQuota } from "./block-quota.ts";
 
 type Call = (typeof BACKEND_CALLS)[number];
 
@@ -27,6 +30,7 @@ export class FirewallDesk {
   readonly #onRefused: (why: string) => void;
   #settings: Settings;
   #backend: Backend | null = null;
+  readonly #quota = new BlockQuota(systemClock);
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -107,9 +111,20 @@ export class FirewallDesk {
           await this.#backend?.close();
           this.#backend = null;
         };
+      case "held":
+        return async () => {
+          const held = await this.#open().held();
+          this.#quota.counted(held.length);
+          return held;
+        };
       default:
         return async () => await this.#open()[call]();
     }
+  }
+
+  /** A new listener may put back what was in force before. */
+  welcome(): void {
+    this.#quota.mayRestore();
   }
 
   async #apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
@@ -122,6 +137,10 @@ export class FirewallDesk {
       const why = observing ?? refuseBlock(formatPrefix(change.target), facts, allow, WIDEST_BY_HAND);
       if (why !== null) refused.set(change, `refused by the warden: ${why}`);
     }
+    const wanted = changes.filter(
+      (change) => change.do === "block" && !refused.has(change) && !isRehearsed(change.target),
+    );
+    if (wanted.length > 0) await this.#ration(wanted, refused);
     for (const why of refused.values()) this.#onRefused(why);
     const granted = changes.filter((change) => !refused.has(change));
     const results = granted.length === 0 ? [] : await this.#open().apply(granted);
@@ -134,10 +153,20 @@ export class FirewallDesk {
     });
   }
 
+  async #ration(wanted: readonly FirewallChange[], refused: Map<FirewallChange, string>): Promise<void> {
+    const { max_blocks_per_minute: perMinute, max_blocks: inForce } = this.#settings.config.respond;
+    const count = async () => (await this.#open().held()).length;
+    const { granted, why } = await this.#quota.grant(wanted.length, { perMinute, inForce }, count);
+    for (const change of wanted.slice(granted)) refused.set(change, `refused by the warden: ${why}`);
+  }
+
   #open(): Backend {
     if (this.#backend === null) {
       this.#backend = makeBackend(this.#settings);
-      this.#backend.subscribe(this.#tell);
+      this.#backend.subscribe((event) => {
+        if (event.on === "disturbed") this.#quota.mayRestore();
+        this.#tell(event);
+      });
     }
     return this.#backend;
   }
