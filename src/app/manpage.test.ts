@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { FACE_PAGES } from "./face-pages.ts";
+import { FACES } from "./faces.ts";
 import { manPages } from "./manpage.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,6 +16,10 @@ test("the pages in docs/man are those of the catalogue", () => {
   for (const [name, text] of pages) {
     assert.equal(readFileSync(join(dir, name), "utf8"), text, `${name}; run: node scripts/generate-docs.ts`);
   }
+});
+
+test("each face has a page, and no page a face that is gone", () => {
+  assert.deepEqual(FACE_PAGES.map(({ name }) => name).sort(), Object.keys(FACES).sort());
 });
 
 test("man(1) formats each of them without a warning", (t) => {

@@ -1,11 +1,13 @@
 // Man pages, laid out from the catalogue in man(7) macros: one for the program and one for each command.
 import { ALL_KEYS } from "../config/keys.ts";
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition, type OptionDefinition } from "./catalogue.ts";
+import { FACE_PAGES, type FacePage } from "./face-pages.ts";
 
 /** File name → text of every page. */
 export function manPages(version: string): ReadonlyMap<string, string> {
   const pages = new Map<string, string>([["telltale.8", programPage(version)]]);
   for (const command of COMMANDS) pages.set(`telltale-${command.name}.8`, commandPage(command, version));
+  for (const face of FACE_PAGES) pages.set(`telltale-${face.name}.8`, facePage(face, version));
   pages.set("telltale.toml.5", configurationPage(version));
   return pages;
 }
@@ -25,6 +27,9 @@ function programPage(version: string): string {
     ),
     ".SH COMMANDS",
     ...COMMANDS.flatMap(({ name, summary }) => [".TP", `\\fBtelltale\\-${name}\\fR(8)`, text(summary)]),
+    ".SH FACES",
+    text("Under the names of the tools it replaces it takes their options and reads their files:"),
+    ...FACE_PAGES.flatMap(({ name, does }) => [".TP", `\\fBtelltale\\-${text(name)}\\fR(8)`, text(does)]),
     ".SH EXIT STATUS",
     ...[
       ["0", "all went well"],
@@ -51,7 +56,7 @@ function programPage(version: string): string {
     text("when set, nothing is coloured"),
     ".SH SEE ALSO",
     [
-      ...COMMANDS.map(({ name }) => `\\fBtelltale\\-${name}\\fR(8)`),
+      ...[...COMMANDS, ...FACE_PAGES].map(({ name }) => `\\fBtelltale\\-${text(name)}\\fR(8)`),
       "\\fBtelltale.toml\\fR(5)",
       "\\fBnft\\fR(8)",
     ].join(", "),
@@ -72,6 +77,44 @@ function commandPage(command: CommandDefinition, version: string): string {
     ...options.flatMap((option) => [".TP", optionHead(option), text(option.summary)]),
     ".SH EXAMPLES",
     ...command.examples.flatMap(([example, does]) => [".TP", `.B ${text(example)}`, text(does)]),
+    ".SH SEE ALSO",
+    "\\fBtelltale\\fR(8), \\fBtelltale.toml\\fR(5)",
+  ]);
+}
+
+function facePage(
+  { name, does, text: about, help, files, exits, differences }: FacePage,
+  version: string,
+): string {
+  const listed = (rows: FacePage["files"], macro: string) =>
+    rows.flatMap(([head, meaning]) => [".TP", `${macro} ${text(head)}`, text(meaning)]);
+  return page(`TELLTALE-${name.toUpperCase()}`, 8, version, [
+    ".SH NAME",
+    `telltale\\-${text(name)} \\- ${text(does)}`,
+    ".SH SYNOPSIS",
+    `.B telltale ${text(name)}`,
+    "\\fIOPTION\\fR...",
+    ".SH DESCRIPTION",
+    text(about),
+    ".PP",
+    text(
+      `A link called ${name} to the program telltale answers in the same way, and so does /usr/lib/telltale/faces/${name}; README.Debian says how ` +
+        "it takes the system-wide name and gives it back.",
+    ),
+    ".SH OPTIONS",
+    ".nf",
+    ...help.trimEnd().split("\n").map(text),
+    ".fi",
+    ".SH FILES",
+    ...listed(files, ".I"),
+    ".SH EXIT STATUS",
+    ...listed(exits, ".B"),
+    ...(differences === undefined
+      ? []
+      : [
+          ".SH DIFFERENCES",
+          text(`Where it differs is listed in /usr/share/doc/telltale/${differences}.gz.`),
+        ]),
     ".SH SEE ALSO",
     "\\fBtelltale\\fR(8), \\fBtelltale.toml\\fR(5)",
   ]);
