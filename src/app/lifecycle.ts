@@ -1,5 +1,5 @@
 // Starts the parts, keeps them apart when one fails, reloads and stops them.
-import type { Clock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Part } from "../core/events.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -10,6 +10,7 @@ import type { Outlook, PartContext, PartDefinition, RunningPart } from "./part.t
 import type { Powers } from "./powers.ts";
 import { type Repetition, repeat } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
+import { SleepWatch } from "./sleep.ts";
 import { TOPOLOGY } from "./topology.ts";
 import { VERSION } from "./version.ts";
 
@@ -86,7 +87,11 @@ export class Guard {
     this.#purging = repeat(PURGE_MS, this.#clock, purge);
     const parts = this.status().map(({ part, lines, off }) => ({ part, on: !off, what: lines[0] ?? "" }));
     this.bus.emit({ type: "guard.started", version: VERSION, mode: this.#settings.mode, parts });
-    this.#retry = setInterval(() => void this.#oneAtATime(() => this.#retryFailed()), RETRY_MS);
+    const sleep = new SleepWatch((ms) => systemClock.sleptFor(ms));
+    this.#retry = setInterval(() => {
+      sleep.look();
+      void this.#oneAtATime(() => this.#retryFailed());
+    }, RETRY_MS);
   }
 
   /**

@@ -8,7 +8,13 @@ export interface Clock {
   monotonicMs(): number;
 }
 
-export const systemClock: Clock = {
+let sleptMs = 0;
+
+/** This machine's. While it is asleep, its own monotonic clock stands still; who notices says for how long that was. */
+export const systemClock: Clock & { sleptFor(ms: number): void } = {
   now: () => new Date(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => performance.now() + sleptMs,
+  sleptFor: (ms) => {
+    sleptMs += ms;
+  },
 };

@@ -1,5 +1,6 @@
 // The status of a split guard: what the listener says of itself, and what the warden knows better.
 import { systemClock } from "../../core/clock.ts";
+import { Today } from "../control/today.ts";
 import type { GuardStatus } from "../control/types.ts";
 import { memoryShareBytes } from "../memory.ts";
 import type { Settings } from "../settings.ts";
@@ -8,10 +9,11 @@ import { VERSION } from "../version.ts";
 /** @param said the listener's own status, or null while there is no listener that answers */
 export function statusOf(settings: Settings, said: unknown, startedAt: Date): GuardStatus {
   const { user, system } = process.cpuUsage();
+  const now = systemClock.now();
   const own = {
     pid: process.pid,
     startedAt: startedAt.toISOString(),
-    uptimeMs: systemClock.now().getTime() - startedAt.getTime(),
+    uptimeMs: now.getTime() - startedAt.getTime(),
   };
   const cpuMs = Math.round((user + system) / 1_000);
   const memoryBytes = memoryShareBytes();
@@ -34,7 +36,7 @@ export function statusOf(settings: Settings, said: unknown, startedAt: Date): Gu
     parts: [
       { part: "listener", on: false, lines: ["it has ended, or does not answer; it is started again"] },
     ],
-    today: NOTHING_KNOWN,
+    today: new Today(now).read(now),
     blocksInForce: 0,
     reportsWaiting: 0,
     next: [],
@@ -43,18 +45,3 @@ export function statusOf(settings: Settings, said: unknown, startedAt: Date): Gu
     faults: settings.faults,
   };
 }
-
-const NOTHING_KNOWN: GuardStatus["today"] = {
-  since: new Date(0).toISOString(),
-  scans: 0,
-  probes: 0,
-  blocks: 0,
-  wouldBlock: 0,
-  linesFound: 0,
-  rotations: 0,
-  rotationsFailed: 0,
-  reports: 0,
-  reportsFailed: 0,
-  packetsLost: 0,
-  linesSkipped: 0,
-};
