@@ -61,11 +61,11 @@ export class RotationKeeper implements RunningRotation {
    * @throws MissingPartError when there is no configuration to rotate by
    */
   static async start(settings: Settings, ears: RotationEars, clock = systemClock): Promise<RotationKeeper> {
-    if (settings.rotateConfigs.length === 0) {
+    if (settings.config.rotate.enabled && settings.rotateConfigs.length === 0) {
       throw new MissingPartError(
         "rotate",
         `${settings.config.rotate.config.join(", ")} is not there`,
-        "apt install logrotate for Debian's, or name yours under [rotate] config",
+        "apt install logrotate for Debian's, or name yours under [rotate] config; with enabled = false there, logs are only looked at",
       );
     }
     const keeper = new RotationKeeper(settings, ears, clock);
@@ -95,10 +95,10 @@ export class RotationKeeper implements RunningRotation {
 
   describe(): readonly string[] {
     const { rotateConfigs: configs, rotateState, config } = this.#settings;
-    if (!config.rotate.enabled)
-      return [
-        `rotate.enabled = false; logs that ${configs.join(", ")} does not cover are named all the same`,
-      ];
+    if (!config.rotate.enabled) {
+      const which = configs.length === 0 ? "nobody rotates" : `${configs.join(", ")} does not cover`;
+      return [`rotate.enabled = false; logs that ${which} are named all the same`];
+    }
     const count = this.#last?.stanzas;
     const stanzas = count === undefined ? "" : `: ${count} ${count === 1 ? "stanza" : "stanzas"}`;
     const next = shortTime(this.#looks[0]!.nextAt(), this.#clock.now());

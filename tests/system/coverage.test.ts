@@ -107,30 +107,36 @@ test("a log that has moved out of its stanza's sight is named, with its writer a
   assert.ok(!after.includes(moved), "the stanza covers it");
 });
 
-test("where somebody else rotates, a log that nobody rotates is named all the same, and nothing is rotated", {
-  timeout: 150_000,
-}, async (t) => {
-  const later = cleanup(t);
-  const { dir, config } = scratch(later);
-  writeFileSync(config, readFileSync(config, "utf8").replace("[rotate]\n", "[rotate]\nenabled = false\n"));
-  const covered = join(dir, "log/apache2/access.log");
-  writeFileSync(covered, "a line\n");
-  writeFileSync(join(dir, "state"), `logrotate state -- version 2\n"${covered}" 2020-1-1-0:0:0\n`);
-  const moved = join(dir, "srv/www/logs/access_log");
-  const daemon = spawn(process.execPath, [DAEMON, moved, "500", "5000"], { stdio: "ignore" });
-  later(() => daemon.kill("SIGKILL"));
-  const events = startGuard(later, config);
-  await waitFor(
-    "the moved log to be named",
-    () => events().some((event) => event.type === "log.uncovered" && event.path === moved),
-    LONG_MS,
-  );
-  assert.deepEqual(
-    events().filter(({ type }) => type === "log.rotated" || type === "part.failed"),
-    [],
-  );
-  assert.equal(readFileSync(covered, "utf8"), "a line\n");
-});
+for (const [where, isThere] of [
+  ["where somebody else rotates", true],
+  ["where there is no configuration of logrotate at all", false],
+] as const) {
+  test(`${where}, a log that nobody rotates is named all the same, and nothing is rotated`, {
+    timeout: 150_000,
+  }, async (t) => {
+    const later = cleanup(t);
+    const { dir, config } = scratch(later);
+    writeFileSync(config, readFileSync(config, "utf8").replace("[rotate]\n", "[rotate]\nenabled = false\n"));
+    if (!isThere) rmSync(join(dir, "logrotate.conf"));
+    const covered = join(dir, "log/apache2/access.log");
+    writeFileSync(covered, "a line\n");
+    writeFileSync(join(dir, "state"), `logrotate state -- version 2\n"${covered}" 2020-1-1-0:0:0\n`);
+    const moved = join(dir, "srv/www/logs/access_log");
+    const daemon = spawn(process.execPath, [DAEMON, moved, "500", "5000"], { stdio: "ignore" });
+    later(() => daemon.kill("SIGKILL"));
+    const events = startGuard(later, config);
+    await waitFor(
+      "the moved log to be named",
+      () => events().some((event) => event.type === "log.uncovered" && event.path === moved),
+      LONG_MS,
+    );
+    assert.deepEqual(
+      events().filter(({ type }) => type === "log.rotated" || type === "part.failed"),
+      [],
+    );
+    assert.equal(readFileSync(covered, "utf8"), "a line\n");
+  });
+}
 
 test("a log that suddenly grows far beyond its habit is told at once, with the lines it is made of", {
   timeout: 150_000,

@@ -8,8 +8,7 @@ export const rotatePart: PartDefinition = {
   async start({ settings, bus, store, powers }: PartContext) {
     const { rotate, disk } = settings.config;
     // Where somebody else rotates, who writes what is looked at all the same.
-    const looks = disk.enabled && settings.rotateConfigs.length > 0;
-    if (!rotate.enabled && !looks) return { off: "rotate.enabled = false" };
+    if (!rotate.enabled && !disk.enabled) return { off: "rotate.enabled = false" };
     const found = new CoverageNews(store, bus.emit);
     return await powers.rotation(settings, {
       event: bus.forward,
