@@ -15,6 +15,8 @@ const ENGINE = join(import.meta.dirname, "engines/telltale.ts");
 const THREADS = join(import.meta.dirname, "engines/threads.ts");
 // Hyperscan's compiling grows steeply with the rules; beyond this nobody would wait for it.
 const COMPILE_LIMIT_S = 300;
+// What timeout(1) reports then.
+const WAS_ENDED = 124;
 
 const METRICS: readonly Metric[] = [
   { key: "rate", title: "scanning", unit: "MB/s", better: "more" },
@@ -145,6 +147,7 @@ class Harness {
 function runForJson(argv: readonly string[]): Sample {
   const [program, ...args] = argv;
   const ended = spawnSync(program!, args, { encoding: "utf8", maxBuffer: 1 << 20 });
+  if (ended.status === WAS_ENDED) throw new Error(`not ready after ${COMPILE_LIMIT_S} s`);
   if (ended.status !== 0) throw new CommandFailed(argv, ended.status, ended.stderr);
   return JSON.parse(ended.stdout) as Sample;
 }
