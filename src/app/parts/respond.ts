@@ -12,9 +12,10 @@ import { allowList } from "../protected.ts";
 import { markMode } from "../reporting.ts";
 
 // How soon a block or lift by another process is known here, where the kernel tells of changes in the store's directory;
-// and where it does not.
+// how soon where it does not; and how soon what it has not told is found all the same.
 const FOLLOW_MS = 250;
 const SLOW_FOLLOW_MS = 2_000;
+const MISSED_MS = 15_000;
 // After the start the guard gives back what it no longer needs, and some of that a block does need.
 const FIRST_REMINDER_MS = 15_000;
 const REMIND_MS = 300_000;
@@ -150,15 +151,24 @@ function whenChanged(directory: string, look: () => void): Disposable {
     look();
   };
   let watcher: FSWatcher | null = null;
+  let slow: NodeJS.Timeout | undefined;
+  const lookEvery = (ms: number): void => {
+    clearInterval(slow);
+    slow = setInterval(look, ms);
+  };
+  lookEvery(SLOW_FOLLOW_MS);
   try {
     watcher = watch(directory, { persistent: false }, () => {
       soon ??= setTimeout(lookNow, FOLLOW_MS);
     });
-    watcher.on("error", () => watcher?.close()); // The directory has gone: the slow look goes on.
+    lookEvery(MISSED_MS);
+    watcher.on("error", () => {
+      watcher?.close();
+      lookEvery(SLOW_FOLLOW_MS); // The directory has gone.
+    });
   } catch {
-    // No watches are left (fs.inotify.max_user_watches): as above.
+    // No watches are left (fs.inotify.max_user_watches): the slow look goes on.
   }
-  const slow = setInterval(look, SLOW_FOLLOW_MS);
   return {
     [Symbol.dispose]: () => {
       watcher?.close();
