@@ -226,6 +226,8 @@ function listen(server: Server, path: string): Promise<void> {
 function openTo(group: string, path: string): string {
   if (group === "") return "";
   const gid = gidOf(group);
+  // Whoever is not root can only give away what is theirs: that guard is its user's alone, and nobody needs to be told.
+  if (process.getuid?.() !== 0 && (gid === null || !process.getgroups?.().includes(gid))) return "";
   if (gid === null) return `guard.control_group: there is no group ${group}; only root may ask`;
   try {
     chownSync(path, -1, gid);
