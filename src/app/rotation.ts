@@ -14,10 +14,12 @@ import type { Outlook } from "./part.ts";
 import { type Repetition, repeat, runsInFile, shortTime } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 
-// A thorough look is a process of its own: the next one waits until it has cost less than a hundred-and-fiftieth of a core, and
-// is made when a cheap look sees other files being written, or after this long.
-const COVERAGE_LOOK_SHARE = 150;
+// A thorough look is a process of its own, and is made when a cheap look sees other files being written, or after this long.
 const COVERAGE_LOOK_MS = 900_000;
+// Together they cost a six-hundredth of a core at the most where files come and go all the time. What is new after a while
+// without is looked at at once: so much may be owed.
+const COVERAGE_SHARE = 600;
+const COVERAGE_CREDIT_MS = 600_000;
 
 // A disk that presses for longer than this is rotated beside.
 const RELIEF_PATIENCE_MS = 60_000;
@@ -48,7 +50,8 @@ export class RotationKeeper implements RunningRotation {
   readonly #large = new Set<string>();
   #last: RotateResult | null = null;
   #faultsTold = "[]";
-  #nextCoverageLookMs = 0;
+  // When what was spent on looks will have become that share.
+  #coveragePaidMs = 0;
   #lastCoverageLookMs = Number.NEGATIVE_INFINITY;
   #glanced = "";
   #job: RunningJob<unknown> | null = null;
@@ -136,9 +139,13 @@ export class RotationKeeper implements RunningRotation {
 
   #lookForUncovered(): Promise<void> {
     const began = this.#clock.monotonicMs();
-    if (!this.#settings.config.disk.enabled || began < this.#nextCoverageLookMs) return Promise.resolve();
+    if (!this.#settings.config.disk.enabled || this.#coveragePaidMs - began > COVERAGE_CREDIT_MS)
+      return Promise.resolve();
     return this.#inTurn(async () => {
+      const before = process.cpuUsage();
       const seen = await glance();
+      const spent = process.cpuUsage(before);
+      this.#spendOnCoverage((spent.user + spent.system) / 1_000);
       if (seen === this.#glanced && began < this.#lastCoverageLookMs + COVERAGE_LOOK_MS) return;
       this.#glanced = seen;
       this.#lastCoverageLookMs = began;
@@ -146,10 +153,15 @@ export class RotationKeeper implements RunningRotation {
       const job = startJob<CoverageReport>("uncovered", order, this.#ears.event);
       this.#job = job;
       const report = await job.result;
-      this.#nextCoverageLookMs = began + report.looked.cpuMs * COVERAGE_LOOK_SHARE;
+      this.#spendOnCoverage(report.looked.cpuMs);
       this.#disk.follow(directoriesOf(report.logs));
       this.#ears.uncovered(report);
     });
+  }
+
+  #spendOnCoverage(cpuMs: number): void {
+    const paidMs = Math.max(this.#coveragePaidMs, this.#clock.monotonicMs());
+    this.#coveragePaidMs = paidMs + cpuMs * COVERAGE_SHARE;
   }
 
   // Logs that are told of while a job runs, or at one time, are rotated by one job.
