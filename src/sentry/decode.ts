@@ -48,7 +48,8 @@ export function emptyPacket(): Packet {
     tiny: false,
     options: false,
     sent: false,
-    atMs: 0,
+    // With a fraction, as times of packets have: the runtime would make another kind of object of it at the first one.
+    atMs: 0.5,
     interfaceIndex: 0,
     networkAt: 0,
     transportAt: 0,

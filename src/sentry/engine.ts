@@ -61,7 +61,12 @@ const EXCLUDED = 2;
 export class Engine {
   readonly counters = newCounters();
   readonly suspects: Suspects;
-  readonly #options: EngineOptions;
+  readonly #locals: LocalAddresses;
+  readonly #nameOf: EngineOptions["nameOf"];
+  readonly #onScan: EngineOptions["onScan"];
+  readonly #onDistributed: NonNullable<EngineOptions["onDistributed"]>;
+  readonly #onEvidence: EngineOptions["onEvidence"];
+  readonly #onForeign: NonNullable<EngineOptions["onForeign"]>;
   readonly #thresholds: Thresholds;
   readonly #scoreToReach: number;
   readonly #scanners = new Scanners();
@@ -77,14 +82,21 @@ export class Engine {
   readonly #ephemeral = ephemeralPorts();
 
   constructor(options: EngineOptions) {
-    this.#options = options;
+    this.#locals = options.locals;
+    this.#nameOf = options.nameOf;
+    this.#onScan = options.onScan;
+    this.#onDistributed = options.onDistributed ?? (() => {});
+    this.#onEvidence = options.onEvidence;
+    this.#onForeign = options.onForeign ?? (() => false);
+    // Signed: hashing a number above 2^31 costs more.
+    const seed = options.seed | 0;
     this.#thresholds = { ...DEFAULT_THRESHOLDS, ...options.thresholds };
     this.#scoreToReach = scoreToReach(this.#thresholds);
-    this.suspects = new Suspects(options.maxStateBytes, options.seed);
-    this.#conversations = new Conversations(options.seed);
-    this.#served = new Served(options);
-    this.#neighbourhoods = new Neighbourhoods(options.seed, this.#thresholds);
-    this.#spread = new Spread(this.#thresholds.spread, this.#thresholds.repeatMs, options.seed);
+    this.suspects = new Suspects(options.maxStateBytes, seed);
+    this.#conversations = new Conversations(seed);
+    this.#served = new Served({ ...options, seed });
+    this.#neighbourhoods = new Neighbourhoods(seed, this.#thresholds);
+    this.#spread = new Spread(this.#thresholds.spread, this.#thresholds.repeatMs, seed);
     this.#recorder = options.onEvidence === undefined ? null : new Recorder();
     this.#ignore = new PrefixMatcher(options.ignore);
     for (const port of options.tripwirePorts ?? []) this.#portMarks[port]! |= TRIPWIRE;
@@ -149,12 +161,12 @@ export class Engine {
 
   /** What is held against sources, for `recall` after a restart. */
   save(): string {
-    return saveSuspects(this.suspects, this.#options.locals);
+    return saveSuspects(this.suspects, this.#locals);
   }
 
   /** Takes up again what was saved; returns how many sources that were. */
   recall(saved: string): number {
-    return recallSuspects(saved, this.suspects, this.#scanners, this.#options.locals);
+    return recallSuspects(saved, this.suspects, this.#scanners, this.#locals);
   }
 
   /**
@@ -205,12 +217,12 @@ export class Engine {
   #observeStranger(found: number, kind: number): void {
     const { counters, suspects } = this;
     const packet = this.#packet;
-    if (isImpossibleSource(packet, this.#options.locals)) {
+    if (isImpossibleSource(packet, this.#locals)) {
       counters.impossibleSources++;
       return;
     }
     let target = this.#targetOf();
-    if (target < 0 && this.#options.onForeign?.()) target = this.#targetOf();
+    if (target < 0 && this.#onForeign()) target = this.#targetOf();
     if (target < 0) {
       counters.notOurs++;
       return;
@@ -293,8 +305,7 @@ export class Engine {
 
   #tellSpread(finding: SpreadFinding): void {
     this.counters.distributed++;
-    const { locals, nameOf } = this.#options;
-    this.#options.onDistributed?.(distributedScanOf(finding, this.#packet.atMs, locals, nameOf));
+    this.#onDistributed(distributedScanOf(finding, this.#packet.atMs, this.#locals, this.#nameOf));
   }
 
   /** Looks again at everything held against a source, asking the kernel, and accuses it if that still is enough. */
@@ -334,23 +345,22 @@ export class Engine {
 
   #tell(entry: number, record: Record, reason: string): boolean {
     const packet = this.#packet;
-    const { locals, nameOf } = this.#options;
     const source = this.#sourceOf(entry);
     const scan = scanOf(
       this.suspects,
       entry,
       record,
       { source, reason, lastAtMs: packet.atMs },
-      locals,
-      nameOf,
+      this.#locals,
+      this.#nameOf,
     );
-    const told = this.#options.onScan(scan);
+    const told = this.#onScan(scan);
     if (told) {
       this.counters.scans++;
       record.toldAtMs = packet.atMs;
       if (this.#recorder !== null) {
         const { family, words } = this.suspects.source(entry);
-        this.#options.onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
+        this.#onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
       }
     }
     return told;
@@ -380,7 +390,7 @@ export class Engine {
 
   #targetOf(): number {
     const p = this.#packet;
-    return this.#options.locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
+    return this.#locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
   }
 
   /** Echo requests, and datagrams that look like a late answer to one of ours. */

@@ -34,7 +34,7 @@ export class Recorder {
 
   /** The kept probes of a source, oldest first; of its whole /64 for IPv6. */
   of(family: 4 | 6, s0: number, s1: number): KeptPacket[] {
-    const key = keyOf(family, s0, s1);
+    const key = keyOf(family, s0 | 0, s1 | 0);
     const out: KeptPacket[] = [];
     for (let i = 0; i < SLOTS; i++) {
       const slot = (this.#next + i) % SLOTS;

@@ -159,7 +159,7 @@ class LiveSentry implements Sentry {
       emit,
     });
     this.#refresh();
-    rehearse(this.#listeners);
+    rehearse(this.#listeners, this.#clock);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
     this.#addressNews = this.#hearOfAddresses();
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());

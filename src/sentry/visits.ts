@@ -64,7 +64,7 @@ export class Visits {
   /** The visits of a source that are remembered; of its whole /64 for IPv6. */
   of(family: 4 | 6, s0: number, s1: number): Visit[] {
     const words = this.#words;
-    const start = this.#groupOf(family, s0, s1);
+    const start = this.#groupOf(family, s0 | 0, s1 | 0);
     const out: Visit[] = [];
     for (let at = start; at < start + WAYS * WORDS; at += WORDS) {
       if (words[at + AT_S] === 0 || words[at] !== s0 || words[at + 1] !== s1) continue;

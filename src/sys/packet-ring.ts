@@ -202,7 +202,8 @@ export class PacketRing {
       interfaceIndex: 0,
       hardware: 0,
       direction: 0,
-      atMs: 0,
+      // With a fraction, as the times that follow: the object keeps its shape then.
+      atMs: 0.5,
     };
     try {
       if (c.bind(this.#fd, linkAddress(options.interfaceIndex), 20) < 0) throw lastError("bind");
