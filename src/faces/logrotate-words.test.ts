@@ -96,6 +96,15 @@ const FAULTS: readonly (readonly [string, RegExp])[] = [
   ["su root", /^error: ROOT\/conf:2 no group for su/],
   ["daily;", /^error: ROOT\/conf:2 keyword 'daily' not properly separated, found ";"/],
   ["tabooext + .x", /^error: ROOT\/conf:2 tabooext may not appear inside of log file definition/],
+  [
+    "olddir none",
+    /^error: ROOT\/conf:1 error verifying olddir path ROOT\/d\/none: No such file or directory: ROOT\/d\/app\.log/,
+  ],
+  ["olddir web.log", /^error: ROOT\/conf:1 olddir path ROOT\/d\/web\.log is not a directory: /],
+  [
+    "olddir /proc",
+    /^error: ROOT\/conf:1 olddir \/proc and log file ROOT\/d\/app\.log are on different devices$/m,
+  ],
   ["frobnicate 3", /^error: ROOT\/conf:2 unknown option 'frobnicate' -- ignoring line/],
 ];
 

@@ -123,13 +123,7 @@ function considering(plan: LogPlan, now: Date): Said[] {
   const told = [`considering log ${log}`];
   const fresh = plan.lastRotated === null ? ["Creating new state"] : [];
   if (plan.verdict === "fail" && !plan.blocked) {
-    const insecure = /^parent directory (.*) has insecure permissions \((.*)\)$/s.exec(plan.why);
-    const text =
-      insecure !== null
-        ? `skipping "${log}" because parent directory has insecure permissions: ${insecure[1]}: ${insecure[2]}`
-        : seen === null
-          ? `stat of ${log} failed: ${plan.why}`
-          : `skipping "${log}" because ${plan.why}`;
+    const text = trouble(plan);
     const error: Said = { kind: "error", text, plan };
     return seen === null ? [...lines(told), error, ...lines(fresh)] : [...lines(told), error];
   }
@@ -161,6 +155,24 @@ function considering(plan: LogPlan, now: Date): Said[] {
       : "  log needs rotating",
   );
   return lines(told);
+}
+
+// Why a log could not be looked after, in logrotate's phrases.
+function trouble({ log, seen, stanza, why }: LogPlan): string {
+  const insecure = /^parent directory (.*) has insecure permissions \((.*)\)$/s.exec(why);
+  if (insecure !== null)
+    return `skipping "${log}" because parent directory has insecure permissions: ${insecure[1]}: ${insecure[2]}`;
+  const olddir = /^olddir (.*) (does not exist|is not a directory|is on another device)$/s.exec(why);
+  if (olddir !== null) {
+    const [, path, what] = olddir;
+    const at = `${stanza.place.file}:${stanza.place.line}`;
+    if (what === "does not exist")
+      return `${at} error verifying olddir path ${path}: No such file or directory: ${log} is not rotated`;
+    if (what === "is not a directory")
+      return `${at} olddir path ${path} is not a directory: ${log} is not rotated`;
+    return `${at} olddir ${path} and log file ${log} are on different devices`;
+  }
+  return seen === null ? `stat of ${log} failed: ${why}` : `skipping "${log}" because ${why}`;
 }
 
 // How our reason begins → logrotate's phrase.
