@@ -7,7 +7,7 @@ import { type IniEntry, interpolate, parseIni } from "./ini/parse.ts";
 import { type Note, type Ruling, rule } from "./types.ts";
 
 const FOLDER = "/etc/fail2ban";
-// fail2ban's abbreviations in seconds (jail.conf(5)); a month is 30 days and a year 365.
+// fail2ban's abbreviations in seconds (jail.conf(5)); a year is 365.25 days, and a month a twelfth of it.
 const UNIT_S: Readonly<Record<string, number>> = {
   s: 1,
   ss: 1,
@@ -26,10 +26,10 @@ const UNIT_S: Readonly<Record<string, number>> = {
   w: 604_800,
   ww: 604_800,
   week: 604_800,
-  mo: 2_592_000,
-  month: 2_592_000,
-  y: 31_536_000,
-  year: 31_536_000,
+  mo: 2_629_800,
+  month: 2_629_800,
+  y: 31_557_600,
+  year: 31_557_600,
 };
 const LONGEST_S = 4 * 604_800;
 
@@ -176,15 +176,15 @@ function judgeBanTime(value: string): Ruling {
 
 function secondsOf(value: string): number | null {
   const text = value.trim().toLowerCase();
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  if (!/^(?:\d{1,10}\s*[a-z]+\s*)+$/.test(text)) return null;
+  if (!/^(?:\d{1,10}(?:\.\d{1,6})?\s*[a-z]*\s*)+$/.test(text)) return null;
   let total = 0;
-  for (const [, count, unit] of text.matchAll(/(\d{1,10})\s*([a-z]+)/g)) {
-    const seconds = UNIT_S[unit!] ?? UNIT_S[unit!.replace(/s$/, "")];
+  // A number without a unit is seconds, also behind others: "1h30" is an hour and half a minute.
+  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]*)/g)) {
+    const seconds = unit === "" ? 1 : (UNIT_S[unit!] ?? UNIT_S[unit!.replace(/s$/, "")]);
     if (seconds === undefined) return null;
     total += Number(count) * seconds;
   }
-  return total;
+  return Math.round(total);
 }
 
 /** In the largest unit that loses nothing. */

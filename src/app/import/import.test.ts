@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { KEYS, type KeyDefinition } from "../../config/keys.ts";
 import { readConfig } from "../../config/read.ts";
 import { checkValue } from "../../config/value.ts";
+import { parseDurationMs } from "../../core/duration.ts";
 import { gatherImport } from "./gather.ts";
 import { interpolate, parseIni } from "./ini/parse.ts";
 import { importedToml } from "./toml.ts";
@@ -209,6 +210,93 @@ test("fail2ban's times are read as fail2ban reads them", (t) => {
     const root = rootWith(t, { "etc/fail2ban/jail.local": `[DEFAULT]\nbantime = ${bantime}\n` });
     assert.equal(told(gatherImport(root, ["fail2ban"])).keys["respond.block_for"], want, bantime);
   }
+});
+
+test("a ban lasts as long as fail2ban itself says it would", (t) => {
+  const ask = (text: string) => spawnSync("fail2ban-client", ["--str2sec", text], { encoding: "utf8" });
+  if (ask("1").error) return t.skip("needs fail2ban: apt install fail2ban");
+  const units = [
+    "s",
+    "sec",
+    "seconds",
+    "m",
+    "min",
+    "minutes",
+    "mm",
+    "h",
+    "hours",
+    "d",
+    "days",
+    "w",
+    "weeks",
+    "",
+  ];
+  const part = fc
+    .tuple(fc.integer({ min: 1, max: 40 }), fc.constantFrom("", " "), fc.constantFrom(...units))
+    .map((parts) => parts.join(""));
+  const times = fc.oneof(
+    fc.constantFrom("1.5h", "1h30", "600", "1day12h", "10m30s", "1mo", "2mo", "1y"),
+    fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(" ")),
+  );
+  const LONGEST_S = 4 * 604_800;
+  fc.assert(
+    fc.property(times, (text) => {
+      const seconds = Math.round(Number(ask(text).stdout));
+      const root = rootWith(t, { "etc/fail2ban/jail.local": `[DEFAULT]\nbantime = ${text}\n` });
+      const kept = told(gatherImport(root, ["fail2ban"])).keys["respond.block_for"];
+      assert.equal(parseDurationMs(String(kept)), Math.min(seconds, LONGEST_S) * 1_000, text);
+    }),
+    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 15) },
+  );
+});
+
+test("Debian's jail.conf under an administrator's jail.local: what is meant is found through fail2ban's own names", (t) => {
+  const shipped = "/etc/fail2ban/jail.conf";
+  if (!existsSync(shipped)) return t.skip("needs fail2ban: apt install fail2ban");
+  const root = rootWith(t, {
+    "etc/fail2ban/jail.conf": readFileSync(shipped, "utf8"),
+    "etc/fail2ban/jail.local": [
+      "[DEFAULT]",
+      "ignoreip = 127.0.0.1/8 ::1 203.0.113.0/24",
+      "bantime = 1h",
+      "findtime = 10m",
+      "maxretry = 5",
+      "destemail = ops@example.org",
+      "sender = fail2ban@example.org",
+      "mta = sendmail",
+      "banaction = nftables",
+      "banaction_allports = nftables[type=allports]",
+      "action = %(action_mwl)s",
+      "[sshd]",
+      "enabled = true",
+      "port = ssh",
+      "logpath = %(sshd_log)s",
+      "[nginx-http-auth]",
+      "enabled = true",
+    ].join("\n"),
+  });
+  const imported = gatherImport(root, ["fail2ban"]);
+  assert.equal(imported.directives.length, 14);
+  assert.deepEqual(told(imported).keys, {
+    "respond.block_for": "1h",
+    "respond.backend": "nftables",
+    "respond.allow": ["127.0.0.1/8", "::1", "203.0.113.0/24"],
+    "report.to": "ops@example.org",
+    "report.from": "fail2ban@example.org",
+    "report.via": "sendmail",
+    "report.alerts": true,
+  });
+  // What is not taken over says so, with the reason: the limits and the jails.
+  const lost = imported.directives.filter(({ fate }) => fate === "unsupported").map(({ name }) => name);
+  assert.deepEqual(lost, [
+    "findtime",
+    "maxretry",
+    "[sshd] enabled",
+    "[sshd] port",
+    "[sshd] logpath",
+    "[nginx-http-auth] enabled",
+  ]);
+  roundTrip(root, imported);
 });
 
 test("of two programs that want one key differently the first holds, and the other is told", (t) => {
