@@ -101,7 +101,7 @@ test("visitors whose service restarts under them are no scanners", async (t) => 
       made.start("host", ["socat", `TCP-LISTEN:${port},fork,reuseaddr`, "SYSTEM:echo hello"]),
     );
     for (const port of ports) await until(`port ${port}`, () => visit(port) === "hello\n");
-    // The picture of the open ports is renewed every two seconds; a visit to each makes them known at once.
+    // The picture of the open ports is renewed every ten seconds; a visit to each makes them known at once.
     const ended = services.map((child) => new Promise((resolve) => child.on("exit", resolve)));
     for (const child of services) child.kill("SIGKILL");
     await Promise.all(ended);
