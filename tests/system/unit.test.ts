@@ -34,6 +34,23 @@ const STANZA = `/var/log/app.log {
 }
 `;
 
+const HOOK = `require("node:http").createServer((request, response) => {
+  let body = "";
+  request.on("data", (part) => (body += part)).on("end", () => {
+    require("node:fs").appendFileSync("/hook.log", request.headers.authorization + " " + body + "\\n");
+    response.end("ok");
+  });
+}).listen(9999, "127.0.0.1");
+`;
+const REPORTS = `[report]
+to = "ops"
+every = "2s"
+[webhook.chat]
+url = "http://127.0.0.1:9999/hook"
+shape = "slack"
+token_file = "/etc/telltale/token"
+`;
+
 test("the hardened unit leaves rotation, its scripts, mail, capture and the firewall working", async (t) => {
   const missing = bareDebianObstacle();
   if (missing !== null) return t.skip(missing);
@@ -141,9 +158,16 @@ test("the hardened unit leaves rotation, its scripts, mail, capture and the fire
         ),
     );
     assert.equal(inside("systemctl show -p NRestarts --value telltale").stdout.trim(), "0");
-    // A line more in the configuration is read when systemd is asked to reload.
-    inside("printf '[report]\\nto = \"ops\"\\n' >> /etc/telltale/telltale.toml; systemctl reload telltale");
+    // A few lines more in the configuration are read when systemd is asked to reload: another reader, and a webhook whose
+    // token only root may read. The report goes there, though who sends it may not.
+    writeFileSync(join(root, "hook.js"), HOOK);
+    writeFileSync(join(root, "reports.toml"), REPORTS);
+    inside(`systemd-run --unit=hook /usr/lib/telltale/node /hook.js
+      cat /reports.toml >> /etc/telltale/telltale.toml; umask 077; echo tk_secret > /etc/telltale/token
+      systemctl reload telltale`);
     await waitFor("the reload", () => inside("telltale status").stdout.includes("mail to ops"));
+    const posted = await waitFor("the report at the webhook", () => inside("cat /hook.log").stdout || null);
+    assert.match(posted, /^Bearer tk_secret \{"text":.*198\.18\.0\.2/);
 
     // The warden hangs: systemd ends it and starts it again, and who was locked out stays so all the while.
     inside(`mkdir -p /run/systemd/system/telltale.service.d
