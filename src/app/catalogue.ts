@@ -19,6 +19,8 @@ export type CommandDefinition = {
   readonly description: string;
   readonly examples: readonly (readonly [command: string, does: string])[];
   readonly run: () => Promise<CommandModule>;
+  /** Words that are no options mean something to it; to the others they are a mistake. */
+  readonly takesOperands?: true;
 };
 
 /** What a command file exports. Returns the exit status. */
@@ -125,6 +127,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "rotate",
     summary: "rotate the logs that are due, as logrotate would",
+    takesOperands: true,
     usage: "[--plan | --apply PLAN | --explain | --uncovered] [--force] [--config FILE] [LOG...]",
     description:
       "Reads logrotate's configuration and state, works out a plan for each log, and carries it out. With LOG, only those logs.",
@@ -182,6 +185,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "check",
     summary: "read logs through logcheck's rules and print what remains",
+    takesOperands: true,
     usage:
       "[--all] [--level LEVEL] [--rules DIR] [--config FILE] [LOG... | rules [LOG...] | test RULE [LOG...]]",
     description:
@@ -204,6 +208,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "sentry",
     summary: "watch for scans only: live, or over a recording; blocks nobody",
+    takesOperands: true,
     usage: "[--pcap FILE [ADDRESS...]] [--write FILE] [--config FILE] [--json]",
     description:
       "Live, it watches as the guard does and prints each scan. With --pcap, the whole engine runs over a pcap or pcapng file with the file's " +
@@ -226,6 +231,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "explain",
     summary: "say why: the evidence about an address, or the rule that decides a line",
+    takesOperands: true,
     usage: "ADDRESS | LINE",
     description:
       "For an address: every scan from it with its probes, every verdict, every block. For a line of a log: the layer it is reported in, the " +
@@ -250,6 +256,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "block",
     summary: "lock an address or network out by hand",
+    takesOperands: true,
     usage: "ADDRESS... [--for DURATION] [--why TEXT]",
     description: "The guardrails hold here too: what telltale guardrails lists is refused.",
     options: [
@@ -263,6 +270,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "unblock",
     summary: "lift the block of an address, or all of them",
+    takesOperands: true,
     usage: "ADDRESS... | --all",
     description:
       "Takes the address out of the firewall and marks the block as lifted. --all removes telltale's own nftables table whole; " +
@@ -317,6 +325,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "config",
     summary: "check the configuration, explain one key, or show what holds",
+    takesOperands: true,
     usage: "check | explain KEY... | show [--all]   [--config FILE] [--json]",
     description:
       "check reads everything that the guard reads (telltale.toml, telltale.d/*.toml, logrotate's, logcheck's and PortSentry's files) and " +

@@ -2,6 +2,7 @@
 // needed, so that a small command starts fast.
 import { parseArgs } from "node:util";
 import { ConfigError, describeError, MissingPartError } from "../core/errors.ts";
+import { showable } from "../core/hostile.ts";
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition } from "./catalogue.ts";
 import { FACES } from "./faces.ts";
 import { commandHelp, generalHelp } from "./help.ts";
@@ -69,6 +70,13 @@ async function call(command: CommandDefinition, argv: readonly string[]): Promis
   if (parsed.values["version"]) {
     process.stdout.write(`telltale ${VERSION}\n`);
     return 0;
+  }
+  if (command.takesOperands !== true && parsed.positionals.length > 0) {
+    const found = showable(parsed.positionals[0]!);
+    process.stderr.write(
+      `telltale ${command.name}: takes no operands, found "${found}"\n    mend: see telltale ${command.name} --help\n`,
+    );
+    return USAGE;
   }
   try {
     const module = await command.run();

@@ -155,8 +155,13 @@ function mayReadText(file: string, faults: ConfigFault[]): string | null {
 // A guard that was split once has a folder for it that its unprivileged half cannot write.
 function ownRotateState(storeDirectory: string): string {
   const folder = join(storeDirectory, "rotate");
-  const facts = lstatSync(folder, { throwIfNoEntry: false });
-  const isOurs = facts?.isDirectory() === true && facts.uid === process.getuid?.();
+  let isOurs = false;
+  try {
+    const facts = lstatSync(folder, { throwIfNoEntry: false });
+    isOurs = facts?.isDirectory() === true && facts.uid === process.getuid?.();
+  } catch {
+    // Somebody else's guard, whose folder is closed to us: they ask it for its status, and rotate nothing there.
+  }
   return isOurs ? join(folder, "state") : join(storeDirectory, "rotate.state");
 }
 

@@ -171,3 +171,31 @@ test("a person who is not root and in no group is told how to ask", (t) => {
   assert.equal(status.status, 69);
   assert.match(status.stderr, /telltale status: .*\n {4}mend: /);
 });
+
+test("a member of the control group reads the status of a guard whose state is closed to them, and changes nothing", async (t) => {
+  const obstacle = labObstacle("setpriv");
+  if (obstacle !== null) return t.skip(obstacle);
+  const { lab, config, write, telltale } = scene(t);
+  const options = withListener(lab);
+  // Of group nogroup, by number.
+  write(`[guard]\ncontrol_socket = "${join(lab.dir, "run/control.sock")}"\ncontrol_group = "65534"\n`);
+  const guard = await startGuard(lab, ["--config", config], options);
+  const asMember = { ...options, as: ["setpriv", "--reuid=64000", "--regid=65534", "--clear-groups"] };
+  const ask = (...words: string[]) => lab.run("host", [TELLTALE, ...words, "--config", config], asMember);
+  const { stdout } = await waitFor("the status", () => {
+    const answer = ask("status");
+    return answer.status === 0 ? answer : null;
+  });
+  assert.match(stdout, /listener +user telltale, process \d+/);
+  for (const what of ["reload", "stop"]) {
+    const { status, stderr } = ask(what);
+    assert.equal(status, 69);
+    const refusal = `telltale ${what}: only root may ${what} the guard\n    mend: sudo telltale ${what}\n`;
+    assert.equal(stderr, refusal);
+  }
+  // A word that means nothing to a command is a mistake, and not passed over.
+  const mistaken = telltale("stop", "now");
+  assert.equal(mistaken.status, 64);
+  assert.match(mistaken.stderr, /^telltale stop: takes no operands, found "now"\n {4}mend: /);
+  await guard.stop();
+});

@@ -2,7 +2,6 @@
 // elsewhere.
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
-import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { claimState, openControl } from "../control/open.ts";
 import { openService } from "../service.ts";
@@ -14,13 +13,7 @@ const MODES = { observe: "observing: nobody is blocked", block: "blocking: scann
 
 type Call = { readonly gather: () => Settings; readonly json: boolean };
 
-export async function run({ values, operands }: CommandCall): Promise<number> {
-  if (operands.length > 0) {
-    process.stderr.write(
-      `telltale guard: takes no operands, found "${showable(operands[0]!)}"\n    mend: see telltale guard --help\n`,
-    );
-    return 64;
-  }
+export async function run({ values }: CommandCall): Promise<number> {
   const configFile = values["config"] as string | undefined;
   const gather = () => gatherSettings(configFile, values["block"] === true);
   const call = { gather, json: values["json"] === true };

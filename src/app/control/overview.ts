@@ -49,7 +49,7 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
         host: settings.host,
         pid: process.pid,
         startedAt: startedAt.toISOString(),
-        uptimeMs: clock.monotonicMs() - began,
+        uptimeMs: Math.round(clock.monotonicMs() - began),
         mode: settings.mode,
         modeBecause: settings.modeBecause,
         configFiles: settings.configFiles,
