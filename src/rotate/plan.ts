@@ -136,7 +136,7 @@ function planLog(stanza: LogStanza, stanzaPlan: StanzaPlan, facts: LogFacts, con
     postrotate: shared ? null : scriptStep(stanza, "postrotate", [facts.path, drafted.handedPath]),
     finalPath: drafted.finalPath,
     bytesFreed: drafted.bytesFreed,
-    ...(drafted.overwrites && { overwrites: true as const }),
+    ...(drafted.stepByStep && { stepByStep: true as const }),
   };
 }
 

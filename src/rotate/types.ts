@@ -261,8 +261,8 @@ export type LogPlan = {
   /** Where the log's present content will be once all is done; null when it is not kept. */
   readonly finalPath: string | null;
   readonly bytesFreed: number;
-  /** A generation is moved over one that was left beyond the range. */
-  readonly overwrites?: true;
+  /** A generation is moved over one that was left beyond the range, or is a directory: its way must not be shortened. */
+  readonly stepByStep?: true;
 };
 
 export type RotationSummary = {

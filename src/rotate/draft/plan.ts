@@ -46,17 +46,17 @@ function inode(ino: number): number | null {
 }
 
 /** What matters of a file that may be moved. */
-type Here = Pick<FileFact, "path" | "ino" | "sizeBytes" | "mtimeMs">;
+type Here = Pick<FileFact, "path" | "kind" | "ino" | "sizeBytes" | "mtimeMs">;
 
 function moved(file: Here, path: string, ino = file.ino): Here {
-  return { path, ino, sizeBytes: file.sizeBytes, mtimeMs: file.mtimeMs };
+  return { path, kind: file.kind, ino, sizeBytes: file.sizeBytes, mtimeMs: file.mtimeMs };
 }
 
 type Times = Pick<FileFact, "atimeMs" | "mtimeMs">;
 
 export type Drafted = Pick<
   LogPlan,
-  "before" | "rotate" | "after" | "finalPath" | "bytesFreed" | "overwrites"
+  "before" | "rotate" | "after" | "finalPath" | "bytesFreed" | "stepByStep"
 > & {
   handedPath: string;
 };
@@ -76,7 +76,7 @@ class Draft {
   readonly #rotate: RotationStep[] = [];
   readonly #after: RotationStep[] = [];
   #freed = 0;
-  #overwrites = false;
+  #stepByStep = false;
   #dispose: string | null = null;
 
   constructor(stanza: LogStanza, facts: LogFacts, log: FileFact, now: Date) {
@@ -126,7 +126,7 @@ class Draft {
       after: this.#after,
       finalPath: kept,
       bytesFreed: this.#freed,
-      ...(this.#overwrites && { overwrites: true }),
+      ...(this.#stepByStep && { stepByStep: true }),
       handedPath: final,
     };
   }
@@ -233,7 +233,7 @@ class Draft {
         continue;
       }
       const to = numberedPath(this.#scheme, index + 1) + suffix;
-      if (this.#there.has(to)) this.#overwrites = true;
+      if (this.#there.has(to) || file.kind === "directory") this.#stepByStep = true;
       this.#before.push({ do: "rename", from: file.path, to, ifThere: true, ino: inode(file.ino) });
       this.#there.delete(file.path);
       this.#there.set(to, moved(file, to));

@@ -12,7 +12,7 @@ type Rename = Extract<RotationStep, { do: "rename" }>;
 export function shortened(plan: LogPlan): LogPlan {
   const { before, rotate, after } = plan;
   const last = after.at(-1);
-  if (plan.overwrites || plan.stanza.shared || plan.prerotate !== null || plan.postrotate !== null)
+  if (plan.stepByStep || plan.stanza.shared || plan.prerotate !== null || plan.postrotate !== null)
     return plan;
   if (last?.do !== "remove" || last.shred !== null || !after.slice(0, -1).every(isPlainCompression))
     return plan;
