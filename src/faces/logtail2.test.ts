@@ -132,6 +132,8 @@ for (const name of NAMES) {
       [`-f${log}`, "-t"],
       ["-tf", log, "-o", offset],
       ["-t", "--", log],
+      ["-z", "-f", log],
+      ["-tzf", log],
       ["-f", join(dir, "none")],
       ["-f", dir],
       ["-f", log, "-o", join(dir, "none", "offset")],
@@ -147,6 +149,7 @@ for (const name of NAMES) {
       const got = { ...ours(args, name), offset: text(offset), beside: text(`${log}.offset`) };
       assert.deepEqual({ ...got, err: "" }, { ...want, err: "" }, args.join(" "));
       assert.equal(got.err === "", want.err === "", `${args.join(" ")}: ${got.err}`);
+      assert.equal(/^Unknown option: .$/m.exec(got.err)?.[0], /^Unknown option: .$/m.exec(want.err)?.[0]);
     }
   });
 }

@@ -22,7 +22,7 @@ export function runLogtail(
   args: readonly string[],
   output: FaceOutput = standardOutput,
 ): number {
-  const request = readArguments(args);
+  const request = readArguments(args, output.err);
   if (request === null) {
     output.err("No logfile to read. Use -f [LOGFILE].\n");
     return 66;
@@ -47,8 +47,8 @@ export function runLogtail(
 type Request = { readonly log: string; readonly offsetFile: string; readonly test: boolean };
 
 // Perl's Getopt::Std: options stop at the first word that is none, may be joined (`-tf LOG`), and an unknown
-// letter is passed over.
-function readArguments(args: readonly string[]): Request | null {
+// letter is named and passed over.
+function readArguments(args: readonly string[], warn: (text: string) => void): Request | null {
   const options = { f: "", o: "", t: false };
   const words = [...args];
   while (words[0] !== undefined && /^-./.test(words[0])) {
@@ -61,7 +61,7 @@ function readArguments(args: readonly string[]): Request | null {
       else if (letter === "f" || letter === "o") {
         options[letter] = letters === "" ? (words.shift() ?? "") : letters;
         letters = "";
-      }
+      } else warn(`Unknown option: ${letter}\n`);
     }
   }
   const byPosition = words.length === 1 || words.length === 2;
