@@ -58,8 +58,8 @@ test("a median has its span, and an even count the middle of two", () => {
 
 test("figures keep three digits that count", () => {
   assert.deepEqual(
-    [0.123, 1.234, 12.34, 123.4, 12_345].map((value) => figure(value, "MB")),
-    ["0.12 MB", "1.23 MB", "12.3 MB", "123 MB", "12,345 MB"],
+    [0.123, 1.234, 9.996, 12.34, 99.96, 123.4, 12_345].map((value) => figure(value, "MB")),
+    ["0.12 MB", "1.23 MB", "10.0 MB", "12.3 MB", "100 MB", "123 MB", "12,345 MB"],
   );
 });
 

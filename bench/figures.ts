@@ -23,7 +23,7 @@ export function figure(value: number, unit: Unit): string {
 function short(value: number): string {
   const size = Math.abs(value);
   if (size >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
-  return size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toPrecision(2);
+  return value.toPrecision(size >= 1 ? 3 : 2);
 }
 
 /** "median (min–max)", or "–" without a sample. */

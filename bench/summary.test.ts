@@ -86,7 +86,8 @@ test("a case that was never measured has its row, and a table of its own kind is
       ["c", "BEHIND psad"],
     ],
   };
-  const { rows } = summaryOf([{ bench: counted, results: [result("scans", [])] }]);
+  const { rows, about } = summaryOf([{ bench: counted, results: [result("scans", [])] }]);
+  assert.match(about, /^Of 2 cases, 0 reached what was wanted, 1 BEHIND, 1 not measured\. /);
   assert.equal(rows[1]![2], "not measured yet");
   assert.deepEqual(rows[2]!.slice(1), [
     "3 rows",

@@ -3,6 +3,8 @@
 import { comparison, figure, goalOutcomes, ratioOver, summarise } from "./figures.ts";
 import type { Bench, CaseResult, ContenderResult, Metric, Table } from "./types.ts";
 
+const NOT_MEASURED = "not measured yet";
+
 /** One row for each case of these benches; cases that were never measured say so. */
 export function summaryOf(
   measured: readonly { readonly bench: Bench; readonly results: readonly CaseResult[] }[],
@@ -13,15 +15,22 @@ export function summaryOf(
     return bench.cases(1).map(({ name, metrics }) => {
       const result = known.get(name);
       const label = `${bench.name}: ${name}`;
-      if (result === undefined) return [label, metrics[0]?.title ?? "", "not measured yet", "", "", "", ""];
+      if (result === undefined) return [label, metrics[0]?.title ?? "", NOT_MEASURED, "", "", "", ""];
       return [label, ...(bench.rows === undefined ? rowOf(result) : tally(bench.rows(result)))];
     });
   });
   return {
     title: "Summary",
-    about: "The first figure of each case; the best peer is the one with the best median in it.",
+    about: `${countOf(rows)} The first figure of each case; the best peer is the one with the best median in it.`,
     rows: [heading, ...rows],
   };
+}
+
+function countOf(rows: readonly (readonly string[])[]): string {
+  const behind = rows.filter((row) => row.at(-1)!.startsWith("BEHIND")).length;
+  const open = rows.filter((row) => row[2] === NOT_MEASURED).length;
+  const reached = rows.length - behind - open;
+  return `Of ${rows.length} cases, ${reached} reached what was wanted, ${behind} BEHIND, ${open} not measured.`;
 }
 
 function rowOf(result: CaseResult): string[] {
