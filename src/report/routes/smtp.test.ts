@@ -10,8 +10,9 @@ import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { HOSTILE } from "../fixtures/events.ts";
 import { MESSAGE, readMail, scratch, unquoted } from "../fixtures/mail.ts";
 import { shownLine } from "../fold.ts";
+import { isLoopback } from "./loopback.ts";
 import type { DeliveryError } from "./refusal.ts";
-import { isLoopback, sendBySmtp } from "./smtp.ts";
+import { sendBySmtp } from "./smtp.ts";
 
 const NEEDS_OPENSSL = "needs openssl: apt install openssl";
 

@@ -7,6 +7,7 @@ import nodemailer from "nodemailer";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { Message, Route } from "../types.ts";
+import { isLoopback } from "./loopback.ts";
 import { buildMail, mailboxes, senderOf } from "./mime.ts";
 import { DeliveryError } from "./refusal.ts";
 
@@ -84,12 +85,6 @@ async function addressOf(route: Smtp, timeoutMs: number): Promise<string> {
       error,
     );
   }
-}
-
-/** True for names and addresses of this host's loopback. */
-export function isLoopback(host: string): boolean {
-  if (host === "localhost" || host === "::1") return true;
-  return isIP(host) === 4 && host.startsWith("127.");
 }
 
 function refusalOf(error: unknown, route: Smtp): DeliveryError {

@@ -153,3 +153,19 @@ test("wants an http or https address", async () => {
     });
   }
 });
+
+test("a token never crosses a network in the clear", async () => {
+  const route = { via: "webhook", shape: "ntfy", token: "tk_secret" } as const;
+  await assert.rejects(
+    sendByWebhook(MESSAGE, { ...route, url: "http://192.0.2.1/topic" }),
+    (error: DeliveryError) => {
+      assert.match(error.message, /^http:\/\/192\.0\.2\.1 would get its token in the clear$/);
+      assert.match(error.mend, /https/);
+      assert.doesNotMatch(`${error.message}${error.mend}`, /tk_secret/);
+      return !error.worthRetrying;
+    },
+  );
+  await using there = await endpoint(ok);
+  await sendByWebhook(MESSAGE, { ...route, url: `${there.url}/topic` });
+  assert.equal(there.posts.length, 1);
+});

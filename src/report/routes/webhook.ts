@@ -1,6 +1,7 @@
 // Posts a report to an HTTP endpoint. The address is a secret (Slack's holds the password), so it never stands in an
 // event or an error; a redirect is not followed, since it would carry the report to a place nobody configured.
 import type { Message, Route } from "../types.ts";
+import { isLoopback } from "./loopback.ts";
 import { codeOf, DeliveryError } from "./refusal.ts";
 import { webhookCall } from "./webhook/render.ts";
 
@@ -16,7 +17,7 @@ type Webhook = Extract<Route, { via: "webhook" }>;
  * @throws DeliveryError when the endpoint cannot be reached or does not answer with a 2xx status
  */
 export async function sendByWebhook(message: Message, route: Webhook): Promise<void> {
-  const call = webhookCall(message, route.shape, checkedUrl(route.url));
+  const call = webhookCall(message, route.shape, checkedUrl(route));
   const place = webhookPlace(route.url);
   let response: Response;
   try {
@@ -51,8 +52,16 @@ export function webhookPlace(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "(no address)";
 }
 
-function checkedUrl(url: string): string {
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+function checkedUrl({ url, token }: Webhook): string {
+  const { protocol = "", hostname = "" } = URL.canParse(url) ? new URL(url) : {};
+  if (token !== undefined && protocol === "http:" && !isLoopback(hostname)) {
+    throw new DeliveryError(
+      `${webhookPlace(url)} would get its token in the clear`,
+      "write its address with https, or leave the token out",
+      false,
+    );
+  }
+  if (/^https?:$/.test(protocol)) return url;
   throw new DeliveryError(
     "the webhook's address is not an http or https address",
     "write it in full, as https://host/path",
