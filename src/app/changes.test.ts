@@ -38,3 +38,17 @@ test("groups of files are told by name", () => {
   );
   assert.deepEqual(changes, ["[retention.a] is gone", "[retention.c] has changed", "[retention.d] is new"]);
 });
+
+test("of a webhook's address only the host is told: the rest of it is a secret", () => {
+  const hook = (url: string) => settings(`[report]\nwebhook = "${url}"\n[webhook.x]\nurl = "${url}"\n`);
+  const [none, one, two] = [
+    settings(""),
+    hook("https://hooks.example/T0/secret"),
+    hook("https://hooks.example/T0/new"),
+  ];
+  assert.deepEqual(changesBetween(none, one), [
+    'report.webhook: "" is now "https://hooks.example/..."',
+    "[webhook.x] is new",
+  ]);
+  assert.deepEqual(changesBetween(one, two), ["report.webhook has changed", "[webhook.x] has changed"]);
+});

@@ -24,7 +24,8 @@ export function changesBetween(before: Settings, after: Settings): string[] {
       if (JSON.stringify(old) === JSON.stringify(value)) continue;
       const { kind } =
         (KEYS as readonly KeyDefinition[]).find(({ name }) => name === `${section}.${key}`) ?? {};
-      changes.push(`${section}.${key}: ${inWords(kind, old)} is now ${inWords(kind, value)}`);
+      const [was, is] = [inWords(kind, old), inWords(kind, value)];
+      changes.push(`${section}.${key}${was === is ? " has changed" : `: ${was} is now ${is}`}`);
     }
   }
   for (const kind of Object.keys(GROUP_KEYS) as GroupKind[])
@@ -57,9 +58,11 @@ function groupChanges(kind: GroupKind, before: readonly Named[], after: readonly
   });
 }
 
-// A value as somebody would write it, not as the program counts it.
+// A value as somebody would write it, not as the program counts it. What a webhook's address holds behind its host is a secret
+// (Slack's is the password), and a change goes into the history and the report.
 function inWords(kind: KeyKind | undefined, value: unknown): string {
   if (kind?.is === "duration") return JSON.stringify(formatDuration(value as number));
+  if (kind?.is === "url" && value !== "") return JSON.stringify(`${new URL(value as string).origin}/...`);
   if (kind?.is === "schedule") return JSON.stringify((value as Schedule).text);
   return JSON.stringify(value);
 }
