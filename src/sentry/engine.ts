@@ -1,18 +1,19 @@
 // The way of a packet through the sentry: decoded, classified, compared with what is in use, weighed. Live capture and
 // recordings share it; it touches no socket, and time comes with the packets or from the clock it is given.
-import type { Address, PrefixSet } from "../core/address.ts";
+import type { PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { DistributedScan, Scan } from "../core/events.ts";
+import { Admission } from "./admission.ts";
 import { classify, isAmbiguous, isImpossible, nameFlags } from "./classify.ts";
 import { Conversations } from "./conversations.ts";
 import { newCounters } from "./counters.ts";
 import { decode, emptyPacket, REFUSALS } from "./decode.ts";
 import { DEFAULT_THRESHOLDS, judge, levelOf, scoreToReach, type Thresholds, weightOf } from "./detect.ts";
-import { distributedScanOf, scanOf } from "./evidence.ts";
+import { distributedScanOf, knownBy, scanOf, sourceOf } from "./evidence.ts";
 import { hintOf } from "./hints.ts";
 import { ephemeralPorts, type Listeners } from "./listeners.ts";
-import { addressOfWords, type LocalAddresses } from "./local.ts";
+import type { LocalAddresses } from "./local.ts";
 import { recallSuspects, saveSuspects } from "./memory.ts";
 import { Neighbourhoods } from "./neighbourhoods.ts";
 import { isImpossibleSource } from "./plausible.ts";
@@ -62,17 +63,15 @@ export class Engine {
   readonly counters = newCounters();
   readonly suspects: Suspects;
   readonly #locals: LocalAddresses;
-  readonly #nameOf: EngineOptions["nameOf"];
-  readonly #onScan: EngineOptions["onScan"];
-  readonly #onDistributed: NonNullable<EngineOptions["onDistributed"]>;
-  readonly #onEvidence: EngineOptions["onEvidence"];
-  readonly #onForeign: NonNullable<EngineOptions["onForeign"]>;
+  /** Of one shape whoever gave it: code that the rehearsal compiled fits. */
+  readonly #ask: Pick<EngineOptions, "nameOf" | "onScan" | "onDistributed" | "onEvidence" | "onForeign">;
   readonly #thresholds: Thresholds;
   readonly #scoreToReach: number;
   readonly #scanners = new Scanners();
   readonly #conversations: Conversations;
   readonly #served: Served;
   readonly #neighbourhoods: Neighbourhoods;
+  readonly #admission: Admission;
   readonly #spread: Spread;
   readonly #ignore: PrefixMatcher;
   readonly #portMarks = new Uint8Array(65_536);
@@ -83,11 +82,8 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#locals = options.locals;
-    this.#nameOf = options.nameOf;
-    this.#onScan = options.onScan;
-    this.#onDistributed = options.onDistributed ?? (() => {});
-    this.#onEvidence = options.onEvidence;
-    this.#onForeign = options.onForeign ?? (() => false);
+    const { nameOf, onScan, onDistributed, onEvidence, onForeign } = options;
+    this.#ask = { nameOf, onScan, onDistributed, onEvidence, onForeign };
     // Signed: hashing a number above 2^31 costs more.
     const seed = options.seed | 0;
     this.#thresholds = { ...DEFAULT_THRESHOLDS, ...options.thresholds };
@@ -95,6 +91,7 @@ export class Engine {
     this.suspects = new Suspects(options.maxStateBytes, seed);
     this.#conversations = new Conversations(seed);
     this.#served = new Served({ ...options, seed });
+    this.#admission = new Admission(seed);
     this.#neighbourhoods = new Neighbourhoods(seed, this.#thresholds);
     this.#spread = new Spread(this.#thresholds.spread, this.#thresholds.repeatMs, seed);
     this.#recorder = options.onEvidence === undefined ? null : new Recorder();
@@ -106,6 +103,11 @@ export class Engine {
   /** SYNs to ports in use so far. */
   get visited(): number {
     return this.#served.visited;
+  }
+
+  /** Sources that gave way to others or were not taken in for want of room. */
+  get forgotten(): number {
+    return this.suspects.evicted + this.#admission.passedOver;
   }
 
   /** Calls `take` for each known scanner with the packets that came of it since the last call. */
@@ -222,7 +224,7 @@ export class Engine {
       return;
     }
     let target = this.#targetOf();
-    if (target < 0 && this.#onForeign()) target = this.#targetOf();
+    if (target < 0 && this.#ask.onForeign?.()) target = this.#targetOf();
     if (target < 0) {
       counters.notOurs++;
       return;
@@ -262,6 +264,8 @@ export class Engine {
     } else if (found >= 0 && suspects.state(found) === PAROLE) {
       const entry = this.#note(found, kind, target);
       this.#accuse(entry, "vertical", "probes again after its block was lifted");
+    } else if (found < 0 && !this.#admission.admits(packet.atMs)) {
+      return; // One of a flood of sources, of which a share is remembered.
     } else if (this.#isWeak(kind)) {
       const entry = found >= 0 ? found : this.#claim();
       const bits = suspects.addWeak(
@@ -305,7 +309,7 @@ export class Engine {
 
   #tellSpread(finding: SpreadFinding): void {
     this.counters.distributed++;
-    this.#onDistributed(distributedScanOf(finding, this.#packet.atMs, this.#locals, this.#nameOf));
+    this.#ask.onDistributed?.(distributedScanOf(finding, this.#packet.atMs, this.#locals, this.#ask.nameOf));
   }
 
   /** Looks again at everything held against a source, asking the kernel, and accuses it if that still is enough. */
@@ -345,33 +349,25 @@ export class Engine {
 
   #tell(entry: number, record: Record, reason: string): boolean {
     const packet = this.#packet;
-    const source = this.#sourceOf(entry);
+    const source = sourceOf(this.suspects, entry, this.#packet);
     const scan = scanOf(
       this.suspects,
       entry,
       record,
       { source, reason, lastAtMs: packet.atMs },
       this.#locals,
-      this.#nameOf,
+      this.#ask.nameOf,
     );
-    const told = this.#onScan(scan);
+    const told = this.#ask.onScan(scan);
     if (told) {
       this.counters.scans++;
       record.toldAtMs = packet.atMs;
       if (this.#recorder !== null) {
         const { family, words } = this.suspects.source(entry);
-        this.#onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
+        this.#ask.onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
       }
     }
     return told;
-  }
-
-  /** For an IPv6 source the address that probed last: the block covers its /64 anyway. */
-  #sourceOf(entry: number): Address {
-    const packet = this.#packet;
-    const { family, words } = this.suspects.source(entry);
-    if (family === 4) return addressOfWords(4, words[0], 0, 0, 0);
-    return addressOfWords(6, packet.source0, packet.source1, packet.source2, packet.source3);
   }
 
   #claim(): number {
@@ -399,8 +395,4 @@ export class Engine {
     if (kind === KIND.ping) return true;
     return kind === KIND.udp && packet.sourcePort < 1_024 && packet.targetPort >= this.#ephemeral[0];
   }
-}
-
-function knownBy(record: Record): string {
-  return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
 }

@@ -7,7 +7,7 @@ import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { estimate, type Record } from "./scanners.ts";
 import type { SpreadFinding } from "./spread.ts";
 import type { Contact, Suspects } from "./suspects.ts";
-import { KIND, KINDS, PROTOCOL } from "./types.ts";
+import { KIND, KINDS, type Packet, PROTOCOL } from "./types.ts";
 
 type NameOf = (interfaceIndex: number) => string;
 
@@ -37,6 +37,18 @@ export function scanOf(
       probeOf(source, locals.addressOf(contact.target), contact, interfaceName),
     ),
   };
+}
+
+/** Why a scanner who is known is told once more. */
+export function knownBy(record: Record): string {
+  return `known scanner: about ${estimate(record)} different contacts in ${record.probes} probes`;
+}
+
+/** For an IPv6 source the address that probed last: the block covers its /64 anyway. */
+export function sourceOf(suspects: Suspects, entry: number, last: Packet): Address {
+  const { family, words } = suspects.source(entry);
+  if (family === 4) return addressOfWords(4, words[0], 0, 0, 0);
+  return addressOfWords(6, last.source0, last.source1, last.source2, last.source3);
 }
 
 /** A pattern of many sources with the last of its contacts. */

@@ -121,7 +121,7 @@ class LiveSentry implements Sentry {
   #tokens: number;
   #tokensAtMs: number;
   #withheld = 0;
-  #evictedTold = 0;
+  #forgottenTold = 0;
   #unreadableTold: string | null = null;
 
   constructor(options: SentryOptions, emit: Emit) {
@@ -320,14 +320,14 @@ class LiveSentry implements Sentry {
   }
 
   #summarise(): void {
-    const { evicted } = this.#engine.suspects;
-    if (evicted > this.#evictedTold) {
+    const { forgotten } = this.#engine;
+    if (forgotten > this.#forgottenTold) {
       this.#tell({
         type: "sources.evicted",
-        count: evicted - this.#evictedTold,
+        count: forgotten - this.#forgottenTold,
         because: `more than ${this.#engine.suspects.capacity} sources at once, most of them probably forged`,
       });
-      this.#evictedTold = evicted;
+      this.#forgottenTold = forgotten;
     }
     if (this.#withheld > 0) {
       this.#tell({
