@@ -24,8 +24,8 @@ export function changesBetween(before: Settings, after: Settings): string[] {
       if (JSON.stringify(old) === JSON.stringify(value)) continue;
       const { kind } =
         (KEYS as readonly KeyDefinition[]).find(({ name }) => name === `${section}.${key}`) ?? {};
-      const [was, is] = [inWords(kind, old), inWords(kind, value)];
-      changes.push(`${section}.${key}${was === is ? " has changed" : `: ${was} is now ${is}`}`);
+      const [from, to] = [inWords(kind, old), inWords(kind, value)];
+      changes.push(`${section}.${key}${from === to ? " has changed" : `: ${from} is now ${to}`}`);
     }
   }
   for (const kind of Object.keys(GROUP_KEYS) as GroupKind[])
