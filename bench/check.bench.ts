@@ -132,6 +132,7 @@ function wholeCase(wanted: WholeCase, scale: number): Case {
     what: `${sizeBytes / 1e6} MB of ${MIXED[mixture]}; Debian's server rules; locale ${locale}.`,
     metrics: [WALL, CPU, RSS],
     goals: wanted.goals ?? [{ metric: "wallMs", over: "logcheck", ratioAtLeast: 1 }],
+    guessS: wanted.sizeMb, // logcheck reads about a megabyte a second
     open: (dir) => {
       const stage = new CheckStage(dir, locale);
       writeLog(stage.log, mixture, sizeBytes);

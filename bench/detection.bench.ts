@@ -265,6 +265,7 @@ function detectionCase(
     what,
     metrics,
     goals: [],
+    guessS: 660,
     open: () => ({
       contenders: watchingGuards().map(
         (guard): Contender => ({

@@ -41,6 +41,7 @@ function engineCase(mixture: Mixture, times: number, scale: number): Case {
     what: `${sizeBytes / 1e6} MB of ${mixture} lines in memory, one core; Debian's server ignore rules${times === 1 ? "" : ` ${times} times over, under other program names`}, without those that Hyperscan refuses.`,
     metrics: METRICS,
     goals: [{ metric: "rate", over: "Hyperscan", ratioAtLeast: 1 }],
+    guessS: Math.min(COMPILE_LIMIT_S, 20 * times),
     open: (dir) => {
       const log = join(dir, "log");
       const rules = join(dir, "rules");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { durationOf, estimateS, furtherRounds, shortestFirst, spoken } from "./plan.ts";
+import { durationOf, estimateS, furtherRounds, guess, shortestFirst, spoken } from "./plan.ts";
 import type { CaseResult, Duration } from "./types.ts";
 
 const duration = (setUpS: number, roundS: number, laterRoundS = roundS): Duration => ({
@@ -41,6 +41,8 @@ test("a record without durations is judged by the walls in it, and one without e
   assert.deepEqual(durationOf(result(duration(1, 2), [9_000])), duration(1, 2));
   assert.equal(durationOf(result(undefined, [1_000, 2_000], [500], []))?.roundS, 2.5);
   assert.equal(durationOf(result(undefined, [])), null);
+  assert.equal(guess({ guessS: 200 })?.roundS, 200);
+  assert.equal(guess({}), null);
 });
 
 test("short cases come first, and what was never measured among those of a minute", () => {

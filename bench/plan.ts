@@ -1,6 +1,6 @@
 // Decides in which order cases run, and how many rounds a case may still have. One round of everything comes first, the
 // shortest cases at its head: whenever a run has to end, as many cases as can be have a figure.
-import type { CaseResult, Duration } from "./types.ts";
+import type { Case, CaseResult, Duration } from "./types.ts";
 
 // Of a case that never ran here; most take about this long.
 const UNKNOWN_S = 60;
@@ -17,6 +17,11 @@ export function durationOf(result: CaseResult): Duration | null {
   if (runsS.length === 0) return null;
   const roundS = runsS.reduce((sum, each) => sum + each, 0);
   return { setUpS: MATERIAL_S, roundS, laterRoundS: roundS };
+}
+
+/** What the case itself says, where nothing is recorded. */
+export function guess({ guessS }: Pick<Case, "guessS">): Duration | null {
+  return guessS === undefined ? null : { setUpS: MATERIAL_S, roundS: guessS, laterRoundS: guessS };
 }
 
 /** Seconds that a case takes with this many rounds. */

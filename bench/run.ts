@@ -9,13 +9,13 @@ import { alignColumns, goalLines, tableOf } from "./figures.ts";
 import { guardBench } from "./guard.bench.ts";
 import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
 import { measuringObstacle, runCase } from "./measure.ts";
-import { durationOf, estimateS, furtherRounds, shortestFirst, spoken, spokenS } from "./plan.ts";
+import { durationOf, estimateS, furtherRounds, guess, shortestFirst, spoken, spokenS } from "./plan.ts";
 import { keepRecord } from "./record.ts";
 import { respondBench } from "./respond.bench.ts";
 import { rotateBench } from "./rotate.bench.ts";
 import { makeScratch } from "./scratch.ts";
 import { sentryBench } from "./sentry.bench.ts";
-import type { Bench, BenchRecord, Case, CaseResult, Duration } from "./types.ts";
+import type { Bench, Case, CaseResult, Duration } from "./types.ts";
 
 const BENCHES: readonly Bench[] = [
   rotateBench,
@@ -112,22 +112,24 @@ async function main(argv: readonly string[]): Promise<number> {
 
 type Turn = { readonly bench: Bench; readonly each: Case };
 
-function listing(turns: readonly Turn[], rounds: number): string {
-  const known = durationsIn(newestRecords(RECORDS));
-  const lines = turns.map(({ bench, each }) => {
-    const took = known.get(`${bench.name} ${each.name}`) ?? null;
-    return `${bench.name}  ${each.name}  ${spoken(took, rounds)}  ${each.what}\n`;
-  });
-  const totalS = turns.reduce(
-    (sum, { bench, each }) => sum + estimateS(known.get(`${bench.name} ${each.name}`) ?? null, rounds),
-    0,
-  );
-  return `${lines.join("")}${turns.length} cases, about ${spokenS(totalS)} with --rounds ${rounds}\n`;
+type Durations = (turn: Turn) => Duration | null;
+
+/** From the records, or by guess. */
+function knownDurations(): Durations {
+  const known = new Map<string, Duration | null>();
+  for (const { bench, cases } of newestRecords(RECORDS).values())
+    for (const result of cases) known.set(`${bench} ${result.name}`, durationOf(result));
+  return ({ bench, each }) => known.get(`${bench.name} ${each.name}`) ?? guess(each);
 }
 
-function durationsIn(records: ReadonlyMap<string, BenchRecord>): Map<string, Duration | null> {
-  const all = [...records.values()].flatMap(({ bench, cases }) => cases.map((result) => ({ bench, result })));
-  return new Map(all.map(({ bench, result }) => [`${bench} ${result.name}`, durationOf(result)]));
+function listing(turns: readonly Turn[], rounds: number): string {
+  const durationIn = knownDurations();
+  const lines = turns.map((turn) => {
+    const { bench, each } = turn;
+    return `${bench.name}  ${each.name}  ${spoken(durationIn(turn), rounds)}  ${each.what}\n`;
+  });
+  const totalS = turns.reduce((sum, turn) => sum + estimateS(durationIn(turn), rounds), 0);
+  return `${lines.join("")}${turns.length} cases, about ${spokenS(totalS)} with --rounds ${rounds}\n`;
 }
 
 // Kept after every case, so that what was measured before a failure is not lost. Returns whether something failed.
@@ -156,13 +158,8 @@ async function runAll(
     results.set(turn, result);
     if (isRecorded) keep(bench, result);
   };
-  const known = durationsIn(newestRecords(RECORDS));
   const first = turns.length === 1 ? rounds : 1;
-  for (const turn of shortestFirst(
-    turns,
-    (each) => known.get(`${each.bench.name} ${each.each.name}`) ?? null,
-  ))
-    await play(turn, first);
+  for (const turn of shortestFirst(turns, knownDurations())) await play(turn, first);
   const took = (turn: Turn): Duration | null => results.get(turn)?.took ?? null;
   const again = shortestFirst([...results.keys()], took);
   for (const [n, turn] of again.entries()) {

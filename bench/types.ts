@@ -52,6 +52,8 @@ export type Case = {
   readonly what: string;
   readonly metrics: readonly Metric[];
   readonly goals: readonly Goal[];
+  /** Seconds of a round, for as long as no record knows better. Without it: about a minute. */
+  readonly guessS?: number;
   /** Makes the material below `dir`, which is empty and, for root, a tmpfs. */
   open(dir: string): Opened | Promise<Opened>;
 };
