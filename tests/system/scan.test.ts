@@ -18,6 +18,16 @@ type Stage = { lab: Lab; guard: GuardProcess; config: string; client: (name: str
 // One stage for all scenes: making namespaces and starting a guard costs a second.
 async function makeStage(): Promise<Stage> {
   const lab = makeLab(["stranger", "stranger6", "visitor", "router", "admin"]);
+  try {
+    return await setStage(lab);
+  } catch (error) {
+    // What plays in it would keep this process waiting for ever.
+    lab[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function setStage(lab: Lab): Promise<Stage> {
   const client = (name: string) => lab.clients.find((each) => each.name === name)!;
   const config = join(lab.dir, "telltale.toml");
   mkdirSync(join(lab.dir, "mail"));
