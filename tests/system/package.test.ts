@@ -74,6 +74,7 @@ test("the package is whole, and its program runs from wherever it was unpacked",
       "/usr/bin/telltale",
       "/usr/lib/systemd/system/telltale.service",
       "/usr/share/man/man8/telltale.8.gz",
+      "/usr/share/man/man1/telltale.1.gz",
       "/usr/share/man/man5/telltale.toml.5.gz",
       ...COMMANDS.map((command) => `/usr/share/man/man8/telltale-${command.name}.8.gz`),
       ...Object.keys(FACES).flatMap((face) => [
