@@ -24,7 +24,7 @@ const responder = new Responder({
   mode: "block",
   allow: new PrefixSet([]),
   backend: new NftablesBackend(),
-  history: store.blocks,
+  history: { ...store.blocks, together: store.transaction },
   facts: () => facts.current(),
   maxPerMinute: count + 1,
   emit: bus.emit,

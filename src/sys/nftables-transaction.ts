@@ -193,7 +193,7 @@ export class TransactionText {
     this.#buffer.writeUInt16LE(length, at);
     this.#buffer.writeUInt16LE(type, at + 2);
     this.#buffer.set(value, at + 4);
-    this.#buffer.fill(0, at + length, this.#at);
+    for (let padding = at + length; padding < this.#at; padding++) this.#buffer[padding] = 0;
   }
 
   /** An attribute that holds attributes, until `#close`. */
