@@ -13,9 +13,10 @@ import {
   type Rotation,
   runRotations,
 } from "../rotate/run.ts";
-import { COMPRESSOR_SAID } from "../rotate/step.ts";
 import { splitWords } from "../rotate/syntax/parse.ts";
 import { tuneForRotation } from "../rotate/tuning.ts";
+import { COMPRESSOR_SAID } from "../rotate/types.ts";
+import { canCarryAccess } from "../sys/files.ts";
 import { wordsOfFault, wordsOfStateFault } from "./logrotate-faults.ts";
 import {
   LOGROTATE_HELP,
@@ -38,6 +39,12 @@ const VERSION_TEXT = `logrotate ${VERSION} (telltale)
     Default state file path:    /var/lib/logrotate/status
 `;
 
+// Scripts ask here what a logrotate can carry over; both are extended attributes, and one library call away.
+function abilities(): string {
+  const answer = canCarryAccess() ? "yes" : "no";
+  return `    ACL support:                ${answer}\n    SELinux support:            ${answer}\n`;
+}
+
 const DEBUG_WARNING =
   "warning: logrotate in debug mode does nothing except printing debug messages!  Consider using verbose mode (-v) instead if this is not what you want.\n\n";
 
@@ -59,7 +66,7 @@ export async function runLogrotate(args: readonly string[], output: FaceOutput):
   }
   if (request.show !== null) {
     const text = { help: LOGROTATE_HELP, usage: LOGROTATE_USAGE, version: VERSION_TEXT }[request.show];
-    output.out(Buffer.from(text));
+    output.out(Buffer.from(request.show === "version" ? text + abilities() : text));
     return 0;
   }
   if (request.configs.length === 0) {

@@ -10,8 +10,6 @@ import { withIdentity } from "./identity.ts";
 import { splitWords } from "./syntax/parse.ts";
 import type { Identity, RotationStep } from "./types.ts";
 
-export const DEFAULT_MAIL_COMMAND: readonly string[] = ["/usr/bin/mail"];
-
 export type MailContext = {
   readonly directories: Directories;
   readonly identity: Identity | null;

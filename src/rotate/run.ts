@@ -1,25 +1,19 @@
 // The rotation room's door: load the configuration, plan, run. What runs is what was planned, stanza by stanza, each planned
 // when its turn comes so that it sees what the ones before it did.
-import { availableParallelism } from "node:os";
+import { lstatSync } from "node:fs";
 import { type ConfigFault, describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit } from "../core/events.ts";
-import { BATCH_LOGS, batchesOf } from "./batches.ts";
-import { Directories } from "./directories.ts";
-import { type ExecuteContext, executeStanza, type LogOutcome, makePool } from "./execute.ts";
+import { batchesOf } from "./batches.ts";
+import type { CarryOut } from "./carryout.ts";
 import { Listings } from "./glob/expand.ts";
 import { withIdentity } from "./identity.ts";
 import { inventory } from "./inventory.ts";
-import { dropJournal, Journal, NO_NOTES, type Notes, readJournal } from "./journal.ts";
 import { faultsMatter, loadConfigs } from "./load.ts";
 import { lockState, StateBusyError, type StateLock } from "./lock.ts";
-import { DEFAULT_MAIL_COMMAND } from "./mail.ts";
-import { formatStamp } from "./names/match.ts";
 import { planStanza } from "./plan.ts";
-import { SqueezeThreads } from "./squeeze/threads.ts";
 import { loadState } from "./state.ts";
 import { Tally } from "./tally.ts";
 import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
-import { holeWarnings } from "./writers.ts";
 
 export { coveredBy } from "./coverage.ts";
 export type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
@@ -42,7 +36,9 @@ export async function planRotations(rotation: Rotation, options: RotateOptions):
 }
 
 function wantedLogs(stanza: LogStanza, { only }: RotateOptions): readonly string[] {
-  return only === undefined ? stanza.logs : stanza.logs.filter((log) => only.includes(log));
+  if (only === undefined) return stanza.logs;
+  const wanted = new Set(only);
+  return stanza.logs.filter((log) => wanted.has(log));
 }
 
 type Planning = {
@@ -92,58 +88,41 @@ export async function runRotations(
   const state = loadState(statePath);
   if (state.faults.length > 0) emit({ type: "config.faulty", faults: state.faults });
   const tally = new Tally(state.stamps, statePath, now, emit);
-  using directories = new Directories();
-  const cores = options.compressors ?? availableParallelism();
-  await using threads = new SqueezeThreads(cores);
-  const halt = (): void => threads.halt();
-  signal?.addEventListener("abort", halt);
-  using _heard = { [Symbol.dispose]: () => signal?.removeEventListener("abort", halt) };
-  const context = {
-    directories,
-    threads,
-    progress: options.progress,
-    stamp: formatStamp("%Y%m%d%H", now),
-    mailCommand: options.mailCommand ?? DEFAULT_MAIL_COMMAND,
-    inherit: options.inherit ?? false,
-    scriptLog: options.scriptLog,
-    signal,
-    pool: makePool(cores),
-    lightPool: makePool(LIGHT_COMPRESSIONS),
-  };
-  options.progress?.begin(countLogs(rotation, options), () => threads.bytesDone);
+  const mailCommand = options.mailCommand ?? ["/usr/bin/mail"];
   const journalPath = statePath === "/dev/null" ? null : `${statePath}.journal`;
-  await finishEarlier(journalPath, context, tally);
-  let journal: Journal | null = null;
-  const unsettled = new Unsettled(tally);
+  let work = null as CarryOut | null; // Once something is due.
+  const atWork = async (): Promise<CarryOut> => {
+    const { CarryOut } = await import("./carryout.ts");
+    work ??= new CarryOut({ ...options, mailCommand, now, journalPath }, tally);
+    return work;
+  };
+  await using _work = { [Symbol.asyncDispose]: async () => work?.[Symbol.asyncDispose]() };
+  options.progress?.begin(countLogs(rotation, options), () => work?.bytesCompressed ?? 0);
+  if (journalPath !== null && isThere(journalPath)) await (await atWork()).finishEarlier(journalPath);
   for (const [stanza, logs, listings] of batches(rotation, options)) {
     if (signal?.aborted) break;
     const plans = planLogs(stanza, logs, { stamps: state.stamps, now, options, listings });
     options.observe?.(stanza, plans);
     for (const plan of plans) tally.planned(plan);
-    const due = plans.filter((plan) => plan.verdict === "rotate");
-    options.progress?.planned(due);
-    const blocked = plans.filter((plan) => plan.blocked);
-    if (due.length === 0) {
-      options.progress?.walked(plans.length);
-      if (blocked.length === 0) continue;
-      const idle = { ...context, identity: null, notes: NO_NOTES, replay: null };
-      await unsettled.add((await executeStanza(blocked, idle)).outcomes, blocked.length);
-      continue;
-    }
-    if (stanza.settings.copy === "copytruncate") tally.warn(holeWarnings(due));
-    if (journalPath !== null) journal ??= openJournal(journalPath, tally);
-    const notes = beginNotes(journal, due, now, tally);
-    const run = await executeStanza(due, { ...context, identity: stanza.settings.su, notes, replay: null });
+    if (plans.some((plan) => plan.verdict === "rotate" || plan.blocked))
+      await (await atWork()).stanza(stanza, plans);
     options.progress?.walked(plans.length);
-    await unsettled.add(run.outcomes, due.length);
   }
-  await unsettled.all();
+  await work?.settle();
   if (options.only === undefined && !signal?.aborted) tally.prune();
   const saved = tally.save();
-  await tally.mailErrors(context.mailCommand);
-  if (saved && !signal?.aborted) journal?.close();
-  else journal?.leave();
+  await tally.mailErrors(mailCommand);
+  work?.endJournal(saved && !signal?.aborted);
   return tally.summary(faultsMatter(rotation.faults) || state.faults.length > 0);
+}
+
+// Also what cannot be looked at: then it is looked into, and said why not.
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function countLogs(rotation: Rotation, options: RotateOptions): number {
@@ -163,37 +142,6 @@ function* batches(
   }
 }
 
-// Compression may still be going on for logs that were renamed long ago. More of them than this wait, so that memory does
-// not hold the plans of all.
-const MAX_UNSETTLED_LOGS = 2 * BATCH_LOGS;
-
-/** Outcomes that are still to come, told in the order in which their rotations began. */
-class Unsettled {
-  readonly #tally: Tally;
-  #last: Promise<void> = Promise.resolve();
-  #logs = 0;
-
-  constructor(tally: Tally) {
-    this.#tally = tally;
-  }
-
-  /** Takes in the outcomes of so many logs; waits while too many are unsettled. */
-  async add(outcomes: Promise<readonly LogOutcome[]>, logs: number): Promise<void> {
-    this.#logs += logs;
-    const before = this.#last;
-    this.#last = outcomes.then(async (settled) => {
-      await before;
-      for (const outcome of settled) this.#tally.done(outcome);
-      this.#logs -= logs;
-    });
-    if (this.#logs > MAX_UNSETTLED_LOGS) await this.#last;
-  }
-
-  async all(): Promise<void> {
-    await this.#last;
-  }
-}
-
 function unlockedFault(file: string): ConfigFault {
   return {
     file,
@@ -203,45 +151,4 @@ function unlockedFault(file: string): ConfigFault {
     mend: `chmod 0640 ${file}`,
     consequence: "Skipping lock acquisition",
   };
-}
-
-// So many small files are open at once, three batches of them: one that a thread works at, one that waits, one that is finished.
-const LIGHT_COMPRESSIONS = 192;
-
-type RunContext = Omit<ExecuteContext, "identity" | "notes" | "replay">;
-
-// Does the rest of what a run that was cut short had begun, and stamps it with that run's moment.
-async function finishEarlier(path: string | null, context: RunContext, tally: Tally): Promise<void> {
-  if (path === null) return;
-  try {
-    const unfinished = readJournal(path);
-    for (const { plans, replay, atMs } of unfinished) {
-      const identity = plans[0]?.stanza.su ?? null;
-      const run = await executeStanza(plans, { ...context, identity, notes: NO_NOTES, replay });
-      for (const outcome of await run.outcomes) tally.done(outcome, atMs);
-    }
-    if (unfinished.length === 0 || tally.save()) dropJournal(path);
-  } catch (error) {
-    const why = `the journal of an interrupted rotation cannot be used: ${describeError(error)}`;
-    tally.fail(path, why, `look at ${path}, and remove it when it is not telltale's`);
-  }
-}
-
-function beginNotes(journal: Journal | null, due: readonly LogPlan[], now: Date, tally: Tally): Notes {
-  try {
-    return journal?.begin(due, now.getTime()) ?? NO_NOTES;
-  } catch (error) {
-    tally.unjournalled(error);
-    return NO_NOTES;
-  }
-}
-
-// A full disk is when rotation is needed most, so it goes on without a journal when there can be none.
-function openJournal(path: string, tally: Tally): Journal | null {
-  try {
-    return new Journal(path);
-  } catch (error) {
-    tally.unjournalled(error);
-    return null;
-  }
 }

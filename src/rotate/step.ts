@@ -24,7 +24,13 @@ import { bytesOf } from "./names/bytes.ts";
 import { createLike, exists, removeIfThere } from "./newfile.ts";
 import type { RotationProgress } from "./progress.ts";
 import type { SqueezeThreads } from "./squeeze/threads.ts";
-import type { FileFact, Identity, RotationStep, ScriptStep } from "./types.ts";
+import {
+  COMPRESSOR_SAID,
+  type FileFact,
+  type Identity,
+  type RotationStep,
+  type ScriptStep,
+} from "./types.ts";
 
 export type StepContext = {
   readonly directories: Directories;
@@ -59,9 +65,6 @@ export class ScriptError extends Error {
     this.step = step;
   }
 }
-
-/** How the remark about a compressor's own messages begins. */
-export const COMPRESSOR_SAID = "Compressing program wrote following message to stderr when compressing log";
 
 // Puts words together again that came as octal escapes, and goes on as `sh -c SCRIPT logrotate_script WORDS`. The full stop keeps
 // newlines at a word's end, which `$(…)` would cut off.

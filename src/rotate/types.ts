@@ -10,6 +10,9 @@ export type Place = { readonly file: string; readonly line: number };
 export const SCRIPT_NAMES = ["firstaction", "prerotate", "postrotate", "lastaction", "preremove"] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 
+/** How the remark about a compressor's own messages begins. */
+export const COMPRESSOR_SAID = "Compressing program wrote following message to stderr when compressing log";
+
 /** The text between a script directive and its `endscript`, run as `/bin/sh -c TEXT sh ARGUMENTS`. */
 export type Script = { readonly text: string; readonly place: Place };
 

@@ -46,11 +46,7 @@ test("hundreds of logs of one stanza, one of which fails, are left as logrotate 
   const base = mkdtempSync(join(tmpdir(), "tt-many-"));
   t.after(() => rmSync(base, { recursive: true, force: true }));
   const root = join(base, "r");
-  for (const manner of [
-    "create",
-    "nocreate\n dateext",
-    "create 0600\n extension .log\n sharedscripts",
-  ]) {
+  for (const manner of ["create", "nocreate\n dateext", "create 0600\n extension .log\n sharedscripts"]) {
     const conf = join(base, "conf");
     writeFileSync(conf, `${root}/d/*.log {\n rotate 2\n ${manner}\n}\n`, { mode: 0o644 });
     build(root);
