@@ -128,8 +128,11 @@ test("a storm of forged scanners is told in part, and the rest as a number", (t)
 
 test("sources that gave way are told with their number", (t) => {
   const s = stage(t, { maxStateBytes: 1 << 16 });
+  assert.equal(s.sentry.isFlooded, false);
   for (let i = 0; i < 5_000; i++) s.send({ source: `11.0.${i >> 8}.${i & 255}` as Address, port: 3 });
+  assert.equal(s.sentry.isFlooded, true);
   s.sentry.close();
+  assert.equal(s.sentry.isFlooded, false, "all of it was told");
   const evicted = s.events.find((event) => event.type === "sources.evicted");
   assert.ok(evicted?.type === "sources.evicted" && evicted.count > 4_000);
 });

@@ -62,6 +62,8 @@ export interface Sentry extends Disposable {
   readonly counters: Readonly<Counters>;
   /** Packets that passed the kernel's filter, and those of them that were lost. */
   stats(): { readonly received: number; readonly dropped: number };
+  /** Whether more sources came in the last seconds than can be remembered. */
+  readonly isFlooded: boolean;
   /** `all interfaces, loopback off: 3 TCP and 5 UDP ports in use, all others watched`. */
   describe(): string;
   /** Takes a packet as if it had been captured. */
@@ -167,6 +169,10 @@ class LiveSentry implements Sentry {
 
   get counters(): Readonly<Counters> {
     return this.#engine.counters;
+  }
+
+  get isFlooded(): boolean {
+    return this.#engine.forgotten > this.#forgottenTold;
   }
 
   stats(): { readonly received: number; readonly dropped: number } {

@@ -29,7 +29,10 @@ export const sentryPart: PartDefinition = {
       bus.emit,
     );
     const remember = async (): Promise<void> => keepMark(store, MEMORY_MARK, sentry.save());
-    const remembering = repeat(REMEMBER_MS, clock, remember);
+    // Writing it all down takes a tenth of a second, in which a flood would fill the ring; what is new in it is forged.
+    const remembering = repeat(REMEMBER_MS, clock, async () => {
+      if (!sentry.isFlooded) await remember();
+    });
     // Whoever is let in again is counted again: afresh after a pardon, at once after a block that ran out.
     const unsubscribe = bus.subscribe((event) => {
       if (event.type === "block.applied" && event.throttled !== true) sentry.blocked(event.target);
