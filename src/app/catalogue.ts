@@ -309,17 +309,22 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "report",
     summary: "print what happened since the last report, or send it",
-    usage: "[--since DURATION] [--send] [--html] [--config FILE]",
+    usage: "[--since DURATION] [--send | --test] [--html] [--config FILE]",
     description:
-      "Prints the digest that the next mail would carry. --send delivers it now, by the configured way.",
+      "Prints the digest that the next mail would carry. --send delivers it now, by every configured way. --test says whether these ways " +
+      "work, before there is something to report: each gets a message that says it is a test, and the exit status is 1 when one fails.",
     options: [
       { name: "since", value: "DURATION", summary: "cover this long (1h, 7d), whatever was reported before" },
       { name: "send", summary: "deliver it; what was delivered is not reported again" },
+      { name: "test", summary: "send a test by every way that is configured, and say what became of it" },
       { name: "html", summary: "print the HTML form" },
       CONFIG,
       JSON_OUT,
     ],
-    examples: [["telltale report --since 1d", "the last day"]],
+    examples: [
+      ["telltale report --since 1d", "the last day"],
+      ["telltale report --test", "does mail leave this host?"],
+    ],
     run: () => import("./commands/report.ts"),
   },
   {

@@ -3,11 +3,12 @@ import { systemClock } from "../../core/clock.ts";
 import { parseDurationMs } from "../../core/duration.ts";
 import { formatFault } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
+import { attempt } from "../../report/deliver.ts";
 import { digest } from "../../report/digest.ts";
 import { composeReport } from "../../report/message.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import { openSpool } from "../../report/spool.ts";
-import type { Route } from "../../report/types.ts";
+import type { DeliveryResult, Route } from "../../report/types.ts";
 import { openStore } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
@@ -27,6 +28,7 @@ export async function run({ values }: CommandCall): Promise<number> {
     );
     return 64;
   }
+  if (values["test"] === true) return await tryRoutes(settings);
   if (values["send"] === true) return await send(settings, spanMs);
 
   using store = openHistory(settings);
@@ -58,14 +60,47 @@ async function openedNow(route: Route): Promise<Route> {
   return { ...route, open: () => fd };
 }
 
+function noWay(): number {
+  process.stderr.write(
+    "telltale report: there is no way for a report to leave this host\n    mend: apt install a mailer (msmtp-mta, postfix), or set report.via\n",
+  );
+  return 69;
+}
+
+/** Sends a message that says it is a test by every route, at once and once: nothing of it is kept, spooled or counted. */
+async function tryRoutes(settings: Settings): Promise<number> {
+  const routes = routesOf(settings);
+  if (routes.length === 0) return noWay();
+  const { host, mode } = settings;
+  const now = systemClock.now();
+  const preface = "This is a test of the way that reports take. Nothing has happened.";
+  const input = { host, mode, from: now, to: now, events: [], blocksInForce: [], preface };
+  const message = {
+    ...composeReport(input, { evenIfQuiet: true })!,
+    subject: `${host} test of telltale's reports`,
+  };
+  const results = await Promise.all(routes.map((route) => attempt(message, route)));
+  return toldOf(results, message.subject, "");
+}
+
+/** Prints what became of each delivery; the exit status. */
+function toldOf(results: readonly DeliveryResult[], subject: string, consequence: string): number {
+  let failed = false;
+  for (const result of results) {
+    if (result.delivered) process.stderr.write(`sent by ${result.route}: ${showable(subject)}\n`);
+    else {
+      failed = true;
+      process.stderr.write(
+        `telltale report: ${result.route}: ${showable(result.why)}${consequence}\n    mend: ${showable(result.mend)}\n`,
+      );
+    }
+  }
+  return failed ? 1 : 0;
+}
+
 async function send(settings: Settings, spanMs: number | null): Promise<number> {
   const routes = routesOf(settings);
-  if (routes.length === 0) {
-    process.stderr.write(
-      "telltale report: there is no way for a report to leave this host\n    mend: apt install a mailer (msmtp-mta, postfix), or set report.via\n",
-    );
-    return 69;
-  }
+  if (routes.length === 0) return noWay();
   using store = openStore(settings.storeFile);
   const bus = new Bus(settings.host, systemClock);
   bus.attach(store);
@@ -84,15 +119,5 @@ async function send(settings: Settings, spanMs: number | null): Promise<number> 
   const results = await spool.send(message);
   if (spanMs === null) markReported(store, period.lastSeq, period.input.to);
   bus.close();
-  let failed = false;
-  for (const result of results) {
-    if (result.delivered) process.stderr.write(`sent by ${result.route}: ${showable(message.subject)}\n`);
-    else {
-      failed = true;
-      process.stderr.write(
-        `telltale report: ${result.route}: ${showable(result.why)}; it waits in the spool\n    mend: ${showable(result.mend)}\n`,
-      );
-    }
-  }
-  return failed ? 1 : 0;
+  return toldOf(results, message.subject, "; it waits in the spool");
 }
