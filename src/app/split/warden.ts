@@ -6,7 +6,6 @@ import type { Event, EventBody } from "../../core/events.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import { HostFactsReader } from "../../respond/facts.ts";
-import type { HostFacts } from "../../respond/types.ts";
 import { openSocket } from "../../sources/packets/capture.ts";
 import { Outbox } from "../../warden/outbox.ts";
 import { type Handlers, Handover, Refused } from "../../warden/server.ts";
@@ -23,6 +22,7 @@ import type { Settings } from "../settings.ts";
 import { settleSoon } from "../settle.ts";
 import { type Account, dropTo, LISTENER_USER } from "./account.ts";
 import type { Briefing } from "./briefing.ts";
+import { FactsDesk } from "./facts-desk.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
 import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
@@ -42,8 +42,6 @@ const NAMES_AGE_MS = 5_000;
 const SMALL = ["--max-semi-space-size=2", "--v8-pool-size=1", "--optimize-for-size"];
 // A digest, an alert, and one that was kept; a mail is 16 MB at the most.
 const MAX_MAILS = 4;
-// Who is protected may change without anybody asking: the firewall decides some by itself, and has to know. A look costs 0.02 ms.
-const FACTS_MS = 2_000;
 const ROTATION_ROW_MS = 10_000;
 // A reload stops and starts every part; a listener that takes longer hangs, which the pings find.
 const ANSWER_MS = 15_000;
@@ -54,15 +52,13 @@ export class Warden {
   readonly #options: WardenOptions;
   readonly #bus: Bus;
   readonly #outbox = new Outbox();
-  readonly #facts = new HostFactsReader({ ignoreFiles: [] });
+  readonly #facts: FactsDesk;
   readonly #desk: FirewallDesk;
   readonly #supervisor: Supervisor;
   readonly #followers = new Set<(event: Event) => void>();
   readonly #startedAt = systemClock.now();
   readonly #questions = new Map<number, (value: unknown) => void>();
   #settings: Settings;
-  #factsTold: HostFacts | null = null;
-  #factsLook: NodeJS.Timeout | undefined;
   #ready: () => void = () => {};
   #rotation: Promise<RotationKeeper> | null = null;
   #rotationRow: NodeJS.Timeout | undefined;
@@ -76,11 +72,15 @@ export class Warden {
     this.#options = options;
     this.#settings = options.settings;
     this.#bus = new Bus(options.settings.host, systemClock);
+    const reader = new HostFactsReader({ ignoreFiles: [] });
+    this.#facts = new FactsDesk(reader, systemClock, (facts) => this.#found("facts", facts));
     this.#desk = new FirewallDesk(
       options.settings,
-      this.#facts,
+      reader,
       (event) => void this.#supervisor.conversation?.tell({ tell: "firewall", event }),
-      (why) => this.#refused("a block", why),
+      (why) => {
+        if (!this.#facts.isNews) this.#refused("a block", why);
+      },
     );
     this.#supervisor = new Supervisor({
       command: () => this.#command(),
@@ -104,7 +104,6 @@ export class Warden {
 
   /** Starts the listener; resolves once everything runs for the first time. */
   start(): Promise<void> {
-    this.#factsLook = setInterval(() => this.#tellFacts(), FACTS_MS).unref();
     return new Promise((resolve) => {
       this.#ready = resolve;
       this.#supervisor.start();
@@ -174,7 +173,7 @@ export class Warden {
   /** Ends the listener and what else runs; blocks stay in force. */
   async stop(because: string): Promise<void> {
     clearInterval(this.#rotationRow);
-    clearInterval(this.#factsLook);
+    this.#facts.stop();
     const keeper = this.#rotation;
     this.#rotation = null;
     await Promise.all([
@@ -188,7 +187,7 @@ export class Warden {
   #handlers(): Handlers {
     return {
       hello: () => {
-        this.#factsTold = null;
+        this.#facts.forget();
         this.#outbox.again();
         return this.#briefing();
       },
@@ -210,13 +209,10 @@ export class Warden {
         return new Handover(await openReportFile(file || "/var/log/telltale-report.txt"));
       },
       mail: ({ mail }) => this.#mail(mail),
-      facts: () => {
-        this.#factsTold = this.#facts.current();
-        return this.#factsTold;
-      },
+      facts: () => this.#facts.answer(),
       firewall: ({ call, args }) => {
         // Before the answer: the listener asked by what it knew.
-        this.#tellFacts();
+        this.#facts.look();
         return this.#desk.call(call, args);
       },
       rotation: () => this.#rotationSays(),
@@ -315,12 +311,6 @@ export class Warden {
   async #tellRotation(): Promise<void> {
     const keeper = await this.#rotation?.catch(() => null); // It could not be started: the listener knows why.
     if (keeper != null) this.#found("rotation", saysOf(keeper));
-  }
-
-  #tellFacts(): void {
-    if (this.#factsTold === null) return; // The listener has not asked yet.
-    const facts = this.#facts.current();
-    if (facts !== this.#factsTold && this.#found("facts", facts)) this.#factsTold = facts;
   }
 
   #found(what: string, value: unknown): boolean {
