@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { waitFor } from "../../tests/system/wait.ts";
 import { PrefixSet } from "../core/address.ts";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { RecordBackend } from "../respond/backends/record.ts";
 import { Responder } from "../respond/responder.ts";
 import { MemoryHistory, recorder, scanEvent } from "../respond/testing/samples.ts";
+import { SleepWatch } from "./sleep.ts";
 
 const BLOCK_MS = 600_000;
 const DAY_MS = 86_400_000;
@@ -23,8 +24,7 @@ class JumpingClock implements Clock {
   }
 }
 
-async function blocked() {
-  const clock = new JumpingClock();
+async function blocked<C extends Clock>(clock: C) {
   const history = new MemoryHistory();
   const backend = new RecordBackend(clock);
   const heard = recorder();
@@ -52,7 +52,7 @@ for (const [what, jumpMs] of [
   ["back", -DAY_MS],
 ] as const) {
   test(`a clock that is set ${what} neither shortens nor stretches a block in force`, async () => {
-    const { clock, responder, isBlocked, heard } = await blocked();
+    const { clock, responder, isBlocked, heard } = await blocked(new JumpingClock());
     clock.pass(BLOCK_MS / 3);
     clock.wallMs += jumpMs;
     clock.pass(BLOCK_MS / 3);
@@ -66,7 +66,7 @@ for (const [what, jumpMs] of [
 }
 
 test("a restart under a clock that is ahead lets nobody in who is still blocked in the firewall", async () => {
-  const { clock, responder, open, isBlocked, heard } = await blocked();
+  const { clock, responder, open, isBlocked, heard } = await blocked(new JumpingClock());
   clock.pass(BLOCK_MS / 3);
   await responder.close();
   clock.wallMs += DAY_MS;
@@ -81,7 +81,7 @@ test("a restart under a clock that is ahead lets nobody in who is still blocked 
 });
 
 test("a restart under a clock that is behind keeps nobody out for longer than the block was meant to last", async () => {
-  const { clock, responder, open, isBlocked, heard } = await blocked();
+  const { clock, responder, open, isBlocked, heard } = await blocked(new JumpingClock());
   clock.pass(BLOCK_MS / 3);
   await responder.close();
   clock.wallMs -= DAY_MS;
@@ -93,4 +93,24 @@ test("a restart under a clock that is behind keeps nobody out for longer than th
   await waitFor("the lift", () => heard.events.some((event) => event.type === "block.lifted"));
   assert.ok(!(await isBlocked()));
   await again.close();
+});
+
+test("a block that runs out while the host sleeps is lifted soon after it wakes", async () => {
+  const { responder, isBlocked, heard } = await blocked(systemClock);
+  let sinceBootMs = 0;
+  const watch = new SleepWatch(
+    (ms) => systemClock.sleptFor(ms),
+    () => sinceBootMs,
+    () => 0,
+  );
+  sinceBootMs = BLOCK_MS / 2;
+  watch.look();
+  await responder.tick();
+  assert.ok(await isBlocked(), "let in early");
+  sinceBootMs = 2 * BLOCK_MS;
+  watch.look();
+  await responder.tick();
+  await waitFor("the lift", () => heard.events.some((event) => event.type === "block.lifted"));
+  assert.ok(!(await isBlocked()));
+  await responder.close();
 });
