@@ -88,6 +88,13 @@ test("every command line ends with logrotate's status and leaves its tree", asyn
   }
 });
 
+test("--version tells of defaults and of what a rotation carries over, as scripts ask for it", async (t) => {
+  const { out } = await face(scratch(t), ["--version"]);
+  assert.match(out, /^logrotate 3\.\d+\.\d+ /);
+  assert.match(out, /^ {4}Default state file path: +\/var\/lib\/logrotate\/status$/m);
+  assert.match(out, /^ {4}ACL support: +(yes|no)\n {4}SELinux support: +(yes|no)\n$/m);
+});
+
 test("errors name file and line after the word error, and the mend below", async (t) => {
   const root = scratch(t);
   build(root);
