@@ -4,7 +4,8 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describeError, MissingPartError } from "../core/errors.ts";
-import { koffi } from "./libc.ts";
+import { koffi, lastError } from "./libc.ts";
+import { netlinkCalls } from "./netfilter-netlink.ts";
 
 /** nftables refused a script; nothing of it was done (a script is one transaction). */
 export class NftError extends Error {
@@ -61,6 +62,11 @@ function missing(cause: unknown): MissingPartError {
   return new MissingPartError("respond", `nftables is not here${detail}`, "apt install nftables", cause);
 }
 
+// linux/netlink.h
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const NETLINK_NETFILTER = 12;
+
 // Above this a script runs on a thread of libuv's pool, so that the event loop does not stall; below it the hop to
 // the thread would cost more than the call. 32 kB is about 600 elements, 2 ms.
 const ON_A_THREAD_ABOVE_CHARS = 32_768;
@@ -93,8 +99,18 @@ function declare(path: string): Library {
   };
 }
 
+// Where the kernel has no netlink socket for netfilter (a sandbox, a kernel without nf_tables), the library ends the
+// whole process: "mnl.c: Unable to initialize Netlink socket". So that is tried first.
+function needNetlink(): void {
+  const calls = netlinkCalls();
+  const fd = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER);
+  if (fd < 0) throw new Error(`this kernel has no nf_tables (${lastError("socket").code})`);
+  calls.close(fd);
+}
+
 function openLibrary(path: string): Nftables {
   const library = declare(path);
+  needNetlink();
   const context = library.newContext(0);
   if (context === null) throw new Error("nft_ctx_new gave no context");
   library.bufferOutput(context);

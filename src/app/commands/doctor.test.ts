@@ -59,3 +59,26 @@ test("each faulty key is a finding with its mend", (t) => {
     ['write "off"', 'write it in full: "https://HOST/PATH"'],
   );
 });
+
+test("a kernel without nf_tables is a finding, not the end of the program", (t) => {
+  // The library of nftables ends whichever process calls it there; strace(1) makes this kernel one of that kind.
+  const strace = [
+    "-f",
+    "-qq",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=socket",
+    "-e",
+    "inject=socket:error=EPROTONOSUPPORT",
+  ];
+  const tried = spawnSync("strace", [...strace, "true"], { encoding: "utf8" });
+  if (tried.status !== 0) return t.skip("needs strace that may trace: apt install strace");
+  const { file } = host(t, () => "");
+  const { stdout, status } = spawnSync("strace", [...strace, TELLTALE, "doctor", "--config", file], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(stdout, /^respond {2}missing .*\n {18}mend: .*nf_tables$/m);
+  assert.match(stdout, /^guard {4}/m);
+});
