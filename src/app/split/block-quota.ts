@@ -22,21 +22,31 @@ export class BlockQuota {
   // Of the minute that began then; that twice as many fall into sixty seconds around its end does no harm.
   #minuteAtMs = Number.NEGATIVE_INFINITY;
   #inMinute = 0;
-  // Blocks from before may be put back until then, all at once.
-  #restoreUntilMs = Number.NEGATIVE_INFINITY;
-  #restored = 0;
+  #startingUntilMs = Number.NEGATIVE_INFINITY;
   // In force are no more than were counted and granted since.
   #atMost = Number.POSITIVE_INFINITY;
   #countedAtMs = Number.NEGATIVE_INFINITY;
+  // What was in force when somebody took the firewall apart, until it is counted what of it is left.
+  #before: number | null = null;
+  // So many of those may be put back until then.
+  #owed = 0;
+  #owedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A listener has started, or somebody took the firewall apart: what was in force may be put back within a minute. */
-  mayRestore(): void {
-    this.#restoreUntilMs = this.#clock.monotonicMs() + MINUTE_MS;
-    this.#restored = 0;
+  /**
+   * A listener has started: for a minute it may put back what its history holds, which can be more than the limits where
+   * the administrator blocks by hand. Whoever owns the listener owns that history anyway.
+   */
+  starting(): void {
+    this.#startingUntilMs = this.#clock.monotonicMs() + MINUTE_MS;
+  }
+
+  /** The firewall was changed by somebody: as many as are missing may be put back. */
+  disturbed(): void {
+    if (Number.isFinite(this.#atMost)) this.#before = Math.max(this.#before ?? 0, this.#atMost);
   }
 
   /** So many are in force. */
@@ -47,7 +57,7 @@ export class BlockQuota {
 
   /**
    * Grants as many of the wanted blocks as the limits allow.
-   * @param count how many are in force; asked only near the limit, and not often
+   * @param count how many are in force; asked only near the limit or after a disturbance, and not often
    * @returns how many are granted, and why the others are not
    */
   async grant(
@@ -56,23 +66,33 @@ export class BlockQuota {
     count: () => Promise<number>,
   ): Promise<{ readonly granted: number; readonly why: string }> {
     const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#startingUntilMs) {
+      this.#atMost += wanted;
+      return { granted: wanted, why: "" };
+    }
     if (nowMs - this.#minuteAtMs >= MINUTE_MS) {
       this.#minuteAtMs = nowMs;
       this.#inMinute = 0;
     }
-    const perMinute = limits.perMinute * TIMES_THE_BREAKER;
+    if (nowMs >= this.#owedUntilMs) this.#owed = 0;
+    if (this.#before !== null) {
+      this.counted(await count());
+      this.#owed = Math.max(this.#owed, this.#before - this.#atMost);
+      this.#owedUntilMs = nowMs + MINUTE_MS;
+      this.#before = null;
+    }
     const most = limits.inForce * TIMES_IN_FORCE;
-    const restore = nowMs < this.#restoreUntilMs ? Math.max(0, limits.inForce - this.#restored) : 0;
-    const rate = Math.max(0, perMinute - this.#inMinute) + restore;
     if (this.#atMost + wanted > most && nowMs - this.#countedAtMs >= COUNT_AGAIN_MS)
       this.counted(await count());
-    // What is put back counts once, and may be in force already.
-    const room = Math.max(restore, most - this.#atMost, 0);
-    const granted = Math.min(wanted, rate, room);
-    const early = Math.min(granted, restore);
-    this.#restored += early;
-    this.#inMinute += granted - early;
-    this.#atMost += granted;
+    const perMinute = limits.perMinute * TIMES_THE_BREAKER;
+    const rate = Math.max(0, perMinute - this.#inMinute);
+    const room = Math.max(0, most - this.#atMost);
+    const putBack = Math.min(wanted, this.#owed);
+    const fresh = Math.min(wanted - putBack, rate, room);
+    this.#owed -= putBack;
+    this.#inMinute += fresh;
+    this.#atMost += putBack + fresh;
+    const granted = putBack + fresh;
     if (granted === wanted) return { granted, why: "" };
     return {
       granted,

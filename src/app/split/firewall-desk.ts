@@ -124,7 +124,7 @@ export class FirewallDesk {
 
   /** A new listener may put back what was in force before. */
   welcome(): void {
-    this.#quota.mayRestore();
+    this.#quota.starting();
   }
 
   async #apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
@@ -164,7 +164,7 @@ export class FirewallDesk {
     if (this.#backend === null) {
       this.#backend = makeBackend(this.#settings);
       this.#backend.subscribe((event) => {
-        if (event.on === "disturbed") this.#quota.mayRestore();
+        if (event.on === "disturbed") this.#quota.disturbed();
         this.#tell(event);
       });
     }

@@ -188,6 +188,7 @@ export class Warden {
     return {
       hello: () => {
         this.#facts.forget();
+        this.#desk.welcome();
         this.#outbox.again();
         return this.#briefing();
       },
