@@ -6,7 +6,7 @@ import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { gatherImport } from "../import/gather.ts";
 import { importedToml } from "../import/toml.ts";
-import { type Directive, type Fate, PEERS, type Peer } from "../import/types.ts";
+import { type Directive, type Fate, type Imported, PEERS, type Peer } from "../import/types.ts";
 import { paint, wantsColour } from "../terminal.ts";
 
 const USAGE = 64;
@@ -24,7 +24,8 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     );
     return USAGE;
   }
-  const imported = gatherImport((values["root"] as string | undefined) ?? "/", asked as Peer[]);
+  const root = (values["root"] as string | undefined) ?? "/";
+  const imported = gatherImport(root, asked as Peer[]);
   const toml = importedToml(imported);
   const target = values["write"] as string | undefined;
   // With the file on standard output, the list goes beside it.
@@ -34,7 +35,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   else {
     for (const trouble of imported.troubles) process.stderr.write(`telltale import: ${showable(trouble)}\n`);
     for (const directive of imported.directives) out.write(`${listed(directive, wantsColour(out))}\n`);
-    out.write(`${summary(imported.directives)}\n`);
+    out.write(`${summary(imported, asked, root)}\n`);
   }
   if (target === "-") process.stdout.write(toml);
   else if (target !== undefined) {
@@ -48,7 +49,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       return 1;
     }
     if (values["json"] !== true) out.write(`written: ${target}; telltale config check reads it\n`);
-  } else if (values["json"] !== true) out.write(`\n${toml}`);
+  } else if (values["json"] !== true && imported.settings.length > 0) out.write(`\n${toml}`);
   return imported.troubles.length === 0 ? 0 : 1;
 }
 
@@ -60,7 +61,10 @@ function listed({ file, line, name, value, fate, because }: Directive, colour: b
   return `${paint(fate.padEnd(11), STYLE[fate], colour)} ${showable(`${place}: ${name}${short === "" ? "" : ` ${short}`}: ${because}`)}`;
 }
 
-function summary(directives: readonly Directive[]): string {
+function summary({ directives, settings }: Imported, asked: readonly string[], root: string): string {
+  if (directives.length === 0) return `no configuration of ${asked.join(", ")} below ${showable(root)}`;
   const count = (fate: Fate) => directives.filter((directive) => directive.fate === fate).length;
-  return `${directives.length} directives: ${count("honoured")} honoured, ${count("changed")} changed, ${count("unsupported")} unsupported`;
+  const total = `${directives.length} ${directives.length === 1 ? "directive" : "directives"}`;
+  const fates = `${total}: ${count("honoured")} honoured, ${count("changed")} changed, ${count("unsupported")} unsupported`;
+  return settings.length > 0 ? fates : `${fates}\nnothing of it has to be written into a telltale.toml`;
 }

@@ -425,3 +425,14 @@ test("the command writes a new file only, and lists every directive", (t) => {
   assert.equal(wrong.status, 64);
   assert.match(wrong.stderr, /mend: --from logrotate,logcheck,portsentry,fail2ban/);
 });
+
+test("where there is nothing to take over it says so, and shows no empty file", (t) => {
+  const run = (root: string) => spawnSync(TELLTALE, ["import", "--root", root], { encoding: "utf8" }).stdout;
+  const empty = rootWith(t, {});
+  assert.equal(run(empty), `no configuration of logrotate, logcheck, portsentry, fail2ban below ${empty}\n`);
+  const rotating = rootWith(t, { "etc/logrotate.conf": "weekly\n" });
+  assert.match(
+    run(rotating),
+    /\n1 directive: 1 honoured, .*\nnothing of it has to be written into a telltale\.toml\n$/,
+  );
+});
