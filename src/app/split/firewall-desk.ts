@@ -3,7 +3,7 @@
 // block strangers, so many a minute, and nothing else.
 import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
-import { BACKEND_CALLS, type Backend, type BackendEvent, type ChangeResult } from "../../respond/backend.ts";
+import { BACKEND_CALLS, type Backend, type BackendEvent } from "../../respond/backend.ts";
 import type { HostFactsReader } from "../../respond/facts.ts";
 import { allGuards, refuseBlock, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
 import { isRehearsed } from "../../respond/rehearse.ts";
@@ -15,6 +15,7 @@ import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
 import type { Settings } from "../settings.ts";
 import { BlockQuota } from "./block-quota.ts";
+import { DONE, type Outcome } from "./outcome.ts";
 
 type Call = (typeof BACKEND_CALLS)[number];
 
@@ -127,7 +128,7 @@ export class FirewallDesk {
     this.#quota.starting();
   }
 
-  async #apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+  async #apply(changes: readonly FirewallChange[]): Promise<Outcome[]> {
     const facts = this.#facts.current();
     const allow = allowedBy(this.#settings).prefixes;
     const observing = this.#observing();
@@ -145,11 +146,11 @@ export class FirewallDesk {
     const granted = changes.filter((change) => !refused.has(change));
     const results = granted.length === 0 ? [] : await this.#open().apply(granted);
     let next = 0;
-    return changes.map((change) => {
-      const why = refused.get(change);
-      return why === undefined
-        ? results[next++]!
-        : { change, why, mend: "see telltale guardrails", packetsStopped: 0 };
+    return changes.map((change): Outcome => {
+      const because = refused.get(change);
+      if (because !== undefined) return { why: because, mend: "see telltale guardrails", packetsStopped: 0 };
+      const { why, mend, packetsStopped } = results[next++]!;
+      return why === null && packetsStopped === 0 ? DONE : { why, mend, packetsStopped };
     });
   }
 

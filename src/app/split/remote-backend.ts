@@ -7,6 +7,7 @@ import { BackendEars } from "../../respond/backend.ts";
 import type { TripwireOptions } from "../../respond/backends/tripwire-rules.ts";
 import type { HeldBlock } from "../../respond/plan.ts";
 import type { FirewallChange } from "../../respond/types.ts";
+import { type Outcome, resultsOf } from "./outcome.ts";
 
 export type FirewallCall = (call: string, args: readonly unknown[]) => Promise<unknown>;
 
@@ -41,7 +42,7 @@ export class RemoteBackend implements Backend {
 
   async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
-      return (await this.#call("apply", [changes])) as ChangeResult[];
+      return resultsOf(changes, (await this.#call("apply", [changes])) as Outcome[]);
     } catch (error) {
       const why = describeError(error);
       return changes.map((change) => ({ change, why, mend: "see telltale status", packetsStopped: 0 }));
