@@ -85,8 +85,9 @@ export class HostFactsReader {
   }
 
   /**
-   * The facts as of now; the same object for as long as they are the same. Only these may be older: logins on connections that
-   * wait for one (a second), the contents of files (five seconds), UDP servers in use and ports of SSH servers (fifteen).
+   * The facts as of now; the same object for as long as they are the same. Only these may be older: logins where the
+   * server does not say that it waits for one (a second), the contents of files (five seconds), UDP servers in use and ports of
+   * SSH servers (fifteen).
    */
   current(): HostFacts {
     const nowMs = this.#clock.monotonicMs();
@@ -158,12 +159,13 @@ export class HostFactsReader {
   #renewSessions(nowMs: number, isElsewhere: boolean): boolean {
     const known = this.#sessions;
     const ageMs = known === null ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
-    if (ageMs < YOUNG_MS && !isElsewhere) return false;
+    const isLogin = this.#ssh.hasMoved();
+    if (ageMs < YOUNG_MS && !isElsewhere && !isLogin) return false;
     // Counted first: a connection that comes while they are read is found by the next question.
     const made = this.#counters.made();
     const maxAgeMs = this.#ssh.isWaiting ? ASK_AGAIN_MS : SESSIONS_MAX_AGE_MS;
     const isStill = made !== null && made === known?.made;
-    if (isStill && known.settled && ageMs < maxAgeMs && !isElsewhere) return false;
+    if (isStill && known.settled && ageMs < maxAgeMs && !isElsewhere && !isLogin) return false;
     const unread: Unread[] = [];
     const ports = new Set([DEFAULT_SSH_PORT, ...this.#file!.reading.sshPorts, ...this.#inUse!.sshPorts]);
     const connections = this.#sockets.list("tcp", ESTABLISHED, (port) => ports.has(port), unread);

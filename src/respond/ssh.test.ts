@@ -121,12 +121,34 @@ test("whoever logs in becomes protected within a second, and stays so without be
   set(100, { comm: "sshd", title: "sshd: root@pts/0", sockets: ["42"] });
   assert.equal(sessions.loggedIn(table, 999).length, 0);
   assert.equal(sessions.loggedIn(table, 1_000).length, 1);
+  assert.equal(sessions.hasMoved(), false, "nobody waits any more");
   set(100, null);
   assert.equal(sessions.loggedIn(table, 5_000).length, 1);
   // The number may come again for another connection, once this one has ended.
   assert.equal(sessions.loggedIn([], 6_000).length, 0);
   set(101, { comm: "sshd", title: "sshd: [accepted]", sockets: ["42"] });
   assert.equal(sessions.loggedIn(table, 6_001).length, 0);
+});
+
+test("a login is noticed at the next question: its server waits no longer, or the half of it that waited has gone", (t) => {
+  const { root, set } = processes(t);
+  const sessions = new SshSessions(root);
+  const table = [row("42", "203.0.113.9"), row("43", "203.0.113.10")];
+  set(100, { comm: "sshd", title: "sshd: anna [priv]", sockets: ["42"] });
+  set(101, { comm: "sshd", title: "sshd: anna [net]", sockets: ["42"] });
+  set(102, { comm: "sshd-session", title: "sshd-session: [accepted]", sockets: ["43"] });
+  assert.equal(sessions.loggedIn(table, 0).length, 0);
+  assert.equal(sessions.hasMoved(), false);
+  set(101, null);
+  assert.equal(sessions.hasMoved(), true);
+  assert.deepEqual(
+    sessions.loggedIn(table, 10).map(({ inode }) => inode),
+    ["42"],
+  );
+  assert.equal(sessions.hasMoved(), false);
+  set(102, { comm: "sshd-session", title: "sshd-session: root@pts/0", sockets: ["43"] });
+  assert.equal(sessions.hasMoved(), true);
+  assert.equal(sessions.loggedIn(table, 20).length, 2);
 });
 
 test("a connection that nobody has accepted protects nobody; one of an unknown server does", (t) => {
@@ -137,5 +159,5 @@ test("a connection that nobody has accepted protects nobody; one of an unknown s
     loggedIn.map(({ remote }) => remote),
     ["203.0.113.10"],
   );
-  assert.deepEqual(readSshSockets(root), { all: new Set(), notLoggedIn: new Set() });
+  assert.deepEqual(readSshSockets(root), { all: new Set(), notLoggedIn: new Map() });
 });
