@@ -16,9 +16,9 @@ import type { Settings } from "./settings.ts";
 
 // A thorough look is a process of its own, and is made when a cheap look sees other files being written, or after this long.
 const COVERAGE_LOOK_MS = 900_000;
-// Together they cost a six-hundredth of a core at the most where files come and go all the time. What is new after a while
-// without is looked at at once: so much may be owed.
-const COVERAGE_SHARE = 600;
+// Together they cost a thousandth of a core at the most where files come and go all the time. What is new after a while without is
+// looked at at once: so much may be owed.
+const COVERAGE_SHARE = 1_000;
 const COVERAGE_CREDIT_MS = 600_000;
 
 // A disk that presses for longer than this is rotated beside.
