@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { type ConfigFault, describeError } from "../core/errors.ts";
+import { mendOf } from "./mistake.ts";
 import { type ConfigText, parseConfigs } from "./parse.ts";
 import type { ReadConfig } from "./types.ts";
 
@@ -81,9 +82,9 @@ function readToml(file: string, named: boolean): ConfigText | ConfigFault | null
     return { file, text, table: parse(text) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [first] = error.message.split("\n");
-    const mend = `correct line ${error.line}, column ${error.column}`;
-    return unusable(file, error.line, first ?? "is not TOML", mend);
+    const { line, column } = error;
+    const says = error.message.split("\n")[0]!.replace(/^Invalid TOML document: /, "");
+    return unusable(file, line, `is no TOML: ${says}`, mendOf({ text, line, column, says }));
   }
 }
 
