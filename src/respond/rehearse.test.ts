@@ -30,6 +30,7 @@ async function play(allow: readonly string[], isReminder = false) {
     facts: () => NOBODY_PROTECTED,
     allow: prefixes,
     clock: systemClock,
+    signal: new AbortController().signal,
     isReminder,
   });
   return { written, asked, held: await backend.held() };

@@ -15,6 +15,8 @@ import type { BlockHistory, FirewallChange, HostFacts } from "./types.ts";
 const NOBODY = ["192.0.0.127", "100::7f"] as Address[];
 // After so many turns V8 has compiled the path, for some 0.2 s of CPU in each process. Six times as many make no difference.
 const ROUNDS = 50;
+// The facts about who is protected are asked for at each verdict, and within some milliseconds remembered.
+const PAUSE_MS = 6;
 // A reminder has nothing to compile; it touches what would be taken away from a process that waits for days: pages of the
 // runtime, which cost a disk access each, and code.
 const REMINDER_ROUNDS = 2;
@@ -28,6 +30,8 @@ export type Rehearsal = {
   readonly facts: () => HostFacts;
   readonly allow: PrefixSet;
   readonly clock: Clock;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
   /** Not the first: a short one, that goes as far as the firewall and changes nothing in it. */
   readonly isReminder?: boolean;
 };
@@ -46,6 +50,7 @@ export async function rehearse({
   facts,
   allow,
   clock,
+  signal,
   isReminder = false,
 }: Rehearsal): Promise<void> {
   let n = 0;
@@ -63,7 +68,9 @@ export async function rehearse({
     emit: stamped,
   });
   try {
-    for (let round = 0; round < (isReminder ? REMINDER_ROUNDS : ROUNDS); round++) {
+    const rounds = isReminder ? REMINDER_ROUNDS : ROUNDS;
+    for (let round = 0; round < rounds && !signal.aborted; round++) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       for (const source of NOBODY) {
         const at = clock.now().toISOString();
         const probe = { at, source, target: source, protocol: "tcp", port: round, kind: "syn" } as const;

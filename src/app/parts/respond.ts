@@ -49,20 +49,27 @@ export const respondPart: PartDefinition = {
       emit: bus.emit,
       clock,
     });
-    const rehearsal = { backend, history, facts: () => facts.current(), clock };
+    const ending = new AbortController();
+    const rehearsal = { backend, history, facts: () => facts.current(), clock, signal: ending.signal };
+    let rehearsing: Promise<void> = Promise.resolve();
+    const play = (isReminder: boolean): void => {
+      // Of what goes wrong the first real block will tell.
+      if (mayRehearse())
+        rehearsing = rehearse({ ...rehearsal, allow: allow.current, isReminder }).catch(() => {});
+    };
     const mayRehearse = (): boolean =>
       settings.mode === "block" && isSwift(respond.backend) && !isPanicked(settings.storeDirectory);
     let reminding: NodeJS.Timeout | undefined;
     const remind = (inMs: number): void => {
       reminding = setTimeout(() => {
         remind(REMIND_MS);
-        if (mayRehearse()) void rehearse({ ...rehearsal, allow: allow.current, isReminder: true });
+        play(true);
       }, inMs).unref();
     };
     allow.start();
     try {
       await responder.restore();
-      if (mayRehearse()) await rehearse({ ...rehearsal, allow: allow.current });
+      play(false);
       remind(FIRST_REMINDER_MS);
     } catch (error) {
       allow.close();
@@ -132,6 +139,8 @@ export const respondPart: PartDefinition = {
       stop: async () => {
         follow[Symbol.dispose]();
         clearTimeout(reminding);
+        ending.abort();
+        await rehearsing;
         unsubscribe();
         allow.close();
         await responder.close();

@@ -141,7 +141,7 @@ export class FirewallDesk {
     const wanted = changes.filter(
       (change) => change.do === "block" && !refused.has(change) && !isRehearsed(change.target),
     );
-    if (wanted.length > 0) await this.#ration(wanted, refused);
+    await this.#ration(wanted, refused);
     for (const why of refused.values()) this.#onRefused(why);
     const granted = changes.filter((change) => !refused.has(change));
     const results = granted.length === 0 ? [] : await this.#open().apply(granted);
