@@ -51,6 +51,22 @@ test("says how much room each file system with logs has, and which is low", (t) 
   }
 });
 
+test("names each way that reports take", (t) => {
+  const { file } = host(
+    t,
+    () =>
+      '[report]\nvia = "none"\n[webhook.chat]\nurl = "https://hooks.example/secret"\nshape = "slack"\n[webhook.ops]\nurl = "https://hooks.example/other"',
+  );
+  const ways = findings(file).filter(({ part }) => part === "report");
+  assert.deepEqual(
+    ways.map(({ what }) => what.split(";")[0]),
+    [
+      "reports go by webhook chat at https://hooks.example (slack)",
+      "reports go by webhook ops at https://hooks.example (generic)",
+    ],
+  );
+});
+
 test("each faulty key is a finding with its mend", (t) => {
   const { file } = host(t, () => '[check]\njournal = "of"\n[report]\nwebhook = "chat"');
   const faulty = findings(file).filter(({ part, ok }) => part === "config" && !ok);

@@ -9,6 +9,7 @@ import type { Part } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
 import { diskWorry } from "../../disk/forecast/decide.ts";
 import { lookAtRooms } from "../../disk/mounts.ts";
+import { routeName } from "../../report/deliver.ts";
 import { loadRotation } from "../../rotate/run.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { openNftables } from "../../sys/nftables.ts";
@@ -154,7 +155,8 @@ function report(settings: Settings): Omit<Finding, "part">[] {
       wrong("reports cannot leave this host", "apt install a mailer (msmtp-mta, postfix), or set report.via"),
     ];
   return routes.map((route) => {
-    if (route.via !== "sendmail") return fine(`reports go by ${route.via}`);
+    if (route.via !== "sendmail")
+      return fine(`reports go by ${routeName(route)}; telltale report --test tries it`);
     return canRun(route.command!)
       ? fine(`reports go to ${route.to} by ${route.command}`)
       : wrong(`${route.command} is not there`, "apt install a mailer");
