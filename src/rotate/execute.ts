@@ -97,7 +97,8 @@ export async function executeStanza(plans: readonly LogPlan[], context: ExecuteC
 
   const first = await script(stanza.firstaction, stanza, context);
   if (first !== null) {
-    for (const track of tracks) track.failure = first;
+    // One of the logs carries what the script's failure is, the others that they were not rotated for it.
+    for (const track of tracks) track.failure = track.index === 0 ? first : `not done, since: ${first}`;
     return done();
   }
   await compressAhead(tracks, context);

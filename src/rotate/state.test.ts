@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -79,6 +81,28 @@ test("the file keeps its mode, a new one is private to its group, a device is le
     assert.throws(() => saveState(path, new Map()), /EEXIST/);
     assert.equal(readFileSync(victim, "utf8"), "precious");
     assert.deepEqual(readdirSync(root).sort(), ["status", "status.tmp", "victim"]);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});
+
+test("a state that is a link elsewhere stays one, and what it leads to is replaced", () => {
+  const root = mkdtempSync(join(tmpdir(), "tt-state-"));
+  try {
+    mkdirSync(join(root, "disk"));
+    const path = join(root, "status");
+    symlinkSync("disk/kept", path);
+    writeFileSync(join(root, "disk/kept"), "", { mode: 0o600 });
+    const stamps = new Map([["/l/a", new Date(2026, 1, 2).getTime()]]);
+    saveState(path, stamps);
+    assert.equal(readlinkSync(path), "disk/kept");
+    assert.deepEqual(parseState(readFileSync(path, "utf8"), path).stamps, stamps);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    rmSync(path);
+    symlinkSync("/dev/null", path);
+    saveState(path, stamps);
+    assert.equal(readlinkSync(path), "/dev/null");
+    assert.ok(statSync("/dev/null").isCharacterDevice());
   } finally {
     rmSync(root, { recursive: true, force: true });
   }

@@ -10,6 +10,7 @@ import {
   lstatSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   type Stats,
   unlinkSync,
@@ -165,9 +166,10 @@ export function pruneState(stamps: Map<string, number>, used: ReadonlySet<string
 /**
  * Replaces the state file, keeping its owner, access control list and mode (0640 for a new one), but for the right of all to
  * read it, and so to lock it (CVE-2022-1348). Throws when it cannot; then the old file is
- * as it was. A path that is not a regular file (`/dev/null`) is left alone.
+ * as it was. A path that is not a regular file (`/dev/null`) is left alone; a link to one stays, and what it leads to is replaced.
  */
-export function saveState(path: string, stamps: ReadonlyMap<string, number>): void {
+export function saveState(statePath: string, stamps: ReadonlyMap<string, number>): void {
+  const path = behindLinks(statePath);
   const before = statOf(path);
   if (before !== null && !before.isFile()) return;
   const bytes = formatState(stamps);
@@ -226,6 +228,16 @@ function carryAccessFrom(path: string, fd: number): void {
     carryAccess(source, fd);
   } finally {
     closeSync(source);
+  }
+}
+
+// An administrator who keeps the state on another disk has put a link in its place.
+function behindLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return path;
+    throw error;
   }
 }
 

@@ -36,7 +36,9 @@ export class Tally {
   planned(plan: LogPlan): void {
     this.#logs++;
     if (plan.seen !== null) this.#used.add(plan.log);
-    if (!this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
+    // A directory that a pattern matches is no log, and nothing is remembered of it.
+    const isLog = plan.seen?.kind !== "directory";
+    if (isLog && !this.#stamps.has(plan.log)) this.#stamps.set(plan.log, startOfHour(this.#now));
     if (plan.verdict === "skip") this.#skipped++;
     if (plan.verdict === "fail") this.fail(plan.log, plan.why, plan.mend, plan.stanza.errors);
   }
