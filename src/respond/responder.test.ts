@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type Prefix, PrefixSet, parsePrefix } from "../core/address.ts";
+import { formatPrefix, type Prefix, PrefixSet, parsePrefix } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { MissingPartError } from "../core/errors.ts";
 import type { Backend, ChangeResult } from "./backend.ts";
@@ -337,12 +337,14 @@ test("after a restart the blocks are back with the time left, and nobody protect
 test("a lift finds the block that covers the address, in memory or left by an earlier run", async () => {
   await using it = scene();
   await it.responder.onFinding(scanEvent("2001:db8:9::7"));
-  assert.equal(await it.responder.lift("2001:db8:9::8"), true);
+  const lift = async (target: string) =>
+    (await it.responder.lift(target)).map(({ change, why }) => [formatPrefix(change.target), why]);
+  assert.deepEqual(await lift("2001:db8:9::8"), [["2001:db8:9::/64", null]]);
   assert.deepEqual(await it.held(), []);
-  assert.equal(await it.responder.lift("2001:db8:9::8"), false);
-  assert.equal(await it.responder.lift("no address; rm -rf /"), false);
+  assert.deepEqual(await lift("2001:db8:9::8"), []);
+  assert.deepEqual(await lift("no address; rm -rf /"), []);
   await it.backend.apply([{ do: "block", target: parsePrefix("203.0.113.4")!, forMs: 60_000 }]);
-  assert.equal(await it.responder.lift("203.0.113.4"), true);
+  assert.deepEqual(await lift("203.0.113.4"), [["203.0.113.4", null]]);
   assert.deepEqual(await it.held(), []);
   assert.deepEqual(
     it.of("block.lifted").map(({ target, cause }) => [target, cause]),

@@ -4,7 +4,7 @@ import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit, Event, EventBody, Mode } from "../core/events.ts";
-import type { Backend, BackendTraits } from "./backend.ts";
+import type { Backend, BackendTraits, ChangeResult } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
 import { prefixesOverlap, tooWide, WIDEST_BY_HAND, wholeAddress } from "./guardrails.ts";
@@ -230,11 +230,11 @@ export class Responder {
 
   /**
    * Lifts the block of this address or prefix, or the block that covers it (an IPv6 address is blocked with its /64).
-   * @returns false when nothing of the kind was in force
+   * @returns what became of each block that covered it; empty when nothing of the kind was in force
    */
-  async lift(target: string): Promise<boolean> {
+  async lift(target: string): Promise<readonly ChangeResult[]> {
     const wanted = parsePrefix(target);
-    if (wanted === null) return false;
+    if (wanted === null) return [];
     const covers = (other: Prefix) => other.bits <= wanted.bits && prefixesOverlap(other, wanted);
     // The firewall may hold what an earlier run left there and the history has lost.
     const held = (await this.#heldOrNothing()).filter(({ target: other }) => covers(other));
@@ -244,7 +244,8 @@ export class Responder {
       ...[...targets.values()].map(liftOf),
       ...believed.map((each) => liftOf({ target: parsePrefix(each)! })),
     ]);
-    return (await this.#lifting.end(results, "administrator")) > 0;
+    await this.#lifting.end(results, "administrator");
+    return results;
   }
 
   /** Somebody else has made or renewed this block, in the firewall and in the history: it is believed in force. */

@@ -35,7 +35,11 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
         process.stdout.write(`${formatPrefix(target!)} is locked out for ${formatDuration(forMs)}.\n`);
       else {
         status = 1;
-        process.stderr.write(`telltale block: ${showable(operand)}: ${showable(refusal)}\n`);
+        const mend =
+          target === null ? "telltale block 192.0.2.7, or 192.0.2.0/24" : "see telltale guardrails";
+        process.stderr.write(
+          `telltale block: ${showable(operand)}: ${showable(refusal)}\n    mend: ${mend}\n`,
+        );
       }
     }
   } finally {

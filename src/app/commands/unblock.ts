@@ -1,10 +1,11 @@
 // Lets an address, or everybody, in again. It must work when nothing else does: with the guard down, the store
 // damaged or the configuration broken.
 import { existsSync } from "node:fs";
-import { parsePrefix } from "../../core/address.ts";
+import { formatPrefix, parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
+import type { ChangeResult } from "../../respond/backend.ts";
 import { prefixesOverlap } from "../../respond/guardrails.ts";
 import { liftOf } from "../../respond/plan.ts";
 import { openStore, type Store } from "../../store/store.ts";
@@ -35,19 +36,39 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   try {
     for (const operand of operands) {
       if (parsePrefix(operand) === null) {
-        process.stderr.write(`telltale unblock: wants an address or network, found "${showable(operand)}"\n`);
+        process.stderr.write(
+          `telltale unblock: wants an address or network, found "${showable(operand)}"\n    mend: telltale unblock 192.0.2.7\n`,
+        );
         status = 64;
-      } else if (await responder.lift(operand)) process.stdout.write(`${operand} is let in again.\n`);
-      else {
-        process.stdout.write(`${operand} was not blocked.\n`);
-        status ||= 1;
-      }
+      } else if (!tellLifted(operand, await responder.lift(operand))) status ||= 1;
     }
   } finally {
     await responder.close();
     store.close();
   }
   return status;
+}
+
+/** Says what became of the blocks that covered an address; false when it was not let in. */
+function tellLifted(operand: string, results: readonly ChangeResult[]): boolean {
+  const asked = showable(operand);
+  const refused = results.filter(({ why }) => why !== null);
+  for (const { change, why, mend } of refused) {
+    const target = formatPrefix(change.target);
+    process.stderr.write(
+      `telltale unblock: ${asked}: the block of ${target} stands: ${showable(why!)}\n    mend: ${mend}\n`,
+    );
+  }
+  if (refused.length > 0) return false;
+  // Whoever was let in with it: a network of which the administrator named one address.
+  const prefix = parsePrefix(operand);
+  const own = prefix === null ? operand : formatPrefix(prefix);
+  const wider = results.map(({ change }) => formatPrefix(change.target)).filter((target) => target !== own);
+  const others = wider.length === 0 ? "" : `, and with it all of ${wider.join(" and ")}`;
+  process.stdout.write(
+    results.length === 0 ? `${asked} was not blocked.\n` : `${asked} is let in again${others}.\n`,
+  );
+  return results.length > 0;
 }
 
 // What is in the firewall can be lifted whatever has become of the history.
@@ -67,10 +88,7 @@ async function unblockWithoutHistory(
       const covering = held.filter(
         ({ target }) => wanted !== null && target.bits <= wanted.bits && prefixesOverlap(target, wanted),
       );
-      const refused = (await backend.apply(covering.map(liftOf))).find(({ why }) => why !== null);
-      if (refused !== undefined) process.stderr.write(`telltale unblock: ${operand}: ${refused.why}\n`);
-      else if (covering.length > 0) process.stdout.write(`${showable(operand)} is let in again.\n`);
-      else process.stdout.write(`${showable(operand)} was not blocked.\n`);
+      tellLifted(operand, await backend.apply(covering.map(liftOf)));
     }
   } finally {
     await backend.close();

@@ -31,7 +31,7 @@ type Request = { id: number; call: string; targets?: string[]; count?: number };
 async function answer({ call, targets = [], count = 0 }: Request): Promise<unknown> {
   if (call === "restore") return responder.restore();
   if (call === "liftAll") return responder.liftAll();
-  if (call === "lift") return responder.lift(targets[0]!);
+  if (call === "lift") return (await responder.lift(targets[0]!)).length > 0;
   if (call === "mode") {
     responder.setMode(targets[0] as "observe" | "block");
     return responder.tick();
