@@ -8,6 +8,7 @@ import { manualResponder } from "../manual-responder.ts";
 import { gatherSettings } from "../settings.ts";
 
 const HOUR_MS = 3_600_000;
+const NO_ADDRESS = "is no address or network";
 
 export async function run({ values, operands }: CommandCall): Promise<number> {
   const forText = values["for"] as string | undefined;
@@ -29,16 +30,13 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     await backend.open();
     for (const operand of operands) {
       const target = parsePrefix(operand);
-      const refusal =
-        target === null ? "is no address or network" : await responder.block(target, forMs, because);
+      const refusal = target === null ? NO_ADDRESS : await responder.block(target, forMs, because);
       if (refusal === null)
         process.stdout.write(`${formatPrefix(target!)} is locked out for ${formatDuration(forMs)}.\n`);
       else {
         status = 1;
-        const mend =
-          target === null ? "telltale block 192.0.2.7, or 192.0.2.0/24" : "see telltale guardrails";
         process.stderr.write(
-          `telltale block: ${showable(operand)}: ${showable(refusal)}\n    mend: ${mend}\n`,
+          `telltale block: ${showable(operand)}: ${showable(refusal)}\n    mend: ${mendOf(refusal)}\n`,
         );
       }
     }
@@ -46,4 +44,10 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     await responder.close();
   }
   return status;
+}
+
+function mendOf(refusal: string): string {
+  if (refusal.startsWith("never blocked")) return "see telltale guardrails";
+  if (refusal.includes("too wide")) return "name smaller networks, one by one";
+  return refusal === NO_ADDRESS ? "telltale block 192.0.2.7, or 192.0.2.0/24" : "see telltale doctor";
 }
