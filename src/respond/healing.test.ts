@@ -54,6 +54,26 @@ scene("what is put back is what another process has just blocked, or made to las
   }
 });
 
+scene("a block by hand that fell out while all was put back is put in after", async (lab, guard) => {
+  await guard.ask("scan", { targets: ["10.77.0.2"] });
+  await isShut(lab, "10.77.0.2");
+  lab.run(lab.host, "nft", "flush", "ruleset");
+  await eventually(
+    "the table to be back",
+    5_000,
+    async () => listing(lab),
+    (text) => text.includes("10.77.0.2 "),
+  );
+  // The other process had put it into the table that was flushed, and writes it down only now.
+  await guard.ask("blockedElsewhere", { targets: ["10.77.0.3"] });
+  await eventually(
+    "the block by hand",
+    20_000,
+    async () => listing(lab),
+    (text) => text.includes("10.77.0.3 "),
+  );
+});
+
 scene("a rule or the chain alone is missed too", async (lab, guard) => {
   await guard.ask("scan", { targets: ["10.77.0.2"] });
   lab.run(lab.host, "nft", "flush chain inet telltale prerouting");

@@ -14,6 +14,8 @@ export type HealingOptions = {
   readonly voice: Voice;
   /** Makes the firewall hold what is believed in force; resolves to the number of blocks. */
   readonly restore: () => Promise<number>;
+  /** Puts in what other processes have blocked while all of it was being restored. */
+  readonly settle: () => Promise<void>;
   /** Everything was lifted by order: believe in nothing any more, and make the table anew, empty. */
   readonly lifted: () => Promise<void>;
 };
@@ -22,6 +24,9 @@ export type HealingOptions = {
 const LOOK_AFTER_MS = 50;
 // The process that lifts by order writes the history after the firewall; what it has written need not be said twice.
 const ORDER_SETTLES_MS = 400;
+// A block by hand goes into the firewall, and then into the history: what fell out between the two is in neither while all is
+// put back. By now it has been written down.
+const SETTLES_MS = 3_000;
 // Without notifications, or when putting back has failed, look this often.
 const LOOK_EVERY_TICKS = 5;
 
@@ -35,6 +40,7 @@ export class Healing {
   #active = false;
   #failed = false;
   #ticks = 0;
+  #settleAtMs: number | null = null;
 
   constructor(options: HealingOptions) {
     this.#options = options;
@@ -64,6 +70,7 @@ export class Healing {
   }
 
   tick(): void {
+    if (this.#settleAtMs !== null && this.#options.clock.monotonicMs() >= this.#settleAtMs) this.#settle();
     if (!this.#active || (this.#told && !this.#failed)) return;
     if (++this.#ticks % LOOK_EVERY_TICKS === 0) this.#look(0);
   }
@@ -81,14 +88,32 @@ export class Healing {
         this.#lookAgain = true;
         return;
       }
-      this.#looking = this.#mend().finally(() => {
-        this.#looking = undefined;
-        if (!this.#lookAgain || !this.#active) return;
-        this.#lookAgain = false;
-        this.#look(LOOK_AFTER_MS);
-      });
+      this.#work(this.#mend());
     }, afterMs);
     this.#timer.unref();
+  }
+
+  #settle(): void {
+    if (this.#looking !== undefined) return;
+    this.#settleAtMs = null;
+    this.#work(
+      this.#options.settle().catch((error) => {
+        this.#options.voice.fail(
+          "table",
+          `not all blocks could be put back: ${describeError(error)}`,
+          "see `telltale blocks` and `telltale doctor`",
+        );
+      }),
+    );
+  }
+
+  #work(work: Promise<void>): void {
+    this.#looking = work.finally(() => {
+      this.#looking = undefined;
+      if (!this.#lookAgain || !this.#active) return;
+      this.#lookAgain = false;
+      this.#look(LOOK_AFTER_MS);
+    });
   }
 
   async #mend(): Promise<void> {
@@ -108,6 +133,7 @@ export class Healing {
       );
       const blocks = await restore();
       this.#failed = false;
+      this.#settleAtMs = clock.monotonicMs() + SETTLES_MS;
       const took = formatDuration(clock.monotonicMs() - sinceMs);
       voice.recovered(
         "table",

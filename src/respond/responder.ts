@@ -112,6 +112,10 @@ export class Responder {
         await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
         return this.inForce;
       },
+      settle: async () => {
+        this.#ledger.followOthers();
+        await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
+      },
       lifted: () => this.#liftedByOrder(),
     });
     this.#tripwire = new KernelTripwire({
