@@ -2,6 +2,7 @@
 // (inotify(7)), and a log that has just spoken is not listened to until it could have grown by what it lacks. Where the kernel
 // says nothing, sizes are asked for in turn.
 import { type FSWatcher, statfsSync, statSync, watch } from "node:fs";
+import { isSilent } from "../sys/silent-filesystems.ts";
 import { bytesOf } from "./names/bytes.ts";
 import { directoryOf } from "./names/match.ts";
 
@@ -30,9 +31,6 @@ const MAX_WATCHES = 2_048;
 // A log that was written to is looked at again when, at its present rate, it could have got half-way to its limit.
 const SOONEST_MS = 100;
 const LATEST_MS = 1_000;
-
-// statfs(2) types of file systems where others write without this kernel hearing of it: NFS, SMB, SMB2, FUSE, 9P, Ceph.
-const SILENT = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546, 0x01021997, 0x00c36400]);
 
 type Watched = {
   readonly log: string;
@@ -219,7 +217,7 @@ function lookAt(path: string): { sizeBytes: number; inode: number } {
 
 function hasEvents(directory: string): boolean {
   try {
-    return !SILENT.has(Number(BigInt.asUintN(32, BigInt(statfsSync(bytesOf(directory)).type))));
+    return !isSilent(statfsSync(bytesOf(directory)).type);
   } catch {
     return false; // Not there: it is looked for in turn.
   }

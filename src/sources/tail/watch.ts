@@ -1,11 +1,12 @@
 // Tells that something happened in a folder, by inotify; a folder that cannot be watched, or that is replaced by
 // another under the same name, is noticed, and the caller's slow poll stands in.
 import { type FSWatcher, watch } from "node:fs";
-import { stat } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
+import { isSilent } from "../../sys/silent-filesystems.ts";
 
-type Watched = { watcher: FSWatcher; device: number; inode: number };
+type Watched = { watcher: FSWatcher; device: number; inode: number; hears: boolean };
 
 export class FolderWatch {
   readonly #happened: (folder: string, name: string | null) => void;
@@ -25,6 +26,11 @@ export class FolderWatch {
     for (const folder of wanted) await this.#coverOne(folder);
   }
 
+  /** Whether whatever is written in this folder is told. */
+  hears(folder: string): boolean {
+    return this.#watched.get(folder)?.hears === true;
+  }
+
   close(): void {
     for (const folder of [...this.#watched.keys()]) this.#drop(folder);
   }
@@ -37,11 +43,17 @@ export class FolderWatch {
       this.#drop(folder);
     }
     if (here === null) return;
+    const type = await statfs(folder).then(
+      (found) => found.type,
+      () => null, // It has gone again.
+    );
+    const hears = type !== null && !isSilent(type);
     try {
       const watcher = watch(folder, { persistent: true }, (_, name) => this.#happened(folder, name));
       watcher.on("error", () => this.#drop(folder)); // The next poll arms it again, or says why not.
-      this.#watched.set(folder, { watcher, device: here.dev, inode: here.ino });
-      if (known !== undefined) this.#happened(folder, null);
+      this.#watched.set(folder, { watcher, device: here.dev, inode: here.ino, hears });
+      // What happened before was not heard.
+      this.#happened(folder, null);
     } catch (error) {
       this.#tell(folder, error);
     }
