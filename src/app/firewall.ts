@@ -7,6 +7,7 @@ import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
 import { IptablesBackend } from "../respond/backends/iptables.ts";
 import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.ts";
 import { routeBackend } from "../respond/backends/route.ts";
+import type { HeldBlock } from "../respond/plan.ts";
 import type { ResponderOptions } from "../respond/responder.ts";
 import type { BlockRow } from "../store/store.ts";
 import type { Settings } from "./settings.ts";
@@ -66,23 +67,32 @@ export async function liftEverything(settings: Settings): Promise<void> {
   }
 }
 
-/** The blocks with the packets each has stopped so far; unchanged where the firewall may not be asked. */
-export async function withPacketCounts(
-  settings: Settings,
-  blocks: readonly BlockRow[],
-): Promise<readonly BlockRow[]> {
-  if (blocks.length === 0) return blocks;
+/**
+ * The blocks that the firewall holds.
+ * @throws when it may not be asked: not root, or no nftables
+ */
+export async function heldHere(settings: Settings): Promise<readonly HeldBlock[]> {
   const backend = makeBackend(settings);
   try {
-    const held = await backend.held();
-    const counts = new Map(held.map((block) => [formatPrefix(block.target), block.packetsStopped]));
+    return await backend.held();
+  } finally {
+    await backend.close();
+  }
+}
+
+/** The blocks with the packets each has stopped so far; unchanged where the firewall may not be asked. */
+export async function withPacketCounts(
+  blocks: readonly BlockRow[],
+  held: () => Promise<readonly HeldBlock[]>,
+): Promise<readonly BlockRow[]> {
+  if (blocks.length === 0) return blocks;
+  try {
+    const counts = new Map((await held()).map((block) => [formatPrefix(block.target), block.packetsStopped]));
     return blocks.map((block) => ({
       ...block,
       packetsStopped: Math.max(block.packetsStopped, counts.get(block.target) ?? 0),
     }));
   } catch {
-    return blocks; // Not root, or no nftables: the history's own counts stand, and telltale doctor says why.
-  } finally {
-    await backend.close();
+    return blocks; // The history's own counts stand, and telltale doctor says why.
   }
 }

@@ -3,10 +3,11 @@
 
 import type { Route } from "../report/types.ts";
 import type { Backend } from "../respond/backend.ts";
+import type { HeldBlock } from "../respond/plan.ts";
 import type { HostFacts } from "../respond/types.ts";
 import type { Capture, CaptureOptions } from "../sources/packets/capture.ts";
 import { openCapture } from "../sources/packets/capture.ts";
-import { makeBackend } from "./firewall.ts";
+import { heldHere, makeBackend } from "./firewall.ts";
 import { factsReader } from "./protected.ts";
 import { routesOf } from "./reporting.ts";
 import type { RotationEars, RunningRotation } from "./rotation.ts";
@@ -20,6 +21,8 @@ export type Powers = {
   readonly ownPids: readonly number[];
   /** The firewall that the configuration names. */
   backend(settings: Settings): Backend;
+  /** The blocks that the firewall holds, with what each has stopped. Throws when it may not be asked. */
+  held(settings: Settings): Promise<readonly HeldBlock[]>;
   readonly facts: { current(): HostFacts };
   /** The right to listen to packets, to be used once. Throws MissingPartError without it. */
   capture(): Promise<(options: CaptureOptions) => Capture>;
@@ -37,6 +40,7 @@ export function ownPowers(whole: { readonly because: string; readonly mend: stri
     describe: () => [`one process does everything: ${whole.because}`, `mend: ${whole.mend}`],
     ownPids: [process.pid],
     backend: makeBackend,
+    held: heldHere,
     facts: factsReader(),
     capture: async () => openCapture,
     openLog: null,

@@ -6,9 +6,10 @@ import type { WebhookGroup } from "../config/types.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Event, Mode } from "../core/events.ts";
 import type { DigestInput, Route } from "../report/types.ts";
+import type { HeldBlock } from "../respond/plan.ts";
 import type { Store } from "../store/store.ts";
 import { disksForReport, growingLogs, samplesOf } from "./disk-samples.ts";
-import { withPacketCounts } from "./firewall.ts";
+import { heldHere, withPacketCounts } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
 
 const PAGE = 10_000;
@@ -24,11 +25,16 @@ const MARK_MODE = "guard.mode";
 export type Period = { readonly input: DigestInput; readonly lastSeq: number };
 
 /** Everything since the last report that was delivered or spooled. */
-export async function sinceLastReport(settings: Settings, store: Store, clock: Clock): Promise<Period> {
+export async function sinceLastReport(
+  settings: Settings,
+  store: Store,
+  clock: Clock,
+  held: () => Promise<readonly HeldBlock[]> = () => heldHere(settings),
+): Promise<Period> {
   const seq = Number(store.marks.get(MARK_SEQ) ?? 0);
   const { events, lastSeq } = read(store, seq);
   const from = store.marks.get(MARK_AT) ?? events[0]?.at ?? clock.now().toISOString();
-  return { input: await inputOf(settings, store, events, new Date(from), clock.now()), lastSeq };
+  return { input: await inputOf(settings, store, events, new Date(from), clock.now(), held), lastSeq };
 }
 
 /** Everything of the last `spanMs` milliseconds, reported or not. */
@@ -42,7 +48,7 @@ export async function sinceTime(
   const from = new Date(now.getTime() - spanMs);
   const edge = from.toISOString();
   const { events, lastSeq } = read(store, 0, (event) => event.at >= edge);
-  return { input: await inputOf(settings, store, events, from, now), lastSeq };
+  return { input: await inputOf(settings, store, events, from, now, () => heldHere(settings)), lastSeq };
 }
 
 /** Remembers how the guard runs, for reports made beside it. */
@@ -177,8 +183,9 @@ async function inputOf(
   events: readonly Event[],
   from: Date,
   to: Date,
+  held: () => Promise<readonly HeldBlock[]>,
 ): Promise<DigestInput> {
-  const blocksInForce = await withPacketCounts(settings, store.blocks.inForce(to));
+  const blocksInForce = await withPacketCounts(store.blocks.inForce(to), held);
   const samples = samplesOf(store);
   // How the guard ran, which its command line may have decided; a command of its own only knows the files.
   const mode = (store.marks.get(MARK_MODE) as Mode | null) ?? settings.mode;

@@ -2,7 +2,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import { DEFAULT_LIMITS } from "../../respond/limits.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { withPacketCounts } from "../firewall.ts";
+import { heldHere, withPacketCounts } from "../firewall.ts";
 import { openHistory } from "../history.ts";
 import { gatherSettings } from "../settings.ts";
 import { table } from "../terminal.ts";
@@ -12,11 +12,13 @@ export async function run({ values }: CommandCall): Promise<number> {
   using store = openHistory(settings);
   const now = new Date();
   const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
-  const blocks = (await withPacketCounts(settings, store?.blocks.inForce(now) ?? [])).map((block) => ({
-    ...block,
-    // The one in force is one of them.
-    timesBefore: Math.max(0, (store?.blocks.times(block.target, since) ?? 0) - 1),
-  }));
+  const blocks = (await withPacketCounts(store?.blocks.inForce(now) ?? [], () => heldHere(settings))).map(
+    (block) => ({
+      ...block,
+      // The one in force is one of them.
+      timesBefore: Math.max(0, (store?.blocks.times(block.target, since) ?? 0) - 1),
+    }),
+  );
   if (values["json"] === true) {
     for (const block of blocks) process.stdout.write(`${JSON.stringify(block)}\n`);
     return 0;

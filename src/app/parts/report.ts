@@ -46,7 +46,7 @@ export const reportPart: PartDefinition = {
     const send = async (): Promise<void> => {
       try {
         if (!bus.flush()) return; // the store refuses: what it does not hold cannot be reported yet
-        const { input, lastSeq } = await sinceLastReport(settings, store, clock);
+        const { input, lastSeq } = await sinceLastReport(settings, store, clock, () => powers.held(settings));
         const evenIfQuiet =
           report.heartbeat > 0 && input.to.getTime() - input.from.getTime() >= report.heartbeat;
         const message = composeReport(input, { evenIfQuiet });

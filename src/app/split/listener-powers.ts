@@ -3,6 +3,7 @@ import type { CoverageReport } from "../../disk/types.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import type { Route } from "../../report/types.ts";
 import type { BackendEvent } from "../../respond/backend.ts";
+import type { HeldBlock } from "../../respond/plan.ts";
 import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
 import type { Client } from "../../warden/client.ts";
@@ -68,6 +69,9 @@ export class ListenerPowers implements Powers {
     this.#backend = new RemoteBackend(settings.config.respond.backend, call);
     return this.#backend;
   };
+
+  readonly held: Powers["held"] = async () =>
+    (await this.#client.ask({ ask: "firewall", call: "held", args: [] })) as readonly HeldBlock[];
 
   readonly capture: Powers["capture"] = async () => {
     const fd = await this.#client.askDescriptor({ ask: "capture" });
