@@ -18,6 +18,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type GuardProcess, startGuard } from "./guard-process.ts";
 import { type Lab, labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
+import { synScan } from "./nmap.ts";
 import { LISTENER_UID, listenerOf, statusOf, withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
@@ -116,21 +117,7 @@ const blocked = (lab: Lab) =>
 
 function scan(lab: Lab, client: string): void {
   const { host4 } = lab.clients.find((each) => each.name === client)!;
-  const words = [
-    "nmap",
-    "-sS",
-    "-Pn",
-    "-n",
-    "-T4",
-    "--max-retries",
-    "0",
-    "-p",
-    "1-300",
-    "--host-timeout",
-    "3s",
-    host4,
-  ];
-  lab.run(client, words);
+  lab.run(client, synScan(host4, "1-300", "3s"));
 }
 
 function linesSeen(lab: Lab): number[] {

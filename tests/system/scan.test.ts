@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type GuardProcess, startGuard } from "./guard-process.ts";
 import { type Client, type Lab, labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
+import { synScan } from "./nmap.ts";
 import { withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
@@ -100,20 +101,7 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
   });
 
   await t.test("the stranger scans with nmap and is blocked within the first few ports", async () => {
-    lab.run("stranger", [
-      "nmap",
-      "-sS",
-      "-Pn",
-      "-n",
-      "-T4",
-      "--max-retries",
-      "0",
-      "-p",
-      "1-60000",
-      "--host-timeout",
-      "4s",
-      stranger.host4,
-    ]);
+    lab.run("stranger", synScan(stranger.host4, "1-60000"));
     const { scan } = await guard.until("scan.detected", (event) => event.scan.source === stranger.v4);
     assert.equal(scan.shape, "vertical");
     assert.ok(scan.distinct <= 8, `seen after ${scan.distinct} ports`);
@@ -128,21 +116,7 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
     "the same over IPv6; the block is narrowed to the address where the host shares the /64",
     async () => {
       const six = client("stranger6");
-      lab.run("stranger6", [
-        "nmap",
-        "-6",
-        "-sS",
-        "-Pn",
-        "-n",
-        "-T4",
-        "--max-retries",
-        "0",
-        "-p",
-        "1-2000",
-        "--host-timeout",
-        "4s",
-        six.host6,
-      ]);
+      lab.run("stranger6", synScan(six.host6, "1-2000"));
       const blocked = await guard.until("block.applied", (event) => event.target.startsWith("2001:db8:2:"));
       assert.equal(blocked.target, six.v6);
     },
@@ -247,20 +221,7 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
       await waitFor("the stranger to get answers", () => isServed("stranger", stranger.host4));
       await guard.until("block.lifted", (event) => event.target === stranger.v4);
       const before = guard.events.length;
-      lab.run("stranger", [
-        "nmap",
-        "-sS",
-        "-Pn",
-        "-n",
-        "-T4",
-        "--max-retries",
-        "0",
-        "-p",
-        "5000-5200",
-        "--host-timeout",
-        "4s",
-        stranger.host4,
-      ]);
+      lab.run("stranger", synScan(stranger.host4, "5000-5200"));
       await guard.until(
         "block.applied",
         (event) => event.target === stranger.v4 && guard.events.indexOf(event) >= before,
@@ -295,21 +256,7 @@ test("a guarded host", { skip: obstacle ?? false }, async (t) => {
     assert.match(telltale("panic").stdout, /Nobody is blocked until/);
     assert.equal(isServed("stranger", stranger.host4), true);
     await again.until("part.failed", (event) => /telltale panic/.test(event.why));
-    const scanAgain = (ports: string) =>
-      lab.run("stranger", [
-        "nmap",
-        "-sS",
-        "-Pn",
-        "-n",
-        "-T4",
-        "--max-retries",
-        "0",
-        "-p",
-        ports,
-        "--host-timeout",
-        "4s",
-        stranger.host4,
-      ]);
+    const scanAgain = (ports: string) => lab.run("stranger", synScan(stranger.host4, ports));
     scanAgain("6000-6100");
     const { verdict } = await again.until("verdict.reached", (event) => event.verdict.source === stranger.v4);
     assert.equal(verdict.mode, "observe");
