@@ -34,11 +34,14 @@ const HOUR: Metric = { key: "hourMs", title: "CPU an hour with its log", unit: "
 const RATE: Metric = { key: "linesPerSecond", title: "lines a second", unit: "lines/s", better: "more" };
 const MARKS: Metric = { key: "marksLost", title: "marked lines lost", unit: "count", better: "less" };
 
+// A host where nothing happens has no other processes that open logs, as the machine of the bench has.
+const ALONE = ["unshare", "--pid", "--fork", "--mount-proc"];
+
 // A guard with all its duties, over logs and rotation of the bench's own; in two processes, as the package runs it, or in one.
 async function startWhole(
   lab: Lab,
   log: string,
-  { hasSentry, split }: { hasSentry: boolean; split: boolean },
+  { hasSentry, split, isAlone }: { hasSentry: boolean; split: boolean; isAlone: boolean },
 ): Promise<GuardProcess> {
   const content = join(lab.dir, "content");
   writeLogOfSize(content, 4_096, 3);
@@ -64,7 +67,8 @@ enabled = ${hasSentry}
 via = "none"
 `,
   );
-  return await startGuard(lab, ["--block", "--config", config], split ? withListener(lab) : {});
+  const options = { ...(split ? withListener(lab) : {}), ...(isAlone && { as: ALONE }) };
+  return await startGuard(lab, ["--block", "--config", config], options);
 }
 
 type Account = () => Sample;
@@ -165,7 +169,7 @@ function idleCase(): Case {
             isAlwaysCold: true,
             run: () =>
               both(async (lab, log) => {
-                await startWhole(lab, log, { hasSentry: true, split });
+                await startWhole(lab, log, { hasSentry: true, split, isAlone: true });
                 return () => 0; // its own looks at logs and rotation are part of it
               }),
           }),
@@ -287,7 +291,7 @@ async function follow(burst: Burst): Promise<Sample> {
   const cost = startAccount(lab);
   const log = join(lab.dir, "auth.log");
   writeFileSync(log, "");
-  const guard = await startWhole(lab, log, { hasSentry: false, split: true });
+  const guard = await startWhole(lab, log, { hasSentry: false, split: true, isAlone: false });
   const seen = new Set<number>();
   let looked = 0;
   return await growBy(burst, log, cost, () => {
