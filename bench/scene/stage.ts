@@ -3,6 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Client, type Lab, labObstacle, makeLab } from "../../tests/system/lab.ts";
 import { waitFor } from "../../tests/system/wait.ts";
 import { missing } from "../machine.ts";
@@ -49,7 +50,11 @@ export function sceneCase(wanted: SceneCase): Case {
             command: guard.command,
             obstacle: obstacle ?? guard.obstacle,
             isAlwaysCold: true,
-            run: (signal) => inScene(guard, signal, wanted.work),
+            run: (signal) =>
+              inScene(guard, signal, async (scene) => {
+                await pause(guard.settlesMs ?? 0, undefined, { signal });
+                return wanted.work(scene);
+              }),
           }),
         ),
       [Symbol.dispose]: () => {},

@@ -8,6 +8,9 @@ import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
 import type { Alarm, Guard } from "./types.ts";
 
+// It rehearses blocking, gives back what starting took, and reminds itself after fifteen seconds.
+const SETTLES_MS = 17_000;
+
 /** @param settings further lines of [respond] */
 export function telltale(name: string, role: Guard["role"], settings: string): Guard {
   const said = settings === "" ? "" : ` # [respond] ${settings.replaceAll("\n", ", ")}`;
@@ -17,6 +20,7 @@ export function telltale(name: string, role: Guard["role"], settings: string): G
     command: `bin/telltale guard --block --config telltale.toml${said}`,
     obstacle: missing("nft", "nftables"),
     blocks: true,
+    settlesMs: SETTLES_MS,
     start: async (lab) => {
       const config = join(lab.dir, "telltale.toml");
       writeFileSync(

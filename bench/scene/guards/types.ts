@@ -28,6 +28,8 @@ export type Guard = {
   readonly obstacle: string | null;
   /** Whether it locks anybody out, or only tells. */
   readonly blocks: boolean;
+  /** Milliseconds from its start until it does what it does all day. */
+  readonly settlesMs?: number;
   /** Starts it in the lab's host and waits until it watches. */
   start(lab: Lab): Promise<Standing>;
 };
