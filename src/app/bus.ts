@@ -9,6 +9,8 @@ import { newId } from "../core/id.ts";
 // Some 20 MB of events at the most while the store refuses to take them.
 const MAX_PENDING = 20_000;
 const RETRY_MS = 5_000;
+// A write holds this process for a millisecond or two: by then a burst is complete, and whoever waits for news has it.
+const WRITE_BEHIND_MS = 5;
 
 export type EventSink = { appendAll(events: readonly Event[]): void };
 export type Listener = (event: Event) => void;
@@ -21,7 +23,7 @@ export class Bus {
   #pending: Event[] = [];
   #lost = 0;
   #failing = false;
-  #scheduled: NodeJS.Immediate | null = null;
+  #scheduled: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
 
   constructor(host: string, clock: Clock) {
@@ -84,7 +86,7 @@ export class Bus {
 
   /** Writes what waits, for the last time. */
   close(): void {
-    if (this.#scheduled !== null) clearImmediate(this.#scheduled);
+    if (this.#scheduled !== null) clearTimeout(this.#scheduled);
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#scheduled = null;
     this.flush();
@@ -102,10 +104,10 @@ export class Bus {
 
   #schedule(): void {
     if (this.#sink === null || this.#scheduled !== null || this.#retry !== null) return;
-    this.#scheduled = setImmediate(() => {
+    this.#scheduled = setTimeout(() => {
       this.#scheduled = null;
       this.flush();
-    });
+    }, WRITE_BEHIND_MS);
   }
 
   #storeRefused(error: unknown): void {
