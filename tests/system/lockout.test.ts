@@ -111,6 +111,15 @@ test("by hand somebody is locked out and let in again, and nobody else's rules c
   assert.equal(refused.stderr.match(/never blocked|is no address/g)?.length, 4, refused.stderr);
   assert.equal(it.telltale("unblock", "--all").status, 0);
   assert.equal(it.firewall(), before);
+
+  // Check that who blocks while the brake is on hears of it.
+  assert.equal(it.telltale("panic").status, 0);
+  const braked = it.telltale("block", "203.0.113.7");
+  assert.equal(braked.status, 0);
+  assert.match(braked.stderr, /panic holds.*\n +mend: telltale panic --end/);
+  it.telltale("panic", "--end");
+  assert.equal(it.telltale("block", "203.0.113.7").stderr, "");
+  it.telltale("unblock", "--all");
 });
 
 for (const [what, spoil] of [

@@ -5,6 +5,7 @@ import { showable } from "../../core/hostile.ts";
 import { openStore } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { manualResponder } from "../manual-responder.ts";
+import { isPanicked } from "../panic.ts";
 import { gatherSettings } from "../settings.ts";
 
 const HOUR_MS = 3_600_000;
@@ -40,6 +41,10 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
         );
       }
     }
+    if (isPanicked(settings.storeDirectory))
+      process.stderr.write(
+        "telltale block: telltale panic holds: the guard itself blocks nobody\n    mend: telltale panic --end\n",
+      );
   } finally {
     await responder.close();
   }
