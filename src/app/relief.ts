@@ -2,6 +2,8 @@
 // lends the plan the hands of the rotation.
 import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
+import { systemClock } from "../core/clock.ts";
 import type { Emit } from "../core/events.ts";
 import { lookAtRooms } from "../disk/mounts.ts";
 import type { GenerationFact, Keep, LogFact, ReliefFacts, ReliefLimits } from "../disk/relief/plan.ts";
@@ -18,7 +20,7 @@ import { loadRotation, runRotations } from "../rotate/run.ts";
 import { SqueezeThreads } from "../rotate/squeeze/threads.ts";
 import { doStep } from "../rotate/step.ts";
 import type { FileFact, LogStanza, Rotation, RotationStep } from "../rotate/types.ts";
-import { openForWritingLater } from "../sys/open-files.ts";
+import { type OpenFile, openForWritingLater } from "../sys/open-files.ts";
 import { limitsFor } from "./disk-limits.ts";
 import type { Settings } from "./settings.ts";
 
@@ -32,6 +34,25 @@ export type Pressed = {
 
 export function loadForRelief(settings: Settings): Promise<Rotation> {
   return loadRotation({ configs: settings.rotateConfigs, statePath: settings.rotateState });
+}
+
+// A program that opens its log anew for every line, or every thousand, is seen at one of a few looks.
+const WRITER_LOOKS_MS = 250;
+const WRITER_LOOK_EVERY_MS = 5;
+
+/** @returns who has the file open for writing, as "name[pid]"; null when nobody was seen within a quarter of a second */
+export async function seekWriter(path: string): Promise<string | null> {
+  const until = systemClock.monotonicMs() + WRITER_LOOKS_MS;
+  for (;;) {
+    const [writer] = (await openForWritingLater((open) => open === path)).files;
+    if (writer !== undefined) return nameOf(writer);
+    if (systemClock.monotonicMs() > until) return null;
+    await wait(WRITER_LOOK_EVERY_MS);
+  }
+}
+
+function nameOf({ name, pid }: OpenFile): string {
+  return `${name}[${pid}]`;
 }
 
 /**
@@ -52,7 +73,7 @@ export async function gatherRelief(
     found.flatMap(({ log, generations }) => [log.path, ...generations.map(({ path }) => path)]),
   );
   const open = (await openForWritingLater((path) => paths.has(path))).files;
-  const writers = new Map(open.map(({ path, name, pid }) => [path, `${name}[${pid}]`]));
+  const writers = new Map(open.map((file) => [file.path, nameOf(file)]));
   const directories = new Set(found.map(({ log }) => directoryOf(log.path)));
   const rooms = await lookAtRooms([...roots, ...directories]);
   const sizes = await sizesByDevice(roots, found);

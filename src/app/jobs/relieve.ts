@@ -9,7 +9,7 @@ import { announce, type Carried, carryOut } from "../../disk/relief.ts";
 import { releaseReserve, reserveDirectories } from "../../disk/reserve.ts";
 import type { Rotation } from "../../rotate/types.ts";
 import { Bus } from "../bus.ts";
-import { gatherRelief, loadForRelief, type Pressed, RotationHands } from "../relief.ts";
+import { gatherRelief, loadForRelief, type Pressed, RotationHands, seekWriter } from "../relief.ts";
 import type { Settings } from "../settings.ts";
 import { formatBytes } from "../terminal.ts";
 
@@ -126,7 +126,7 @@ class Relieved {
       this.#count(plan, await carryOut(removals, hands, this.#emit));
       // What takes long goes on beside the looks: a fast writer does not wait for a compressor.
       if (work.steps.length > 0) this.#work(work, rotation);
-      this.#alarmAbout(each, plan);
+      await this.#alarmAbout(each, plan);
     }
     return { pressing, stuck: pressing && idle };
   }
@@ -183,18 +183,18 @@ class Relieved {
   }
 
   // Once when what can be freed runs out, and once when nothing of it is left.
-  #alarmAbout(each: Pressed, plan: ReliefPlan): void {
+  async #alarmAbout(each: Pressed, plan: ReliefPlan): Promise<void> {
     const { mount, freeBytes, aheadBytes, logs } = each.facts;
     const paces = this.#paces.get(mount) ?? new Paces();
     this.#paces.set(mount, paces);
     const fastest = paces.look(logs, systemClock.monotonicMs());
     if (plan.alarm && plan.steps.length === 0) {
       this.#alarms++;
-      this.#alarm(each, `${plan.why}, and there is nothing left that may be removed`, fastest);
+      await this.#alarm(each, `${plan.why}, and there is nothing left that may be removed`, fastest);
     } else if (fastest !== null && plan.verdict !== "ahead") {
       const room = freeBytes + Math.max(plan.spareBytes, plan.expectedBytes);
       if ((room / Math.max(1, aheadBytes)) * AHEAD_MS < USED_UP_MS)
-        this.#alarm(
+        await this.#alarm(
           each,
           `${plan.why}, and at this pace all that can be freed lasts less than a minute`,
           fastest,
@@ -202,7 +202,7 @@ class Relieved {
     }
   }
 
-  #alarm({ facts }: Pressed, why: string, fastest: Fastest | null): void {
+  async #alarm({ facts }: Pressed, why: string, fastest: Fastest | null): Promise<void> {
     const { mount, freeBytes, sizeBytes } = facts;
     const now = systemClock.monotonicMs();
     const key = `${mount} ${why}`;
@@ -210,7 +210,7 @@ class Relieved {
     if (last !== undefined && now - last < ALARM_MS) return;
     this.#alarmedAt.set(key, now);
     const mend = "see what fills it with telltale disk; what is left is protected, in use, or no log";
-    this.#emit({ type: "disk.filling", mount, freeBytes, sizeBytes, why: `${why}${grows(fastest)}`, mend });
+    this.#emit({ type: "disk.filling", mount, freeBytes, sizeBytes, why: `${why}${await grows(fastest)}`, mend });
   }
 
   // A fast writer presses every second: it is said once, and what is done each time.
@@ -235,9 +235,10 @@ function stepsOf(plan: ReliefPlan, removals: boolean): ReliefPlan {
   return { ...plan, steps: plan.steps.filter((step) => (step.do === "remove") === removals) };
 }
 
-function grows(fastest: Fastest | null): string {
+async function grows(fastest: Fastest | null): Promise<string> {
   if (fastest === null) return "";
-  const { path, bytesPerSecond, writer } = fastest;
+  const { path, bytesPerSecond } = fastest;
+  const writer = fastest.writer ?? (await seekWriter(path));
   const by = writer === null ? "" : `, written by ${writer}`;
   return `; ${path} grows fastest, ${formatBytes(bytesPerSecond)} a second${by}`;
 }
