@@ -210,7 +210,14 @@ class Relieved {
     if (last !== undefined && now - last < ALARM_MS) return;
     this.#alarmedAt.set(key, now);
     const mend = "see what fills it with telltale disk; what is left is protected, in use, or no log";
-    this.#emit({ type: "disk.filling", mount, freeBytes, sizeBytes, why: `${why}${await grows(fastest)}`, mend });
+    this.#emit({
+      type: "disk.filling",
+      mount,
+      freeBytes,
+      sizeBytes,
+      why: `${why}${await grows(fastest)}`,
+      mend,
+    });
   }
 
   // A fast writer presses every second: it is said once, and what is done each time.
