@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildC } from "./compiled.ts";
 import { missing } from "./machine.ts";
 import { asPerl, multiplyRules, readRules } from "./material/rule-lists.ts";
 import { type Mixture, writeLog } from "./material/syslog-lines.ts";
@@ -119,14 +120,7 @@ class Harness {
   constructor(dir: string) {
     this.#dir = dir;
     this.program = join(dir, "hyperscan");
-    const noCompiler = missing("cc", "gcc libc6-dev");
-    if (noCompiler !== null) {
-      this.obstacle = noCompiler;
-      return;
-    }
-    const built = spawnSync("cc", ["-O2", "-o", this.program, SOURCE, "-l:libhs.so.5"], { encoding: "utf8" });
-    this.obstacle =
-      built.status === 0 ? null : `needs libhs.so.5: apt install libhyperscan5 (${built.stderr.trim()})`;
+    this.obstacle = buildC(SOURCE, this.program, { package: "libhyperscan5", link: "-l:libhs.so.5" });
   }
 
   /** The rules that both engines can be given; all of them, where there is no Hyperscan to ask. */

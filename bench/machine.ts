@@ -21,13 +21,22 @@ export function loadNow(): number {
   return Math.round(loadavg()[0]! * 10) / 10;
 }
 
+const git = (...args: string[]) => spawnSync("git", ["-C", ROOT, ...args], { encoding: "utf8" });
+
 /** The commit, with a plus sign when the sources differ from it. */
 export function commitName(): string {
-  const git = (...args: string[]) => spawnSync("git", ["-C", ROOT, ...args], { encoding: "utf8" });
   const head = git("rev-parse", "--short=12", "HEAD");
   if (head.status !== 0) return "unknown";
   const changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "bin").stdout.trim();
   return head.stdout.trim() + (changed === "" ? "" : "+");
+}
+
+// What figures come from: the program and the bench, but not their tests, nor the figures themselves.
+const MEASURED = ["src", "bin", "bench", "package-lock.json", ":!bench/record", ":!*.test.ts"];
+
+/** Whether program and bench stood at `commit`, as `commitName` gives it, as they stand here now. */
+export function isSameProgram(commit: string): boolean {
+  return /^[0-9a-f]+$/.test(commit) && git("diff", "--quiet", commit, "--", ...MEASURED).status === 0;
 }
 
 /** Versions of these Debian packages; those that are not installed are left out. */

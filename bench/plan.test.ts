@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { durationOf, estimateS, furtherRounds, guess, shortestFirst, spoken } from "./plan.ts";
+import { chosen, durationOf, estimateS, furtherRounds, guess, shortestFirst, spoken } from "./plan.ts";
 import type { CaseResult, Duration } from "./types.ts";
 
 const duration = (setUpS: number, roundS: number, laterRoundS = roundS): Duration => ({
@@ -27,6 +27,16 @@ const result = (took: Duration | undefined, ...walls: readonly number[][]): Case
   load: 0,
   command: "",
   ...(took === undefined ? {} : { took }),
+});
+
+test("a name means that case alone, and a part of a name all that have it", () => {
+  const all = ["small", "small-gzip", "idle"];
+  const named = (...texts: string[]) => chosen(all, texts, (name) => name);
+  assert.deepEqual(named("small"), ["small"]);
+  assert.deepEqual(named("smal"), ["small", "small-gzip"]);
+  assert.deepEqual(named("idle", "gzip"), ["small-gzip", "idle"]);
+  assert.deepEqual(named(), all);
+  assert.deepEqual(named("none"), []);
 });
 
 test("who runs once only costs its time once", () => {

@@ -1,4 +1,4 @@
-// Decides in which order cases run, and how many rounds a case may still have. One round of everything comes first, the
+// Decides which cases run and in which order, and how many rounds a case may still have. One round of everything comes first, the
 // shortest cases at its head: whenever a run has to end, as many cases as can be have a figure.
 import type { Case, CaseResult, Duration } from "./types.ts";
 
@@ -6,6 +6,14 @@ import type { Case, CaseResult, Duration } from "./types.ts";
 const UNKNOWN_S = 60;
 // Before anything was measured, a run is known by its wall time only: its material is not counted then.
 const MATERIAL_S = 3;
+
+/** The cases that are meant: by their names, else by parts of names; none given: all. */
+export function chosen<T>(all: readonly T[], texts: readonly string[], nameOf: (each: T) => string): T[] {
+  if (texts.length === 0) return [...all];
+  const fits = (name: string, text: string): boolean =>
+    all.some((each) => nameOf(each) === text) ? name === text : name.includes(text);
+  return all.filter((each) => texts.some((text) => fits(nameOf(each), text)));
+}
 
 /** How long a case took when it last ran, from its record; null where that says nothing. */
 export function durationOf(result: CaseResult): Duration | null {

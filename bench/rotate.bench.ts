@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { globSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { buildC } from "./compiled.ts";
 import { missing } from "./machine.ts";
 import { type LogTree, makeLogTree, type TreeShape, writeLogOfSize } from "./material/log-trees.ts";
 import { runMeasured } from "./measure.ts";
@@ -55,7 +56,8 @@ type RotateCase = {
   readonly shape: TreeShape;
   readonly force: boolean;
   readonly rotators: readonly Rotator[];
-  readonly limit?: (tree: LogTree) => Contender;
+  /** `dir` is a folder of its own, which is there. */
+  readonly limit?: (tree: LogTree, dir: string) => Contender;
   readonly goals: readonly Goal[];
 };
 
@@ -91,7 +93,7 @@ function rotateCase(wanted: RotateCase): Case {
         };
       });
       if (wanted.limit !== undefined) {
-        contenders.push(wanted.limit(makeLogTree(join(dir, "limit"), wanted.shape, content)));
+        contenders.push(wanted.limit(makeLogTree(join(dir, "limit"), wanted.shape, content), dir));
       }
       return {
         contenders,
@@ -124,24 +126,50 @@ function compressedSize(tree: LogTree, ending: string): Sample {
 }
 
 // The compressor alone on as many cores as there are, with nothing to rename: no rotation can be faster with it.
-function compressorLimit(program: readonly string[], ending: string): (tree: LogTree) => Contender {
+function compressorLimit(
+  program: readonly string[],
+  ending: string,
+  filesAtOnce = 1,
+): (tree: LogTree) => Contender {
+  const onAllCores = `xargs -P ${availableParallelism()} -n ${filesAtOnce} ${program.join(" ")}`;
   return (tree) => ({
     name: `${program.join(" ")} on all cores`,
     role: "limit",
-    command: `printf '%s\\n' *.log | xargs -P ${availableParallelism()} -n 1 ${program.join(" ")}`,
+    command: `printf '%s\\n' *.log | ${onAllCores}`,
     obstacle: missing(program[0]!),
     before: tree.reset,
     run: () => {
       const list = `for log in "${join(tree.config, "../logs")}"/*/*.log; do echo "$log"; done`;
-      const cost = runMeasured([
-        "sh",
-        "-c",
-        `${list} | xargs -P ${availableParallelism()} -n 1 ${program.join(" ")}`,
-      ]);
+      const cost = runMeasured(["sh", "-c", `${list} | ${onAllCores}`]);
       const bytes = tree.logs.reduce((sum, log) => sum + statSync(`${log}${ending}`).size, 0);
       return { ...cost, compressedMb: bytes / 1e6 };
     },
   });
+}
+
+// What no program can do without: finding the files, the renames, the new files, the state; in C, with nothing decided.
+const systemCalls =
+  (what: "move" | "look") =>
+  (tree: LogTree, dir: string): Contender => {
+    const program = join(dir, "rotation");
+    return {
+      name: "the system calls alone, in C",
+      role: "limit",
+      command: `rotation ${what} logs state # bench/engines/rotation.c`,
+      obstacle: buildC(join(import.meta.dirname, "engines/rotation.c"), program),
+      before: tree.reset,
+      run: () => runMeasured([program, what, join(tree.config, "../logs"), tree.state]),
+    };
+  };
+
+// One log costs next to nothing: what is left is starting a program of this kind.
+function runtimeAlone(): Contender {
+  return {
+    name: "the runtime alone",
+    role: "limit",
+    command: "node -e 0",
+    run: () => runMeasured([process.execPath, "-e", "0"]),
+  };
 }
 
 const ZSTD = ["compresscmd /usr/bin/zstd", "uncompresscmd /usr/bin/unzstd", "compressext .zst"];
@@ -159,6 +187,7 @@ function rotateCases(scale: number): Case[] {
       shape: { ...small, directives: [], ending: "" },
       force: true,
       rotators: [telltale, logrotate],
+      limit: systemCalls("move"),
       goals: [
         { metric: "wallMs", over: "logrotate", ratioAtLeast: 1 },
         { metric: "rssMb", atMost: 150 },
@@ -170,6 +199,7 @@ function rotateCases(scale: number): Case[] {
       shape: { ...small, directives: [], ending: "", isFresh: true },
       force: false,
       rotators: [telltale, logrotate],
+      limit: systemCalls("look"),
       goals: [{ metric: "wallMs", over: "logrotate", ratioAtLeast: 1 }],
     }),
     rotateCase({
@@ -178,6 +208,7 @@ function rotateCases(scale: number): Case[] {
       shape: { ...small, directives: gzipped, ending: ".gz" },
       force: true,
       rotators: [telltale, logrotate],
+      limit: compressorLimit(["gzip", "-6"], ".gz", 100),
       goals: [
         { metric: "wallMs", over: "logrotate", ratioAtLeast: 8 },
         { metric: "rssMb", atMost: 150 },
@@ -220,6 +251,7 @@ function rotateCases(scale: number): Case[] {
       shape: { count: 1, sizeBytes: 4_096, generations: 2, directives: [], ending: "", isFresh: true },
       force: false,
       rotators: [telltale, logrotate],
+      limit: runtimeAlone,
       goals: [
         { metric: "wallMs", atMost: 120 },
         { metric: "rssMb", atMost: 80 },
@@ -232,7 +264,9 @@ export const rotateBench: Bench = {
   name: "rotate",
   title: "Rotation",
   about: `The same tree of logs for both programs, on a tmpfs, put back before each round; both get logrotate's own command
-line. The limit for compression is the compressor itself on all cores, with nothing to rename.`,
+line. The limit for compression is the compressor itself on all cores, with nothing to rename; without compression it is
+the system calls alone, made by a program in C that decides nothing; and for a run that finds nothing to do it is the start of the
+runtime.`,
   packages: ["logrotate", "gzip", "pigz", "zstd", "libdeflate0"],
   cases: rotateCases,
 };

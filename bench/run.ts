@@ -7,11 +7,21 @@ import { detectionBench } from "./detection.bench.ts";
 import { newestRecords, writeDocuments } from "./document.ts";
 import { alignColumns, goalLines, tableOf } from "./figures.ts";
 import { guardBench } from "./guard.bench.ts";
-import { commitName, loadNow, machineFacts, packageVersions } from "./machine.ts";
+import { commitName, isSameProgram, loadNow, machineFacts, packageVersions } from "./machine.ts";
 import { measuringObstacle, runCase } from "./measure.ts";
-import { durationOf, estimateS, furtherRounds, guess, shortestFirst, spoken, spokenS } from "./plan.ts";
+import {
+  chosen,
+  durationOf,
+  estimateS,
+  furtherRounds,
+  guess,
+  shortestFirst,
+  spoken,
+  spokenS,
+} from "./plan.ts";
 import { keepRecord } from "./record.ts";
 import { respondBench } from "./respond.bench.ts";
+import { roundsOf, stillTrue } from "./resume.ts";
 import { rotateBench } from "./rotate.bench.ts";
 import { makeScratch } from "./scratch.ts";
 import { sentryBench } from "./sentry.bench.ts";
@@ -28,15 +38,18 @@ const BENCHES: readonly Bench[] = [
 const HIGHEST_BUDGET = 24 * 60;
 const RECORDS = join(import.meta.dirname, "record");
 
-const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--budget MINUTES] [--scale X] [--list] [--document]
+const USAGE = `usage: npm run bench -- [BENCH...] [--only TEXT] [--rounds N] [--budget MINUTES] [--resume] [--scale X]
+       npm run bench -- --list | --document
 
 Runs telltale beside its peers on the same work and prints medians, spans and ratios.
 BENCH is ${BENCHES.map(({ name }) => name).join(", ")}; all, or none named: all of them.
 
-  --only TEXT   only cases whose name holds TEXT (may be given again)
+  --only TEXT   only the case of that name, or those whose names hold TEXT (may be given again)
   --rounds N    rounds for each contender (3)
   --budget MIN  minutes for the run (${HIGHEST_BUDGET}): every case gets one round, the shortest first, and then as many
                 more as fit
+  --resume      leave out what the records already hold of telltale as it is now: a run of everything in pieces, of
+                "--resume --budget 30" each, or one that was broken off
   --scale X     material times X, for a short look: such a run is not recorded
   --no-record   print only
   --list        list the cases, and how long each takes with --rounds, by its last record
@@ -86,31 +99,40 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const wanted = BENCHES.filter(({ name }) => isAll || positionals.includes(name));
-  const isWanted = ({ name }: Case) =>
-    values.only.length === 0 || values.only.some((text) => name.includes(text));
-  const turns = wanted.flatMap((bench) =>
-    bench
-      .cases(scale)
-      .filter(isWanted)
-      .map((each) => ({ bench, each })),
-  );
+  const all = wanted.flatMap((bench) => bench.cases(scale).map((each) => ({ bench, each })));
+  const named = chosen(all, values.only, ({ each }) => each.name);
+  if (named.length === 0) {
+    process.stderr.write(
+      `bench: no case is called like ${values.only.map((text) => `"${text}"`).join(", ")}\n`,
+    );
+    return 64;
+  }
+  const held = values.resume
+    ? stillTrue(newestRecords(RECORDS).values(), machineFacts(), isSameProgram)
+    : new Map<string, CaseResult>();
+  const turns = named.filter((turn) => roundsOf(held.get(nameOf(turn))) < rounds);
+  if (turns.length < named.length)
+    process.stderr.write(`bench: ${named.length - turns.length} of ${named.length} cases are up to date\n`);
   if (values.list) {
     process.stdout.write(listing(turns, rounds));
     return 0;
   }
-  if (turns.length === 0) process.stderr.write("bench: no case fits --only\n");
   const obstacle = measuringObstacle();
   if (obstacle !== null) {
     process.stderr.write(`bench: ${obstacle}\n`);
     return 69;
   }
   const isRecorded = !values["no-record"] && scale === 1;
-  const failed = await runAll(turns, rounds, performance.now() + budget * 60_000, isRecorded);
+  const failed = await runAll(turns, rounds, performance.now() + budget * 60_000, isRecorded, held);
   if (isRecorded) process.stderr.write(`bench: wrote ${writeDocuments(BENCHES).join(", ")}\n`);
   return failed ? 1 : 0;
 }
 
 type Turn = { readonly bench: Bench; readonly each: Case };
+
+function nameOf({ bench, each }: Turn): string {
+  return `${bench.name} ${each.name}`;
+}
 
 type Durations = (turn: Turn) => Duration | null;
 
@@ -119,7 +141,7 @@ function knownDurations(): Durations {
   const known = new Map<string, Duration | null>();
   for (const { bench, cases } of newestRecords(RECORDS).values())
     for (const result of cases) known.set(`${bench} ${result.name}`, durationOf(result));
-  return ({ bench, each }) => known.get(`${bench.name} ${each.name}`) ?? guess(each);
+  return (turn) => known.get(nameOf(turn)) ?? guess(turn.each);
 }
 
 function listing(turns: readonly Turn[], rounds: number): string {
@@ -138,9 +160,14 @@ async function runAll(
   rounds: number,
   endMs: number,
   isRecorded: boolean,
+  held: ReadonlyMap<string, CaseResult>,
 ): Promise<boolean> {
   let failed = false;
   const results = new Map<Turn, CaseResult>();
+  for (const turn of turns) {
+    const known = held.get(nameOf(turn));
+    if (known !== undefined) results.set(turn, known);
+  }
   const play = async (turn: Turn, upTo: number): Promise<void> => {
     const { bench, each } = turn;
     const earlier = results.get(turn) ?? null;
@@ -159,13 +186,15 @@ async function runAll(
     if (isRecorded) keep(bench, result);
   };
   const first = turns.length === 1 ? rounds : 1;
-  for (const turn of shortestFirst(turns, knownDurations())) await play(turn, first);
+  const unknown = turns.filter((turn) => !results.has(turn));
+  for (const turn of shortestFirst(unknown, knownDurations())) await play(turn, first);
   const took = (turn: Turn): Duration | null => results.get(turn)?.took ?? null;
   const again = shortestFirst([...results.keys()], took);
   for (const [n, turn] of again.entries()) {
     const leftS = (endMs - performance.now()) / 1_000;
-    const more = furtherRounds(took(turn), rounds - first, leftS, again.length - n);
-    if (more > 0) await play(turn, first + more);
+    const had = roundsOf(results.get(turn));
+    const more = furtherRounds(took(turn), rounds - had, leftS, again.length - n);
+    if (more > 0) await play(turn, had + more);
   }
   return failed;
 }
@@ -180,6 +209,7 @@ function readRequest(argv: readonly string[]) {
       only: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "3" },
       budget: { type: "string", default: String(HIGHEST_BUDGET) },
+      resume: { type: "boolean", default: false },
       scale: { type: "string", default: "1" },
       "no-record": { type: "boolean", default: false },
       list: { type: "boolean", default: false },
