@@ -2,6 +2,7 @@
 // by comparing addresses alone: the facts are gathered elsewhere and everything below is a table lookup.
 import {
   type Address,
+  bitsOfV4,
   bytesOfAddress,
   familyOf,
   formatPrefix,
@@ -59,7 +60,16 @@ export function refuseBlock(
   widest: Widest = WIDEST_BY_ITSELF,
 ): string | null {
   const prefix = text.length > LONGEST_PREFIX ? null : parsePrefix(text);
-  if (prefix === null) return "is no address or network";
+  return prefix === null ? "is no address or network" : refuseTarget(prefix, facts, allow, widest);
+}
+
+/** Why this prefix must not be blocked, or null: for whoever has read its text already. */
+export function refuseTarget(
+  prefix: Prefix,
+  facts: HostFacts,
+  allow: readonly Prefix[],
+  widest: Widest = WIDEST_BY_ITSELF,
+): string | null {
   return tooWide(prefix, widest) ?? guardOver(prefix, allowGuards(allow)) ?? guardrailFor(prefix, facts);
 }
 
@@ -91,8 +101,11 @@ export function allGuards(facts: HostFacts): readonly Guard[] {
 
 /** Why one of these guards forbids a block of the prefix; null when none does. */
 export function guardOver(target: Prefix, guards: readonly Guard[]): string | null {
+  const { spans, around } = readOf(guards);
+  if (target.bits === 32 && familyOf(target.base) === 4 && !isAmong(bitsOfV4(target.base), around))
+    return null;
   const wanted = spanOf(target);
-  for (const { span, guard } of spansOf(guards)) {
+  for (const { span, guard } of spans) {
     if (!spansMeet(span, wanted)) continue;
     // A guard inside a wider target is named with its address: the target alone would not explain it.
     return span.bits > wanted.bits ? `${guard.because} (${formatPrefix(guard.prefix)})` : guard.because;
@@ -112,23 +125,47 @@ export function wholeAddress(address: Address): Prefix {
 // Prefixes as numbers, because 100,000 restored blocks are each held against every guard. IPv6 in four words.
 type Span = { readonly bits: number; readonly words: readonly number[] };
 
-// Guards are read again only when they change, and the list is the key.
-const read = new WeakMap<readonly Guard[], readonly { readonly span: Span; readonly guard: Guard }[]>();
+/** The IPv4 guards of one prefix length: what an address is to be cut to, and what must not come out. */
+type Around = { readonly mask: number; readonly bases: ReadonlySet<number> };
 
-function spansOf(guards: readonly Guard[]): readonly { readonly span: Span; readonly guard: Guard }[] {
-  let spans = read.get(guards);
-  if (spans === undefined) {
-    spans = guards.map((each) => ({ span: spanOf(each.prefix), guard: each }));
-    read.set(guards, spans);
+type ReadGuards = {
+  readonly spans: readonly { readonly span: Span; readonly guard: Guard }[];
+  /** By these most addresses are known to be nobody's, however long the allow list is. */
+  readonly around: readonly Around[];
+};
+
+// Guards are read again only when they change, and the list is the key.
+const read = new WeakMap<readonly Guard[], ReadGuards>();
+
+function readOf(guards: readonly Guard[]): ReadGuards {
+  let found = read.get(guards);
+  if (found === undefined) {
+    const spans = guards.map((each) => ({ span: spanOf(each.prefix), guard: each }));
+    read.set(guards, (found = { spans, around: aroundOf(spans.map(({ span }) => span)) }));
   }
-  return spans;
+  return found;
+}
+
+function aroundOf(spans: readonly Span[]): Around[] {
+  const byLength = new Map<number, { mask: number; bases: Set<number> }>();
+  for (const { bits, words } of spans) {
+    if (words.length !== 1) continue;
+    // A shift by 32 would be a shift by none.
+    const mask = bits === 0 ? 0 : -1 << (32 - bits);
+    let group = byLength.get(bits);
+    if (group === undefined) byLength.set(bits, (group = { mask, bases: new Set() }));
+    group.bases.add((words[0]! & mask) >>> 0);
+  }
+  return [...byLength.values()];
+}
+
+function isAmong(address: number, around: readonly Around[]): boolean {
+  for (const { mask, bases } of around) if (bases.has((address & mask) >>> 0)) return true;
+  return false;
 }
 
 function spanOf({ base, bits }: Prefix): Span {
-  if (familyOf(base) === 4) {
-    const [a, b, c, d] = base.split(".");
-    return { bits, words: [((Number(a) << 24) | (Number(b) << 16) | (Number(c) << 8) | Number(d)) >>> 0] };
-  }
+  if (familyOf(base) === 4) return { bits, words: [bitsOfV4(base)] };
   const bytes = bytesOfAddress(base);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   return { bits, words: [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)] };
