@@ -38,8 +38,9 @@ export function renderDocument(benches: readonly Bench[], records: ReadonlyMap<s
 
 telltale beside the programs that it stands in for, at the same work, in one run, in turns. Wall time is the whole
 command with its start-up; CPU time covers everything that it started; memory is the peak of its largest process. Each
-figure is a median, with the least and the largest; "telltale is" compares the first column. A *limit* is not a rival:
-it is what the machine or the format allows. A case where telltale is behind says so.
+figure is a median, with the least and the largest where there was more than one round; "telltale is" compares the first
+column. A *limit* is not a rival: it is what the machine or the format allows. A case where telltale is behind says so, and so
+does the summary. How it is run: \`npm run bench -- --help\`.
 `,
   ];
   const measured = benches.map((bench) => ({ bench, results: casesOf(bench, records.get(bench.name)) }));
@@ -115,10 +116,16 @@ function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[]
     ...markdownRows(rowsOf(result)),
     "",
     ...notes.map((note) => `- ${note}`),
-    `- measured on ${result.at.slice(0, 10)} by \`${result.command}\` at commit ${result.commit}, load average ${result.load} when it began`,
+    ...(notes.length === 0 ? [] : [""]),
+    "<details>",
+    `<summary>Measured on ${result.at.slice(0, 10)}: how</summary>`,
+    "",
+    `- \`${result.command}\` at commit ${result.commit}, load average ${result.load} when it began`,
     ...result.contenders.map(({ name, command, obstacle }) =>
       obstacle === null ? `- ${name}: \`${command}\`` : `- ${name}: not run: ${obstacle.split("\n")[0]}`,
     ),
+    "",
+    "</details>",
     "",
   ].join("\n");
 }

@@ -1,14 +1,26 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { renderDocument } from "./document.ts";
-import { alignColumns, figure, goalLines, ratioOver, span, summarise, tableOf } from "./figures.ts";
+import {
+  alignColumns,
+  comparison,
+  figure,
+  goalLines,
+  measured,
+  ratioOver,
+  span,
+  summarise,
+  tableOf,
+} from "./figures.ts";
 import {
   type Bench,
   type BenchRecord,
   type CaseResult,
   type ContenderResult,
+  CPU,
   RSS,
   type Sample,
+  type Unit,
   WALL,
 } from "./types.ts";
 
@@ -52,8 +64,26 @@ test("a median has its span, and an even count the middle of two", () => {
   assert.deepEqual(summarise([{ a: 3 }, { a: 1 }, { a: 2 }], "a"), { median: 2, min: 1, max: 3 });
   assert.deepEqual(summarise([{ a: 4 }, { a: 1 }], "a"), { median: 2.5, min: 1, max: 4 });
   assert.equal(summarise([{ a: 4 }], "b"), null);
-  assert.equal(span(summarise([{ a: 2 }, { a: 1_500 }], "a"), "ms"), "751 ms (2 ms – 1.50 s)");
-  assert.equal(span(null, "ms"), "–");
+  const of = (unit: Unit, ...values: number[]) =>
+    span(
+      summarise(
+        values.map((a) => ({ a })),
+        "a",
+      ),
+      { unit },
+    );
+  assert.equal(of("ms", 2, 1_500), "751 ms (2 ms – 1.50 s)");
+  assert.equal(of("ms", 816, 855, 924), "855 ms (816–924)");
+  assert.equal(of("count", 1, 2, 3_000), "2 (1–3,000)");
+  assert.equal(span(null, { unit: "ms" }), "–");
+});
+
+test("what is counted in steps is not called nothing, and nothing is not set in proportion", () => {
+  assert.equal(measured(0, CPU), "< 10 ms");
+  assert.equal(measured(10, CPU), "10 ms");
+  assert.equal(measured(0, WALL), "0 ms");
+  assert.equal(comparison(Number.POSITIVE_INFINITY, WALL), "ahead (one is 0)");
+  assert.equal(comparison(0, WALL), "behind (one is 0)");
 });
 
 test("figures keep three digits that count", () => {
@@ -61,6 +91,8 @@ test("figures keep three digits that count", () => {
     [0.123, 1.234, 9.996, 12.34, 99.96, 123.4, 12_345].map((value) => figure(value, "MB")),
     ["0.12 MB", "1.23 MB", "10.0 MB", "12.3 MB", "100 MB", "123 MB", "12,345 MB"],
   );
+  assert.equal(figure(14_708_099, "lines/s"), "14,700,000 lines/s");
+  assert.equal(figure(65_535, "count"), "65,535");
 });
 
 test("a ratio above 1 is telltale ahead, whichever end of the metric is better", () => {
@@ -116,7 +148,7 @@ test("the document names machine, commit and command behind each figure, and kee
   assert.match(text, /2 cores, 24 GB of memory, Linux 6\.1, Node 26\.0\.0; logrotate 3\.21/);
   assert.match(
     text,
-    /measured on 2026-01-01 by `npm run bench -- rotate --only small --rounds 3` at commit 0123456789ab/,
+    /Measured on 2026-01-01: how<\/summary>\n\n- `npm run bench -- rotate --only small --rounds 3` at commit 0123456789ab/,
   );
   const widths = text
     .slice(text.indexOf("## Rotation"))

@@ -14,10 +14,11 @@ export function summarise(samples: readonly Sample[], key: string): Summary | nu
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** A number as it is read most easily: three digits that count, and its unit. */
+/** A number as it is read most easily: three digits that count, but of a count all, and its unit. */
 export function figure(value: number, unit: Unit): string {
   if (unit === "ms" && Math.abs(value) >= 1_000) return `${short(value / 1_000)} s`;
-  return unit === "count" ? short(value) : `${short(value)} ${unit}`;
+  if (unit === "count") return short(value);
+  return `${short(isRate(unit) ? Number(value.toPrecision(3)) : value)} ${unit}`;
 }
 
 function short(value: number): string {
@@ -26,13 +27,23 @@ function short(value: number): string {
   return value.toPrecision(size >= 1 ? 3 : 2);
 }
 
-/** "median (min–max)", or "–" without a sample. */
-export function span(summary: Summary | null, unit: Unit): string {
+const isRate = (unit: Unit): boolean => unit.endsWith("/s");
+
+/** A figure of this metric, which is counted in steps. */
+export function measured(value: number, { unit, step = 0 }: Pick<Metric, "unit" | "step">): string {
+  return Math.abs(value) < step ? `< ${figure(step, unit)}` : figure(value, unit);
+}
+
+/** "median (least–largest)", the unit once where it is the same; "–" without a sample. */
+export function span(summary: Summary | null, metric: Pick<Metric, "unit" | "step">): string {
   if (summary === null) return "–";
-  const { median, min, max } = summary;
-  return min === max
-    ? figure(median, unit)
-    : `${figure(median, unit)} (${figure(min, unit)} – ${figure(max, unit)})`;
+  const [median, min, max] = [summary.median, summary.min, summary.max].map((each) => measured(each, metric));
+  if (min === max) return median!;
+  const unitOf = (text: string): string => text.slice(text.lastIndexOf(" ") + 1);
+  const isPlain = [median, min, max].every((text) => /^[\d.,]+ \S+$/.test(text!));
+  const isSame = isPlain && unitOf(min!) === unitOf(median!) && unitOf(max!) === unitOf(median!);
+  const bare = (text: string): string => (isSame ? text.slice(0, text.lastIndexOf(" ")) : text);
+  return `${median} (${bare(min!)}${isSame || metric.unit === "count" ? "–" : " – "}${bare(max!)})`;
 }
 
 /**
@@ -66,7 +77,7 @@ export function tableOf(result: CaseResult): string[][] {
         : ratioOver(telltale, contender, first);
     rows.push([
       nameOf(contender),
-      ...shown.map((metric) => span(summarise(contender.samples, metric.key), metric.unit)),
+      ...shown.map((metric) => span(summarise(contender.samples, metric.key), metric)),
       ratio === null || first === undefined ? "" : comparison(ratio, first),
       String(contender.samples.length),
     ]);
@@ -78,16 +89,19 @@ function nameOf(contender: ContenderResult): string {
   return contender.role === "limit" ? `limit: ${contender.name}` : contender.name;
 }
 
-/** A ratio in words: "3.00× faster", "1.20× worse". */
+/** A ratio in words: "3.00× faster", "1.20× worse"; beside nothing there is none. */
 export function comparison(ratio: number, metric: Metric): string {
   const isTime = metric.unit === "ms" || metric.unit === "s" || metric.unit === "µs";
-  const isRate = metric.unit === "MB/s" || metric.unit === "lines/s" || metric.unit === "/s";
-  const [ahead, behind] = isTime || isRate ? ["faster", "slower"] : ["better", "worse"];
+  if (ratio === Number.POSITIVE_INFINITY) return "ahead (one is 0)";
+  if (ratio === 0) return "behind (one is 0)";
+  const [ahead, behind] = isTime || isRate(metric.unit) ? ["faster", "slower"] : ["better", "worse"];
   return ratio >= 1 ? `${times(ratio)} ${ahead}` : `${times(1 / ratio)} ${behind}`;
 }
 
 const times = (ratio: number): string =>
-  ratio === Number.POSITIVE_INFINITY ? "∞" : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
+  ratio === Number.POSITIVE_INFINITY
+    ? "one is 0"
+    : `${ratio >= 10 ? Math.round(ratio).toLocaleString("en-US") : ratio.toFixed(2)}×`;
 
 /** A goal, and what came of it: `reached` is null where something was not measured. */
 export type Outcome = {
@@ -128,7 +142,7 @@ function outcomeOf(goal: Goal, result: CaseResult, telltale: ContenderResult): O
     const ours = summarise(telltale.samples, goal.metric)?.median;
     return ours === undefined
       ? of(wanted, "", null)
-      : of(wanted, figure(ours, metric.unit), ours <= goal.atMost);
+      : of(wanted, measured(ours, metric), ours <= goal.atMost);
   }
   const wanted =
     "within" in goal

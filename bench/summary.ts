@@ -1,16 +1,16 @@
 // All cases on one screen: who was best beside telltale, how they compare, and whether what was wanted is reached. A
 // case in which telltale is behind cannot hide in its own section.
-import { comparison, figure, goalOutcomes, ratioOver, summarise } from "./figures.ts";
+import { comparison, goalOutcomes, measured, ratioOver, summarise } from "./figures.ts";
 import type { Bench, CaseResult, ContenderResult, Metric, Table } from "./types.ts";
 
 const NOT_MEASURED = "not measured yet";
 
 /** One row for each case of these benches; cases that were never measured say so. */
 export function summaryOf(
-  measured: readonly { readonly bench: Bench; readonly results: readonly CaseResult[] }[],
+  benches: readonly { readonly bench: Bench; readonly results: readonly CaseResult[] }[],
 ): Table {
   const heading = ["case", "measured", "telltale", "best peer", "telltale is", "limit", "goals"];
-  const rows = measured.flatMap(({ bench, results }) => {
+  const rows = benches.flatMap(({ bench, results }) => {
     const known = new Map(results.map((result) => [result.name, result]));
     return bench.cases(1).map(({ name, metrics }) => {
       const result = known.get(name);
@@ -38,16 +38,26 @@ function rowOf(result: CaseResult): string[] {
   if (metric === undefined) return ["", "", "", "", "", ""];
   const telltale = result.contenders.find(({ role }) => role === "telltale");
   const rival = best(result, "peer", metric);
-  const limit = best(result, "limit", metric);
   const ratio = telltale === undefined || rival === null ? null : ratioOver(telltale, rival, metric);
   return [
     metric.title,
     telltale === undefined ? "–" : medianOf(telltale, metric),
     rival === null ? "–" : `${medianOf(rival, metric)} (${rival.name})`,
     ratio === null ? "" : comparison(ratio, metric),
-    limit === null ? "" : `${medianOf(limit, metric)} (${limit.name})`,
+    limitOf(result),
     standing(result, telltale, ratio),
   ];
+}
+
+// Of the first figure that a limit has: of a flood that is not what the guard is measured by, but what was sent.
+function limitOf(result: CaseResult): string {
+  for (const metric of result.metrics) {
+    const limit = best(result, "limit", metric);
+    if (limit === null) continue;
+    const what = metric === result.metrics[0] ? "" : `${metric.title}, `;
+    return `${medianOf(limit, metric)} (${what}${limit.name})`;
+  }
+  return "";
 }
 
 function best(result: CaseResult, role: ContenderResult["role"], metric: Metric): ContenderResult | null {
@@ -62,7 +72,7 @@ function best(result: CaseResult, role: ContenderResult["role"], metric: Metric)
 
 const medianOf = (contender: ContenderResult, metric: Metric): string => {
   const median = summarise(contender.samples, metric.key)?.median;
-  return median === undefined ? "–" : figure(median, metric.unit);
+  return median === undefined ? "–" : measured(median, metric);
 };
 
 function standing(result: CaseResult, telltale: ContenderResult | undefined, ratio: number | null): string {

@@ -7,6 +7,8 @@ export type Metric = {
   readonly title: string;
   readonly unit: Unit;
   readonly better: "less" | "more" | "neither";
+  /** The step in which it is counted: less than that is not told from nothing. */
+  readonly step?: number;
 };
 
 export type Unit = "s" | "ms" | "µs" | "MB" | "MB/s" | "lines/s" | "/s" | "count" | "%";
@@ -128,7 +130,8 @@ export type Machine = {
 };
 
 export const WALL: Metric = { key: "wallMs", title: "wall", unit: "ms", better: "less" };
-export const CPU: Metric = { key: "cpuMs", title: "CPU", unit: "ms", better: "less" };
+/** time(1) and proc(5) count it in hundredths of a second. */
+export const CPU: Metric = { key: "cpuMs", title: "CPU", unit: "ms", better: "less", step: 10 };
 export const RSS: Metric = { key: "rssMb", title: "peak memory", unit: "MB", better: "less" };
 /** Of several processes: what they share is counted once. At the end of the work, not its peak. */
 export const PSS: Metric = { key: "pssMb", title: "memory (PSS)", unit: "MB", better: "less" };
