@@ -66,26 +66,19 @@ const REFUSED: readonly [text: string, want: RegExp | null][] = [
   ["0.0.0.0/0", /too wide/],
   ["::ffff:0:0/96", /too wide/],
   ["::ffff:127.0.0.1", /loopback/],
-  ["", /no address or network/],
-  ["192.0.2.07", /no address or network/],
-  ["198.51.101.7 ", /no address or network/],
-  ["198.51.101.7; nft flush ruleset", /no address or network/],
-  ["198.51.101.7/", /no address or network/],
-  ["fe80::1%eth0", /no address or network/],
-  [`${"1".repeat(100_000)}`, /no address or network/],
 ];
 
 for (const [text, want] of REFUSED) {
   test(`a request to block "${text.slice(0, 40)}" is ${want === null ? "granted" : `refused: ${want.source}`}`, () => {
-    const why = refuseBlock(text, facts, ALLOW);
+    const why = refuseBlock(parsePrefix(text)!, facts, ALLOW);
     if (want === null) assert.equal(why, null);
     else assert.match(why ?? "", want);
   });
 }
 
 test("by hand a wider network may be blocked, all of a provider and no more", () => {
-  assert.equal(refuseBlock("11.0.0.0/8", facts, ALLOW, WIDEST_BY_HAND), null);
-  assert.match(refuseBlock("10.0.0.0/7", facts, ALLOW, WIDEST_BY_HAND) ?? "", /too wide/);
+  assert.equal(refuseBlock(parsePrefix("11.0.0.0/8")!, facts, ALLOW, WIDEST_BY_HAND), null);
+  assert.match(refuseBlock(parsePrefix("10.0.0.0/7")!, facts, ALLOW, WIDEST_BY_HAND) ?? "", /too wide/);
 });
 
 test("a prefix is protected exactly when it shares an address with a guard", () => {

@@ -47,24 +47,11 @@ export const WIDEST_BY_ITSELF: Widest = { 4: 16, 6: 32 };
 export const WIDEST_BY_HAND: Widest = { 4: 8, 6: 16 };
 
 /**
- * Why this must not be blocked, or null. Reads the raw text again and trusts nobody's word about it, so that the privileged half
- * of the guard can hold every request against it.
- * @param text `ADDRESS` or `ADDRESS/BITS`, as it came
+ * Why this must not be blocked, or null: what the privileged half of the guard holds every request against.
  * @param facts who is protected, read by whoever asks
  * @param allow the allow list
  */
 export function refuseBlock(
-  text: string,
-  facts: HostFacts,
-  allow: readonly Prefix[],
-  widest: Widest = WIDEST_BY_ITSELF,
-): string | null {
-  const prefix = text.length > LONGEST_PREFIX ? null : parsePrefix(text);
-  return prefix === null ? "is no address or network" : refuseTarget(prefix, facts, allow, widest);
-}
-
-/** Why this prefix must not be blocked, or null: for whoever has read its text already. */
-export function refuseTarget(
   prefix: Prefix,
   facts: HostFacts,
   allow: readonly Prefix[],
@@ -72,9 +59,6 @@ export function refuseTarget(
 ): string | null {
   return tooWide(prefix, widest) ?? guardOver(prefix, allowGuards(allow)) ?? guardrailFor(prefix, facts);
 }
-
-// An IPv4-mapped IPv6 address with its length, written out.
-const LONGEST_PREFIX = 49;
 
 /** Why the prefix is too wide to be blocked at once; null when it is not. */
 export function tooWide({ base, bits }: Prefix, widest: Widest): string | null {

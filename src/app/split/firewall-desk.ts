@@ -1,7 +1,7 @@
 // The firewall, as the warden grants it: whatever the listener asks for is read again from its raw values and held
 // against the guardrails as this process reads them, so that a listener in a stranger's hands can lift blocks, and
 // block strangers, so many a minute, and nothing else.
-import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
+import { type Prefix, parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BACKEND_CALLS, type Backend, type BackendEvent } from "../../respond/backend.ts";
 import type { HostFactsReader } from "../../respond/facts.ts";
@@ -15,6 +15,7 @@ import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
 import type { Settings } from "../settings.ts";
 import { BlockQuota } from "./block-quota.ts";
+import { readChanges, writeHeld } from "./block-text.ts";
 import { DONE, type Outcome } from "./outcome.ts";
 
 type Call = (typeof BACKEND_CALLS)[number];
@@ -23,7 +24,6 @@ type Call = (typeof BACKEND_CALLS)[number];
 const LONGEST_MS = 366 * 86_400_000;
 const MAX_CHANGES = 100_000;
 const MAX_PREFIXES = 100_000;
-const CHANGE_KEYS = new Set(["do", "target", "forMs", "packetsStopped", "fresh", "throttled"]);
 
 export class FirewallDesk {
   readonly #facts: HostFactsReader;
@@ -86,7 +86,7 @@ export class FirewallDesk {
         return () => this.#open().pardon(prefixes);
       }
       case "apply": {
-        const changes = changesOf(args[0]);
+        const changes = readChanges(args[0], MAX_CHANGES, LONGEST_MS);
         return () => this.#apply(changes);
       }
       case "arm":
@@ -116,7 +116,7 @@ export class FirewallDesk {
         return async () => {
           const held = await this.#open().held();
           this.#quota.counted(held.length);
-          return held;
+          return writeHeld(held);
         };
       default:
         return async () => await this.#open()[call]();
@@ -135,7 +135,7 @@ export class FirewallDesk {
     const refused = new Map<FirewallChange, string>();
     for (const change of changes) {
       if (change.do !== "block") continue;
-      const why = observing ?? refuseBlock(formatPrefix(change.target), facts, allow, WIDEST_BY_HAND);
+      const why = observing ?? refuseBlock(change.target, facts, allow, WIDEST_BY_HAND);
       if (why !== null) refused.set(change, `refused by the warden: ${why}`);
     }
     const wanted = changes.filter(
@@ -200,42 +200,6 @@ function prefixOfValue(value: unknown): Prefix {
   const prefix = base.length > 64 || base.includes("/") ? null : parsePrefix(`${base}/${bits as number}`);
   if (prefix === null) throw new MalformedRequest("wants a prefix");
   return prefix;
-}
-
-function changesOf(value: unknown): FirewallChange[] {
-  if (!Array.isArray(value) || value.length > MAX_CHANGES) throw new MalformedRequest("wants changes");
-  return value.map((each) => {
-    const fields = objectOf(each);
-    if (Object.keys(fields).some((key) => !CHANGE_KEYS.has(key)))
-      throw new MalformedRequest("wants a change");
-    const target = prefixOfValue(fields["target"]);
-    const throttled = flag(fields, "throttled");
-    if (fields["do"] === "lift") return { do: "lift", target, ...throttled };
-    const { forMs, packetsStopped } = fields;
-    if (fields["do"] !== "block" || !isAmount(forMs) || forMs === 0 || forMs > LONGEST_MS)
-      throw new MalformedRequest("wants a change");
-    if (packetsStopped !== undefined && !isAmount(packetsStopped))
-      throw new MalformedRequest("wants a count");
-    return {
-      do: "block",
-      target,
-      forMs,
-      ...(packetsStopped !== undefined && { packetsStopped }),
-      ...flag(fields, "fresh"),
-      ...throttled,
-    };
-  });
-}
-
-function flag<K extends string>(fields: Readonly<Record<string, unknown>>, key: K): { [k in K]?: boolean } {
-  const value = fields[key];
-  if (value === undefined) return {};
-  if (typeof value !== "boolean") throw new MalformedRequest(`${key} is true or false`);
-  return { [key]: value } as { [k in K]: boolean };
-}
-
-function isAmount(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

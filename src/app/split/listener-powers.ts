@@ -3,13 +3,13 @@ import type { CoverageReport } from "../../disk/types.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import type { Route } from "../../report/types.ts";
 import type { BackendEvent } from "../../respond/backend.ts";
-import type { HeldBlock } from "../../respond/plan.ts";
 import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
 import type { Client } from "../../warden/client.ts";
 import type { Powers } from "../powers.ts";
 import { routesOf } from "../reporting.ts";
 import type { RotationEars } from "../rotation.ts";
+import { readHeld } from "./block-text.ts";
 import type { Briefing } from "./briefing.ts";
 import { RemoteBackend } from "./remote-backend.ts";
 
@@ -71,7 +71,7 @@ export class ListenerPowers implements Powers {
   };
 
   readonly held: Powers["held"] = async () =>
-    (await this.#client.ask({ ask: "firewall", call: "held", args: [] })) as readonly HeldBlock[];
+    readHeld((await this.#client.ask({ ask: "firewall", call: "held", args: [] })) as string);
 
   readonly capture: Powers["capture"] = async () => {
     const fd = await this.#client.askDescriptor({ ask: "capture" });

@@ -7,6 +7,7 @@ import { BackendEars } from "../../respond/backend.ts";
 import type { TripwireOptions } from "../../respond/backends/tripwire-rules.ts";
 import type { HeldBlock } from "../../respond/plan.ts";
 import type { FirewallChange } from "../../respond/types.ts";
+import { readHeld, writeChanges } from "./block-text.ts";
 import { type Outcome, resultsOf } from "./outcome.ts";
 
 export type FirewallCall = (call: string, args: readonly unknown[]) => Promise<unknown>;
@@ -33,7 +34,7 @@ export class RemoteBackend implements Backend {
 
   open = () => this.#call("open", []) as Promise<BackendTraits>;
   setAllow = async (prefixes: readonly Prefix[]) => void (await this.#call("setAllow", [prefixes]));
-  held = () => this.#call("held", []) as Promise<HeldBlock[]>;
+  held = async (): Promise<HeldBlock[]> => readHeld((await this.#call("held", [])) as string);
   intact = () => this.#call("intact", []) as Promise<boolean>;
   watch = () => this.#call("watch", []) as Promise<boolean>;
   arm = async (options: TripwireOptions) => void (await this.#call("arm", [options]));
@@ -42,7 +43,7 @@ export class RemoteBackend implements Backend {
 
   async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
     try {
-      return resultsOf(changes, (await this.#call("apply", [changes])) as Outcome[]);
+      return resultsOf(changes, (await this.#call("apply", [writeChanges(changes)])) as Outcome[]);
     } catch (error) {
       const why = describeError(error);
       return changes.map((change) => ({ change, why, mend: "see telltale status", packetsStopped: 0 }));
