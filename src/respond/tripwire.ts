@@ -58,7 +58,7 @@ export class KernelTripwire {
       voice.fail(
         "tripwire",
         why,
-        "user space decides alone; the rules need nft_socket and nfnetlink_log in the kernel",
+        "user space decides alone; the rules need nft_socket, nft_fib_inet and nfnetlink_log in the kernel",
       );
     }
   }

@@ -320,8 +320,8 @@ export class Engine {
     const recent = contacts.filter(({ atMs }) => atMs >= sinceMs);
     const failed = this.#served.failuresOf(suspects, entry, recent);
     if (failed.length < contacts.length) suspects.setContacts(entry, failed);
-    const { connections, ports } = this.#served.standingOf(suspects, entry);
-    const judgement = judge({ failed, connections, connectedPorts: ports }, this.#thresholds);
+    const { connections, successes } = this.#served.standingOf(suspects, entry);
+    const judgement = judge({ failed, connections, connectedPorts: successes }, this.#thresholds);
     if (judgement.scanner) this.#accuse(entry, judgement.shape, judgement.reason, connections > 0);
     // Successes count against the score only while they last: the next failure asks again.
     else suspects.setScore(entry, failed.length < contacts.length ? judgement.score : this.#scoreToReach);

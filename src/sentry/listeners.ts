@@ -228,6 +228,12 @@ export class Listeners {
     this.#ports[family === 4 ? "tcp4" : "tcp6"].lastSeen[port] = second;
   }
 
+  /** Whether somebody else answers at that TCP port, behind this host, while nothing here listens on it. */
+  isPassedOn(family: 4 | 6, port: number): boolean {
+    const name = family === 4 ? "tcp4" : "tcp6";
+    return this.#ports[name].kinds[port] === 0 && this.#isRecent(this.#answering[name].secondOf(port));
+  }
+
   /** Whether the port was in use, on any address, within the last ten minutes: a service that restarts. */
   wasInUse(family: 4 | 6, protocol: number, port: number): boolean {
     const seen = this.#tableOf(family, protocol)?.lastSeen[port] ?? 0;

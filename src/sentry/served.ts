@@ -18,8 +18,16 @@ const LOOKS_PER_SECOND = 250;
 // A question that walks over all connections, at up to a few milliseconds.
 const WALKS_PER_SECOND = 8;
 
-/** What a source holds open here at this moment. */
-export type Standing = { readonly connections: number; readonly ports: number };
+// Of connections that are passed on (to a container) this host's socket tables know nothing. A SYN alone may be a scanner's,
+// so that several count as one success, and the few that are remembered of a source give two at most.
+const PASSED_ON_VISITS = 4;
+
+/** What a source holds open here at this moment, and what that says for it. */
+export type Standing = {
+  readonly connections: number;
+  /** Different ports among them, and visits to ports that are passed on, by fours. */
+  readonly successes: number;
+};
 
 export class Served {
   /** SYNs to ports in use. */
@@ -126,10 +134,11 @@ export class Served {
       const served = this.#listeners
         .connectionsOf(family, words)
         .filter((port) => this.#listeners.isServed(family, port));
-      return { connections: served.length, ports: new Set(served).size };
+      return { connections: served.length, successes: new Set(served).size };
     }
     const ports = new Set<number>();
     let connections = 0;
+    let passedOn = 0;
     for (const visit of this.#visits.of(family, words[0], words[1])) {
       if (!this.#mayAsk()) break;
       const { port, source, sourcePort, interfaceIndex } = visit;
@@ -143,11 +152,12 @@ export class Served {
         sourcePort,
         interfaceIndex,
       );
+      if (state === 0 && this.#listeners.isPassedOn(family, port)) passedOn++;
       if (!isConnected(state)) continue;
       connections++;
       ports.add(port);
     }
-    return { connections, ports: ports.size };
+    return { connections, successes: ports.size + Math.floor(passedOn / PASSED_ON_VISITS) };
   }
 
   /** For the questions before a verdict. */

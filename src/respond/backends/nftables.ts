@@ -16,6 +16,7 @@ import {
   MAX_ELEMENTS,
   removeScript,
   type SetKey,
+  setId,
   setKeyNamed,
   setKeyOf,
   setName,
@@ -61,6 +62,7 @@ export class NftablesBackend implements Backend {
   readonly #elements = new NftablesElements(TABLE_NAME);
   #nft: Nftables | undefined;
   #keys: SetKey[] = [...USUAL_SETS];
+  #known = new Set(USUAL_SETS.map(setId));
   #allow: readonly Prefix[] = [];
   readonly #sweep = new ConntrackSweep();
   // What the chains are like when nobody has touched them.
@@ -172,7 +174,7 @@ export class NftablesBackend implements Backend {
   async clear(): Promise<void> {
     await this.#run(ORDER_SCRIPT);
     await this.#run(removeScript());
-    this.#keys = [...USUAL_SETS];
+    this.#keep(USUAL_SETS);
   }
 
   async close(): Promise<void> {
@@ -193,7 +195,7 @@ export class NftablesBackend implements Backend {
 
   #fingerprint(): string {
     return this.#table.fingerprint(
-      this.#tripwire === undefined ? ["prerouting"] : ["prerouting", "tripwire", "answers"],
+      this.#tripwire === undefined ? ["prerouting"] : ["prerouting", "tripwire", "answered"],
     );
   }
 
@@ -234,7 +236,7 @@ export class NftablesBackend implements Backend {
   }
 
   #knows(key: SetKey): boolean {
-    return this.#keys.some((known) => setName(known) === setName(key));
+    return this.#known.has(setId(key));
   }
 
   // A lift may find its target in either set.
@@ -252,8 +254,13 @@ export class NftablesBackend implements Backend {
 
   #know(key: SetKey): boolean {
     if (this.#knows(key)) return false;
-    this.#keys.push(key);
+    this.#keep([...this.#keys, key]);
     return true;
+  }
+
+  #keep(keys: readonly SetKey[]): void {
+    this.#keys = [...keys];
+    this.#known = new Set(keys.map(setId));
   }
 
   async #applySome(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
@@ -278,14 +285,14 @@ export class NftablesBackend implements Backend {
     const missing = changes.filter((change) => !this.#hasSetFor(change));
     if (missing.length === 0) return;
     this.#knowWhatIsThere();
-    const before = this.#keys.length;
+    const before = this.#keys;
     for (const change of missing) if (change.do === "block") this.#know(keyOf(change));
-    if (this.#keys.length === before) return;
+    if (this.#keys === before) return;
     try {
       await this.#build();
     } catch (error) {
       // A kernel before 5.12 knows no rate beside a counter: that must not cost the others their block.
-      this.#keys.length = before;
+      this.#keep(before);
       throw error;
     }
   }

@@ -36,7 +36,7 @@ export const SNAP_BYTES = 128;
 const CHAIN = "tripwire";
 // Ports that have answered lately. While a service restarts its port is closed, and the load balancer that looks at five
 // services of one host during an upgrade is no scanner.
-const ANSWERS = "answers";
+const ANSWERS = "answered";
 const GRACE_S = 600;
 
 /** What the kernel writes to a notification about a source that it knows as a visitor. */
@@ -60,10 +60,12 @@ export function tripwireScript(options: TripwireOptions): string {
     `add chain ${TABLE} ${CHAIN} { type filter hook input priority -310; policy accept; }`,
     `flush chain ${TABLE} ${CHAIN}`,
     `add set ${TABLE} served { type inet_service; flags dynamic, timeout; timeout ${GRACE_S}s; size ${MAX_SOURCES}; }`,
-    `add chain ${TABLE} ${ANSWERS} { type filter hook output priority -310; policy accept; }`,
+    // After address translation as well, where the answer of a container bears the host's address and its published port.
+    // What is merely routed does not: whoever is served elsewhere is no visitor of this host.
+    `add chain ${TABLE} ${ANSWERS} { type filter hook postrouting priority 310; policy accept; }`,
     `flush chain ${TABLE} ${ANSWERS}`,
     answer("meta l4proto != tcp accept"),
-    answer("tcp flags & (syn|ack) == (syn|ack) update @served { tcp sport } accept"),
+    answer("tcp flags & (syn|ack) == (syn|ack) fib saddr type local update @served { tcp sport } accept"),
     // Whom the host sends data or a farewell has completed the handshake: a bare ACK or a reset goes to forged sources
     // as well. Connection tracking would say the same, but its table is one more that a flood can fill.
     answer("tcp flags & (fin|psh) == 0x0 accept"),
@@ -71,6 +73,7 @@ export function tripwireScript(options: TripwireOptions): string {
     answer('oifname "lo" accept'),
     // Peers that the host itself has called are no visitors.
     answer("tcp sport != @served accept"),
+    answer("fib saddr type != local accept"),
     rule('iifname "lo" accept'),
     rule("ip saddr @allow4 accept"),
     rule("ip6 saddr @allow6 accept"),
