@@ -3,11 +3,9 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type GuardProcess, startGuard } from "../tests/system/guard-process.ts";
 import { type Lab, labObstacle, makeLab } from "../tests/system/lab.ts";
-import { withListener } from "../tests/system/split.ts";
 import { waitFor } from "../tests/system/wait.ts";
-import { logBlockCase } from "./log-block.case.ts";
+import { logToFindingCase } from "./log-to-finding.case.ts";
 import { missing } from "./machine.ts";
 import { makeLogTree, writeLogOfSize } from "./material/log-trees.ts";
 import { syslogLines } from "./material/syslog-lines.ts";
@@ -15,6 +13,7 @@ import { runMeasured } from "./measure.ts";
 import { startAccount } from "./scene/costs.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
 import { portsentry } from "./scene/guards/portsentry.ts";
+import { startWhole } from "./scene/whole-guard.ts";
 import { type Bench, type Case, type Contender, CPU, type Metric, PSS, type Sample } from "./types.ts";
 
 // Ten seconds after its start the guard gives back what the start took: that belongs to the start.
@@ -33,43 +32,6 @@ const IDLE: Metric = { key: "idleMs", title: "CPU an hour while idle", unit: "ms
 const HOUR: Metric = { key: "hourMs", title: "CPU an hour with its log", unit: "ms", better: "less" };
 const RATE: Metric = { key: "linesPerSecond", title: "lines a second", unit: "lines/s", better: "more" };
 const MARKS: Metric = { key: "marksLost", title: "marked lines lost", unit: "count", better: "less" };
-
-// A host where nothing happens has no other processes that open logs, as the machine of the bench has.
-const ALONE = ["unshare", "--pid", "--fork", "--mount-proc"];
-
-// A guard with all its duties, over logs and rotation of the bench's own; in two processes, as the package runs it, or in one.
-async function startWhole(
-  lab: Lab,
-  log: string,
-  { hasSentry, split, isAlone }: { hasSentry: boolean; split: boolean; isAlone: boolean },
-): Promise<GuardProcess> {
-  const content = join(lab.dir, "content");
-  writeLogOfSize(content, 4_096, 3);
-  const shape = { count: 20, sizeBytes: 4_096, generations: 2, directives: [], ending: "", isFresh: true };
-  const tree = makeLogTree(join(lab.dir, "tree"), shape, content);
-  tree.reset();
-  const config = join(lab.dir, "telltale.toml");
-  writeFileSync(
-    config,
-    `[store]
-directory = "${lab.dir}/store"
-[rotate]
-config = ["${tree.config}"]
-state = "${tree.state}"
-roots = ["${lab.dir}/tree/logs"]
-[check]
-rules = "${RULES}"
-logs = ["${log}"]
-journal = "off"
-[sentry]
-enabled = ${hasSentry}
-[report]
-via = "none"
-`,
-  );
-  const options = { ...(split ? withListener(lab) : {}), ...(isAlone && { as: ALONE }) };
-  return await startGuard(lab, ["--block", "--config", config], options);
-}
 
 type Account = () => Sample;
 
@@ -135,6 +97,9 @@ function peersRuns(lab: Lab, log: string): number {
   return checked["cpuMs"]! + rotated["cpuMs"]! / 24;
 }
 
+// A process of this kind that does nothing at all.
+const TIMER = "setInterval(() => {}, 60_000)";
+
 const PEERS = "PortSentry, fail2ban, logcheck, logrotate";
 
 function idleCase(): Case {
@@ -187,6 +152,20 @@ function idleCase(): Case {
               await watcher.start(lab);
               await startJail(lab, "sshd", log, "");
               return () => peersRuns(lab, log);
+            }),
+        },
+        {
+          name: "the runtime with a timer",
+          role: "limit",
+          command: `node -e '${TIMER}'`,
+          obstacle: labObstacle("nft"),
+          isAlwaysCold: true,
+          run: () =>
+            both(async (lab) => {
+              const child = lab.start("host", [process.execPath, "-e", TIMER]);
+              child.stdout!.resume();
+              child.stderr!.resume();
+              return () => 0;
             }),
         },
       ],
@@ -320,7 +299,9 @@ export const guardBench: Bench = {
   title: "The guard all day",
   about: `One guard with all its duties, in a network namespace, beside the programs that share them: PortSentry on every
 port, fail2ban with its jail for sshd, logcheck by the hour, logrotate by the day. PSS counts shared pages by their share;
-CPU time is the kernel's account of every process in that namespace. The limit for following a log is reading it once.`,
+CPU time is the kernel's account of every process in that namespace. The limit of waiting is one process of the same runtime
+with nothing but a timer; telltale has two, so that what reads packets and logs has no rights. The limit of following a log is
+reading it once, and of noticing a line tail -F.`,
   packages: ["portsentry", "fail2ban", "sshguard", "crowdsec", "logcheck", "logcheck-database", "logrotate"],
-  cases: (scale) => [idleCase(), followCase(scale), logBlockCase()],
+  cases: (scale) => [idleCase(), followCase(scale), logToFindingCase()],
 };

@@ -28,6 +28,7 @@ const SCAN_METRICS: readonly Metric[] = [
   { key: "afterKthMs", title: `${DECISION_AT}th closed port to last answer`, unit: "ms", better: "less" },
   CPU,
   PSS,
+  { key: "lost", title: "packets lost", unit: "count", better: "less" },
 ];
 
 type Scan = {
@@ -127,6 +128,14 @@ function scanCase(wanted: Scan): Case {
     goals: wanted.goals,
     tool: wanted.tool,
     withNone: true,
+    limit: {
+      name: "the oracle",
+      command: `nothing # what had answered when the ${DECISION_AT}th closed port was asked for`,
+      work: async (scene) => {
+        const { oracle = 0 } = await scan(scene, wanted);
+        return { answered: oracle + DECISION_AT - 1, learned: oracle, oracle, beyond: 0, afterKthMs: 0 };
+      },
+    },
     work: (scene) => scan(scene, wanted),
   });
 }
@@ -179,8 +188,9 @@ export const respondBench: Bench = {
   name: "respond",
   title: "Locking scanners out",
   about: `A host and a stranger in network namespaces. What the scanner learned is read from a capture at its own end, in the
-same way for every guard. The limit is the oracle: open ports that were probed before the ${DECISION_AT}th closed one, which no
-guard with that threshold can withhold.`,
+same way for every guard. The limit is an oracle that waits for the ${DECISION_AT}th closed port, as telltale does in user space, and is
+heard at once: what was asked for until then is answered. The kernel's tripwire may act at the third, and PortSentry at the
+first.`,
   packages: [
     ...[
       "nmap",

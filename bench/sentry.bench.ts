@@ -16,6 +16,8 @@ const LAST_WORD_MS = 1_000;
 
 const LOST: Metric = { key: "lost", title: "packets lost", unit: "count", better: "less" };
 const SENT: Metric = { key: "sent", title: "packets sent", unit: "count", better: "neither" };
+const SENDING: Metric = { key: "sentPerSecond", title: "packets a second", unit: "/s", better: "neither" };
+const CORE: Metric = { key: "core", title: "CPU of one core", unit: "%", better: "less" };
 
 type Flood = {
   readonly name: string;
@@ -53,14 +55,23 @@ function floodCase(wanted: Flood): Case {
     what: wanted.what,
     metrics: [
       { key: "packetUs", title: "CPU for a packet", unit: "µs", better: "less" },
-      { key: "core", title: "CPU of one core", unit: "%", better: "less" },
+      CORE,
       { key: "afterMs", title: "CPU afterwards, until quiet", unit: "ms", better: "less" },
       PSS,
       LOST,
+      SENDING,
       SENT,
     ],
     goals: wanted.goals,
     tool: "hping3",
+    limit: {
+      name: "no guard",
+      command: "nothing # what the generator sends when it has the cores for itself",
+      work: async (scene) => {
+        const { sent = 0, sentPerSecond = 0 } = await flood(scene, wanted);
+        return { sent, sentPerSecond };
+      },
+    },
     work: (scene) => flood(scene, wanted),
   });
 }
@@ -81,7 +92,8 @@ async function flood({ lab, stranger, cost }: Scene, wanted: Flood): Promise<Sam
   const afterwards = await untilQuiet(cost);
   const afterMs = (afterwards["cpuMs"] ?? 0) - (atEnd["cpuMs"] ?? 0);
   const packetUs = (1_000 * (cpuMs + afterMs)) / sent;
-  return { ...afterwards, packetUs, core: (cpuMs / tookMs) * 100, afterMs, sent };
+  const sentPerSecond = (sent / tookMs) * 1_000;
+  return { ...afterwards, packetUs, core: (cpuMs / tookMs) * 100, afterMs, sent, sentPerSecond };
 }
 
 // Who reads logs goes on long after the last packet, in rounds of five seconds.
@@ -126,13 +138,18 @@ function visitorsCase(): Case {
     name: "visitors",
     what: `Ordinary traffic: connections to an open port, as many as one client can make in ${VISIT_MS / 1_000} s.`,
     metrics: [
-      { key: "core", title: "CPU of one core", unit: "%", better: "less" },
+      { ...CORE, step: 1_000 / VISIT_MS },
       { key: "connections", title: "connections", unit: "count", better: "neither" },
       PSS,
       LOST,
     ],
     goals: [{ metric: "core", atMost: 1 }],
     tool: null,
+    limit: {
+      name: "no guard",
+      command: "nothing # what the visitors do when nobody looks",
+      work: async (scene) => ({ connections: (await visitors(scene))["connections"] ?? 0 }),
+    },
     work: visitors,
   });
 }
@@ -199,8 +216,8 @@ export const sentryBench: Bench = {
   name: "sentry",
   title: "Watching for scans",
   about: `A host with twenty services and one client in network namespaces; CPU time is the guard's own, as the kernel
-accounts for it. The limit is what the generator sends on the cores that it shares with the guard: the table says how
-much that was.`,
+accounts for it. The limit of a flood is what its generator sends to a host without a guard; it shares the cores with the
+guard, so that each row says how much was sent while that guard watched.`,
   packages: [
     ...["hping3", "portsentry", "psad", "fail2ban", "crowdsec", "crowdsec-firewall-bouncer", "ulogd2"],
     ...["iptables", "nftables"],

@@ -8,7 +8,8 @@ import { scanlogd } from "./guards/scanlogd.ts";
 import { telltale } from "./guards/telltale.ts";
 import type { Guard } from "./guards/types.ts";
 
-const none: Guard = {
+/** A host that nobody guards. */
+export const unguarded: Guard = {
   name: "no guard",
   role: "peer",
   command: "nothing",
@@ -39,7 +40,7 @@ export function ourGuards(settings: string): Guard[] {
 /** Everybody who locks scanners out, and nobody at all. */
 export const blockingGuards = (settings: string): Guard[] => [
   ...ourGuards(settings),
-  none,
+  unguarded,
   portsentry("PortSentry", ["-atcp"]),
   psad,
   fail2ban,

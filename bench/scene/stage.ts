@@ -9,7 +9,7 @@ import { waitFor } from "../../tests/system/wait.ts";
 import { missing } from "../machine.ts";
 import type { Case, Contender, Goal, Metric, Sample } from "../types.ts";
 import type { Guard, Standing } from "./guards/types.ts";
-import { blockingGuards } from "./guards.ts";
+import { blockingGuards, unguarded } from "./guards.ts";
 import { OPEN_PORTS } from "./ports.ts";
 
 /** A scene with its guard standing. */
@@ -28,6 +28,8 @@ type SceneCase = {
   readonly guards?: readonly Guard[];
   /** Whether a host without any guard says something. */
   readonly withNone?: boolean;
+  /** What no guard can pass, learned from the same work where nobody guards. */
+  readonly limit?: { readonly name: string; readonly command: string; work(scene: Scene): Promise<Sample> };
   work(scene: Scene): Promise<Sample>;
 };
 
@@ -35,28 +37,38 @@ type SceneCase = {
 export function sceneCase(wanted: SceneCase): Case {
   const { name, what, metrics, goals, tool, settings = "", withNone = false } = wanted;
   const obstacle = labObstacle("tcpdump") ?? (tool === null ? null : missing(tool));
+  const contender = (guard: Guard, work: SceneCase["work"]): Contender => ({
+    name: guard.name,
+    role: guard.role,
+    command: guard.command,
+    obstacle: obstacle ?? guard.obstacle,
+    isAlwaysCold: true,
+    run: (signal) =>
+      inScene(guard, signal, async (scene) => {
+        await pause(guard.settlesMs ?? 0, undefined, { signal });
+        return work(scene);
+      }),
+  });
+  const { limit } = wanted;
   return {
     name,
     what,
     metrics,
     goals,
     open: () => ({
-      contenders: (wanted.guards ?? blockingGuards(settings))
-        .filter((guard) => withNone || guard.name !== "no guard")
-        .map(
-          (guard): Contender => ({
-            name: guard.name,
-            role: guard.role,
-            command: guard.command,
-            obstacle: obstacle ?? guard.obstacle,
-            isAlwaysCold: true,
-            run: (signal) =>
-              inScene(guard, signal, async (scene) => {
-                await pause(guard.settlesMs ?? 0, undefined, { signal });
-                return wanted.work(scene);
-              }),
-          }),
-        ),
+      contenders: [
+        ...(wanted.guards ?? blockingGuards(settings))
+          .filter((guard) => withNone || guard.name !== unguarded.name)
+          .map((guard) => contender(guard, wanted.work)),
+        ...(limit === undefined
+          ? []
+          : [
+              contender(
+                { ...unguarded, name: limit.name, role: "limit", command: limit.command },
+                limit.work,
+              ),
+            ]),
+      ],
       [Symbol.dispose]: () => {},
     }),
   };
