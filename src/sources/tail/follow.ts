@@ -40,8 +40,10 @@ export type FollowFilesOptions = {
 
 const MAX_LINE_BYTES = 512 * 1024;
 
-// Writers write line by line: waiting a moment makes one read and one commit of a burst.
+// Writers write line by line: waiting a moment makes one read and one commit of a burst. After a while of quiet the first
+// line is read almost at once, because somebody may wait to hear of it; whoever goes on writing is read this often.
 const COALESCE_MS = 20;
+const FIRST_MS = 1;
 
 // Where the kernel does not tell of writes. Elsewhere a writer through a mapping makes no event, nor do late lines in a
 // generation that was moved to another folder: every log is looked at now and then.
@@ -71,6 +73,8 @@ class FileFollower implements Follower {
   #slow: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
+  /** When logs were last read because something happened, on the monotonic clock. */
+  #readAtMs = Number.NEGATIVE_INFINITY;
   /** One reader at a time: the logs share one buffer. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -165,7 +169,8 @@ class FileFollower implements Follower {
     for (const log of this.#logs.values()) {
       if (log.folders.includes(folder) && (name === null || log.concerns(name))) this.#dirty.add(log);
     }
-    if (this.#dirty.size > 0) this.#wake(COALESCE_MS);
+    if (this.#dirty.size === 0) return;
+    this.#wake(Math.max(FIRST_MS, this.#readAtMs + COALESCE_MS - performance.now()));
   }
 
   #wake(afterMs: number): void {
@@ -199,6 +204,7 @@ class FileFollower implements Follower {
         failure = error;
       }
     }
+    this.#readAtMs = performance.now();
     if (failure !== undefined) this.#commitFailed(failure);
     else if (round.length > 0) this.#commitsAgain();
     if (this.#dirty.size > 0) this.#wake(more ? 0 : COALESCE_MS);
