@@ -42,6 +42,8 @@ type Draft = { -readonly [Key in keyof PortsentryRequest]: PortsentryRequest[Key
   interfaces: string[];
   /** What -i asked for so far; ALL and a name together are a mistake. */
   chosen: "ALL" | "ALL_NLO" | "names" | null;
+  method: "pcap" | "raw";
+  chosenLog: "stdout" | "syslog" | null;
 };
 
 /** Reads the arguments; a text is what was wrong with them. */
@@ -53,6 +55,8 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     configFile: DEFAULT_CONFIG,
     interfaces: [],
     chosen: null,
+    method: "pcap",
+    chosenLog: null,
     loopback: false,
     log: "stdout",
     daemon: false,
@@ -67,7 +71,7 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     const bare = word.replace(/^--?/, "");
     if (word !== bare && CLASSIC_MODES.includes(bare)) {
       modes++;
-      Object.assign(draft, { mode: bare, wording: 1, log: "syslog", daemon: true });
+      Object.assign(draft, { mode: bare, wording: 1 });
     } else if (word === "--stealth" || word === "--connect") {
       modes++;
       draft.mode = bare as "stealth" | "connect";
@@ -90,8 +94,27 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     } else return `unknown argument '${word}'`;
   }
   if (modes > 1) return "Only one mode can be specified";
-  const { chosen: _, ...request } = draft;
-  return request;
+  return settled(draft);
+}
+
+/** Whether the arguments name a mode of 1.x, whose exit status for any mistake is 255. */
+export function isClassicCall(args: readonly string[]): boolean {
+  return args.some((word) => word.startsWith("-") && CLASSIC_MODES.includes(word.replace(/^--?/, "")));
+}
+
+/** What the mode decides where nothing else was asked for. */
+function settled({ chosen, method, chosenLog, ...draft }: Draft): PortsentryRequest {
+  const isClassic = draft.wording === 1;
+  const log = chosenLog ?? (isClassic ? "syslog" : "stdout");
+  return {
+    ...draft,
+    log,
+    // 1.x goes into the background; lines that were asked for on standard output would be lost there.
+    daemon: draft.daemon || (isClassic && log === "syslog"),
+    // Raw sockets, which 1.x has and `-m raw` asks for, are bound to no interface: loopback is among them.
+    loopback: draft.loopback || (chosen === null && (isClassic || method === "raw")),
+    skipLocalCheck: draft.skipLocalCheck || isClassic,
+  };
 }
 
 function split(text: string, by: string): [string, string | undefined] {
@@ -105,13 +128,15 @@ function apply(draft: Draft, letter: string, value: string | undefined): string 
     return `option requires an argument -- '${letter}'`;
   switch (letter) {
     case "m":
-      // Both methods are one here: the kernel's ring gives what either of them gives.
-      return value === "pcap" || value === "raw" ? null : "Invalid sentry method specified";
+      // Both are the kernel's ring here; they differ in the interfaces that they mean.
+      if (value !== "pcap" && value !== "raw") return "Invalid sentry method specified";
+      draft.method = value;
+      return null;
     case "i":
       return addInterface(draft, value!);
     case "l":
       if (value !== "stdout" && value !== "syslog") return "Invalid log output specified";
-      draft.log = value;
+      draft.chosenLog = value;
       return null;
     case "c":
       draft.configFile = value!;
@@ -163,19 +188,21 @@ Modes
   -atcp, -audp                 PortSentry 1.x: listens on all unused ports below ADVANCED_PORTS_*
 
 Options
-  -i, --interface=NAME         ALL, ALL_NLO (without loopback, the default), or a name; may be repeated
+  -i, --interface=NAME         ALL, ALL_NLO (without loopback, the default), or a name; may be repeated;
+                               the modes of 1.x and -m raw listen on ALL unless told otherwise
   -c, --configfile=FILE        ${DEFAULT_CONFIG} unless given
   -l, --logoutput=stdout|syslog
   -L, --disable-local-check    also packets from this host to itself
   -S, --disable-service-check  also ports on which a service listens
-  -m, --method=pcap|raw        accepted; there is one method here
+  -m, --method=pcap|raw        raw listens on ALL interfaces; there is one way of listening here
   -D, --daemon                 goes into the background
   -d, --debug  -v, --verbose   says more
   -h, --help   -V, --version
 
 Files
-  HISTORY_FILE, BLOCKED_FILE and IGNORE_FILE of portsentry.conf, /etc/hosts.deny
+  HISTORY_FILE, BLOCKED_FILE and IGNORE_FILE of portsentry.conf, /etc/hosts.deny. What is changed in IGNORE_FILE,
+  or taken out of BLOCKED_FILE, counts from then on
 
 Exit status
-  0 ended by a signal, 1 a fault in the command line, the configuration or the permissions
+  0 ended by a signal, 1 a fault in the command line, the configuration or the permissions; 255 with a mode of 1.x
 `;

@@ -2,7 +2,7 @@
 // probed from outside, and what the lines, the history, the blocked file and the commands must say afterwards. The face
 // runs under its launcher, as a script would start it, in a folder of its own, to which relative paths lead.
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { type Lab, labObstacle, makeLab, TELLTALE } from "../../tests/system/lab.ts";
@@ -82,6 +82,7 @@ class Scene implements Disposable {
     process.kill(Number(pid), "SIGTERM");
     await waitFor("the end", () => this.#child!.exitCode !== null);
     assert.equal(this.#child!.exitCode, 0);
+    assert.ok(this.stdout.endsWith("\nPortsentry is shutting down\n"), this.stdout.slice(-200));
   }
 
   nmap(...args: string[]): void {
@@ -290,24 +291,77 @@ for (const switches of ["--stealth -m pcap -d -i ALL -L", "--stealth -m raw -d -
   );
 }
 
+const SELF = ["-Pn", "-n", "--max-retries", "0", "-p", "11"];
+
 scene("a host that scans itself is skipped, and -d says so", async (s) => {
   await s.start(['TCP_PORTS="1,11,22"', ...LOG_ONLY], "--stealth -m pcap -d -i ALL");
-  s.local("nmap", "-Pn", "-n", "--max-retries", "0", "-sT", "-p", "11", "127.0.0.1");
+  s.local("nmap", ...SELF, "-sT", "127.0.0.1");
   await waitFor("the word", () =>
     s.stdout.includes("\ndebug: Source address 127.0.0.1 same as destination address 127.0.0.1, skipping"),
   );
+  assert.doesNotMatch(s.stdout, /Scan from/);
+});
+
+scene("-m raw hears a host that scans itself without being told to listen on loopback", async (s) => {
+  await s.start([...PORTS, ...BLOCK, 'KILL_HOSTS_DENY="ALL: $TARGET$"'], "--stealth -m raw -d -L");
+  s.local("nmap", ...SELF, "-sT", "127.0.0.1");
+  await s.blockTriggered("TCP", "127.0.0.1");
+  await s.blocked(1, 0);
+  s.local("nmap", ...SELF, "-sU", "127.0.0.1");
+  await s.alreadyBlocked("127.0.0.1");
+  s.local("nmap", ...SELF, "-6", "-sT", "::1");
+  await s.blockTriggered("TCP", "::1");
+  await s.blocked(1, 1);
 });
 
 scene("who stands in the ignore file, with or without a mask, is left alone, and -v says so", async (s) => {
-  writeFileSync(join(s.dir, "portsentry.ignore"), `${s.v4}\n0.0.0.0\n${s.v6}/128\n`);
+  writeFileSync(join(s.dir, "portsentry.ignore"), `${s.v4}\n0.0.0.0\n${s.v6}/128\n127.0.0.1\n`);
   await s.start(
     [...PORTS, ...LOG_ONLY, 'IGNORE_FILE="./portsentry.ignore"'],
     "--stealth -m pcap -d -i ALL -v",
   );
+  const told = (source: string) =>
+    waitFor("the word", () =>
+      s.stdout.includes(`Host: ${source} found in ignore file ./portsentry.ignore, aborting actions\n`),
+    );
   s.nmap("-sT", "-p", "11");
   s.nmap("-6", "-sT", "-p", "11");
-  for (const source of [s.v4, s.v6]) {
-    const line = `Host: ${source} found in ignore file ./portsentry.ignore, aborting actions\n`;
-    await waitFor("the word", () => s.stdout.includes(line));
+  s.local("nmap", ...SELF, "-sT", "127.0.0.1");
+  for (const source of [s.v4, s.v6, "127.0.0.1"]) await told(source);
+  assert.doesNotMatch(s.stdout, /skipping/, "the file comes before the look at who sends to himself");
+});
+
+scene("who is written into the ignore file is left alone, and who is taken out is not", async (s) => {
+  const path = join(s.dir, "portsentry.ignore");
+  writeFileSync(path, "");
+  await s.start([...PORTS, ...LOG_ONLY, 'IGNORE_FILE="./portsentry.ignore"'], "--stealth");
+  const line = (ignored: boolean) => `IP opts: [not set] ignored: [${ignored}] `;
+  const count = (ignored: boolean) => s.stdout.split(line(ignored)).length - 1;
+  for (const [content, isIgnored, times] of [
+    ["", false, 1],
+    [`${s.v4}/31 # the office\n`, true, 1],
+    ["192.0.2.1\n", false, 2],
+  ] as const) {
+    writeFileSync(path, content);
+    s.nmap("-sS", "-p", "11");
+    await waitFor(line(isIgnored), () => count(isIgnored) === times);
   }
+});
+
+scene("a host that is taken out of the blocked file is blocked again", async (s) => {
+  await s.start([...PORTS, ...BLOCK, 'KILL_ROUTE="echo $TARGET$ >> DIR/routes"'], "--stealth");
+  for (const times of [1, 2]) {
+    s.nmap("-sS", "-p", "11");
+    await waitFor("the route", () => s.read("routes") === `${s.v4}\n`.repeat(times));
+    await s.blocked(1, 0);
+    rmSync(join(s.dir, "portsentry.blocked"));
+  }
+});
+
+scene("files in folders that are not there yet are made with them", async (s) => {
+  const files = ['HISTORY_FILE="./var/log/history"', 'BLOCKED_FILE="./var/run/blocked"'];
+  await s.start([...files, ...PORTS, ...BLOCK, 'KILL_ROUTE="true $TARGET$"'], "--connect");
+  s.nmap("-sT", "-p", "11");
+  await waitFor("the history", () => s.read("var/log/history").includes("Scan from: ["));
+  await waitFor("the blocked file", () => s.read("var/run/blocked").length > 0);
 });

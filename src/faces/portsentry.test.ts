@@ -157,16 +157,19 @@ function defineTests(): void {
 
   test("-stcp and -atcp speak as PortSentry 1.x does", async (t) => {
     for (const [mode, config] of [
-      ["-stcp", 'TCP_PORTS="11,15"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n'],
+      ["-stcp", 'TCP_PORTS="11,15"\nIGNORE_FILE=""\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n'],
       [
         "-atcp",
-        'TCP_PORTS=""\nADVANCED_PORTS_TCP="100"\nADVANCED_EXCLUDE_TCP="15"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n',
+        'TCP_PORTS=""\nIGNORE_FILE=""\nADVANCED_PORTS_TCP="100"\nADVANCED_EXCLUDE_TCP="15"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n',
       ],
     ] as const) {
       const face = await start(t, config, [mode, "-l", "stdout"], ["nmap"]);
       if (face === null) return;
       const { v4, lines } = face;
-      assert.equal(lines[0], "adminalert: PortSentry 1.2 is starting.");
+      assert.deepEqual(lines.slice(0, 2), [
+        "adminalert: PortSentry 1.2 is starting.",
+        "adminalert: ERROR: Could not read SCAN_TRIGGER option from config file. Disabling SCAN DETECTION TRIGGER",
+      ]);
       assert.equal(lines.at(-1), "adminalert: PortSentry is now active and listening.");
       lines.splice(0);
       if (mode === "-atcp") scan(face, "-sS", "-p", "15,200");
@@ -196,9 +199,22 @@ function defineTests(): void {
     assert.match(none.stderr, /portsentry\.conf: ENOENT/);
     const bad = run('TCP_PORTS="1,70000"\nUDP_PORTS="7"\nNONSENSE="1"\n');
     assert.equal(bad.status, 1);
-    assert.match(bad.stderr, /portsentry\.conf:1: TCP_PORTS: wants .*found "1,70000"/);
+    assert.match(bad.stderr, /portsentry\.conf:1: TCP_PORTS: wants .*found "70000"/);
     assert.match(bad.stderr, /portsentry\.conf:3: NONSENSE: is no key of portsentry\.conf \(not started\)/);
     assert.match(run("").stderr, /TCP_PORTS: no ports to watch/);
+    const without = (key: string, text: string) =>
+      assert.match(
+        run(`TCP_PORTS="7"\n${text}`).stderr,
+        new RegExp(`portsentry\\.conf: ${key}: .*not started`),
+      );
+    without("BLOCKED_FILE", 'BLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"\n');
+    without("KILL_RUN_CMD", `BLOCK_UDP="2"\nBLOCKED_FILE="${made.dir}/b"\n`);
+    without("KILL_ROUTE", `BLOCK_UDP="1"\nBLOCKED_FILE="${made.dir}/b"\n`);
+    without("HISTORY_FILE", `HISTORY_FILE="${path}/h"\n`);
+    const classic = run('TCP_PORTS="7"\nHISTORY_FILE=""\nBLOCKED_FILE=""\n', "-stcp");
+    assert.equal(classic.status, 255, "the status of 1.x");
+    assert.match(classic.stderr, /IGNORE_FILE: is missing \(not started\)/);
+    assert.equal(run("", "-stcp", "-tcp").status, 255);
     assert.match(run("", "--frobnicate").stderr, /unrecognized option '--frobnicate'/);
     assert.equal(run("", "-h").status, 0);
     assert.match(run("", "-V").stdout, /^Portsentry version/);
@@ -208,8 +224,14 @@ function defineTests(): void {
     const read = (...args: string[]) => readPortsentryOptions(args);
     const cases: [string[], Record<string, unknown> | string][] = [
       [[], { mode: "stealth", wording: 2, loopback: false, daemon: false, log: "stdout" }],
-      [["-stcp"], { mode: "stcp", wording: 1, daemon: true, log: "syslog" }],
-      [["--audp", "-l", "stdout"], { mode: "audp", wording: 1, log: "stdout" }],
+      [
+        ["-stcp"],
+        { mode: "stcp", wording: 1, daemon: true, log: "syslog", loopback: true, skipLocalCheck: true },
+      ],
+      [["--audp", "-l", "stdout"], { mode: "audp", wording: 1, log: "stdout", daemon: false }],
+      [["-l", "stdout", "-D", "-tcp"], { mode: "tcp", log: "stdout", daemon: true }],
+      [["-m", "raw"], { loopback: true, skipLocalCheck: false }],
+      [["-m", "raw", "-i", "eth0"], { interfaces: ["eth0"], loopback: false }],
       [
         ["--connect", "-dvLS"],
         { mode: "connect", debug: true, skipLocalCheck: true, skipServiceCheck: true },

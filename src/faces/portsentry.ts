@@ -1,31 +1,33 @@
 // portsentry's command line, 1.x and 2.x: same configuration, same modes, same lines and files. What is seen comes from
 // the sentry's own capture, decoder and socket tables.
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { type Address, type Prefix, PrefixSet } from "../core/address.ts";
-import { type ConfigFault, describeError, formatFault, MissingPartError } from "../core/errors.ts";
+import { writeFileSync } from "node:fs";
+import type { Address } from "../core/address.ts";
+import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { HostFactsReader } from "../respond/facts.ts";
 import { guardOver, wholeAddress } from "../respond/guardrails.ts";
 import { ConnectTraps } from "../sentry/connect.ts";
 import { Listeners } from "../sentry/listeners.ts";
 import { LocalAddresses } from "../sentry/local.ts";
-import {
-  type PortRange,
-  type PortsentryConfig,
-  parseIgnoreFile,
-  parsePortsentryConfig,
-} from "../sentry/portsentry/parse.ts";
+import type { PortRange, PortsentryConfig } from "../sentry/portsentry/parse.ts";
 import { Reactor } from "../sentry/portsentry/reactor.ts";
 import { advancedPorts, StealthWatch } from "../sentry/portsentry/stealth.ts";
 import { openTables } from "../sentry/tables.ts";
 import { PROTOCOL } from "../sentry/types.ts";
 import { openCapture } from "../sources/packets/capture.ts";
 import { type FaceOutput, standardOutput } from "./output.ts";
-import { PORTSENTRY_HELP, type PortsentryRequest, readPortsentryOptions } from "./portsentry-options.ts";
+import {
+  isClassicCall,
+  PORTSENTRY_HELP,
+  type PortsentryRequest,
+  readPortsentryOptions,
+} from "./portsentry-options.ts";
+import { type PortsentrySettings, readPortsentrySettings } from "./portsentry-settings.ts";
 import { openSyslog } from "./syslog.ts";
 
 const FAILURE = 1;
+const CLASSIC_FAILURE = 255;
 const REFRESH_MS = 1_000;
 // Set in the environment of the process that runs in the background.
 const DAEMON_MARK = "TELLTALE_PORTSENTRY_DAEMON";
@@ -33,9 +35,10 @@ const DAEMON_MARK = "TELLTALE_PORTSENTRY_DAEMON";
 /** Runs until SIGTERM or SIGINT. Returns the exit status. */
 export async function main(argv: readonly string[], output: FaceOutput = standardOutput): Promise<number> {
   const request = readPortsentryOptions(argv);
+  const failure = isClassicCall(argv) ? CLASSIC_FAILURE : FAILURE;
   if (typeof request === "string") {
     output.err(`Error: ${request}\n    mend: see portsentry --help\n`);
-    return FAILURE;
+    return failure;
   }
   if (request.show !== null) {
     output.out(
@@ -43,8 +46,8 @@ export async function main(argv: readonly string[], output: FaceOutput = standar
     );
     return 0;
   }
-  const settings = readSettings(request, output);
-  if (settings === null) return FAILURE;
+  const settings = readPortsentrySettings(request, output);
+  if (settings === null) return failure;
   if (request.daemon && process.env[DAEMON_MARK] === undefined) {
     goToBackground();
     return 0;
@@ -55,87 +58,44 @@ export async function main(argv: readonly string[], output: FaceOutput = standar
     else syslog.write(line);
   };
   try {
+    nameProcess(argv);
     await watch(request, settings, log);
     return 0;
   } catch (error) {
     const mend = error instanceof MissingPartError ? `\n    mend: ${error.mend}` : "";
     output.err(`Error: ${describeError(error)}${mend}\n`);
     if (syslog !== null) log(`adminalert: ERROR: ${describeError(error)}`);
-    return FAILURE;
+    if (request.wording === 1) log("adminalert: ERROR: could not go into PortSentry mode. Shutting down.");
+    for (const line of endLines(request)) log(line);
+    return failure;
   } finally {
     await syslog?.close();
   }
 }
 
-type Settings = { readonly config: PortsentryConfig; readonly ignore: PrefixSet };
-
-/** Null after saying every fault that keeps it from starting. */
-function readSettings(request: PortsentryRequest, output: FaceOutput): Settings | null {
-  let text: string;
-  try {
-    text = readFileSync(request.configFile, "utf8");
-  } catch (error) {
-    output.err(`${request.configFile}: ${describeError(error)}\n    mend: name another with -c FILE\n`);
-    return null;
-  }
-  const { config, faults } = parsePortsentryConfig(request.configFile, text);
-  const found: ConfigFault[] = [...faults];
-  if (portsOf(request, config).length === 0) {
-    const key = /udp/.test(request.mode) ? "UDP_PORTS" : "TCP_PORTS";
-    found.push({
-      file: request.configFile,
-      line: 0,
-      key,
-      message: "no ports to watch",
-      mend: `write ${key}="1,11,15" or a range`,
-    });
-  }
-  const ignored = readIgnored(config.ignoreFile);
-  // 2.x refuses to start with a key it does not know; 1.x never looked at the others.
-  const isRefused = found.length > faults.length || (request.wording === 2 && faults.length > 0);
-  const told = isRefused ? found.map((fault) => ({ ...fault, consequence: "not started" })) : found;
-  for (const fault of [...told, ...ignored.faults]) output.err(`${formatFault(fault)}\n`);
-  if (isRefused) return null;
-  return { config, ignore: new PrefixSet(ignored.prefixes) };
-}
-
-function readIgnored(path: string): { prefixes: Prefix[]; faults: ConfigFault[] } {
-  if (path === "") return { prefixes: [], faults: [] };
-  try {
-    return parseIgnoreFile(path, readFileSync(path, "utf8"));
-  } catch (error) {
-    const fault = {
-      file: path,
-      line: 0,
-      key: "",
-      message: describeError(error),
-      mend: 'make the file, or write IGNORE_FILE=""',
-      consequence: "nobody is ignored",
-    };
-    return { prefixes: [], faults: [fault] };
-  }
-}
-
-function portsOf({ mode }: PortsentryRequest, config: PortsentryConfig): readonly unknown[] {
-  if (mode === "atcp" || mode === "audp") return [mode];
-  if (mode === "tcp" || mode === "stcp") return config.tcpPorts;
-  if (mode === "udp" || mode === "sudp") return config.udpPorts;
-  return [...config.tcpPorts, ...config.udpPorts];
-}
-
 /** Watches until a signal ends it. */
 async function watch(
   request: PortsentryRequest,
-  settings: Settings,
+  settings: PortsentrySettings,
   log: (line: string) => void,
 ): Promise<void> {
-  const { config, ignore } = settings;
-  const { mode, wording, verbose } = request;
-  // Scripts that stop it look for this name: killall, pgrep -x, start-stop-daemon --name.
-  process.title = "portsentry";
+  const { config, ignore, given } = settings;
+  const { mode, wording, verbose, debug, skipLocalCheck } = request;
+  // The daemons of both generations go on when the terminal that started them is closed.
+  if (request.daemon) process.on("SIGHUP", () => {});
   const isClassic = wording === 1;
-  if (isClassic) for (const line of startLines(mode, config)) log(line);
-  const reactor = new Reactor({ config, ignore, wording, mode, log, verbose, guardrail: guardrails() });
+  if (isClassic) for (const line of startLines(mode, config, given)) log(line);
+  const reactor = new Reactor({
+    config,
+    ignore,
+    wording,
+    mode,
+    log,
+    verbose,
+    debug,
+    skipLocalCheck,
+    guardrail: guardrails(),
+  });
   const isConnect = mode === "connect" || mode === "tcp" || mode === "udp";
   const close = isConnect
     ? await openTraps(request, config, reactor, log)
@@ -148,9 +108,24 @@ async function watch(
   await ended();
   close();
   await reactor.settled();
-  if (!isClassic) return;
-  log("securityalert: PortSentry is shutting down");
-  log("adminalert: PortSentry is shutting down");
+  for (const line of endLines(request)) log(line);
+}
+
+function endLines({ wording }: PortsentryRequest): string[] {
+  return wording === 2
+    ? ["Portsentry is shutting down"]
+    : ["securityalert: PortSentry is shutting down", "adminalert: PortSentry is shutting down"];
+}
+
+/** Scripts that stop it look for its name (killall, pgrep -x, start-stop-daemon) or for its command line (ps, pgrep -f). */
+function nameProcess(argv: readonly string[]): void {
+  process.title = ["portsentry", ...argv].join(" ");
+  try {
+    // The title is both; the name is what fits of it, and must not have the arguments in it. proc(5): /proc/PID/comm
+    writeFileSync("/proc/self/comm", "portsentry");
+  } catch {
+    // Without /proc nobody can look for a name either.
+  }
 }
 
 /**
@@ -167,20 +142,32 @@ function guardrails(): (source: Address) => string | null {
 }
 
 /** What 1.x says while it starts. */
-function startLines(mode: PortsentryRequest["mode"], config: PortsentryConfig): string[] {
+function startLines(
+  mode: PortsentryRequest["mode"],
+  config: PortsentryConfig,
+  given: ReadonlySet<string>,
+): string[] {
   const isTcp = mode.endsWith("tcp");
   const lines = ["adminalert: PortSentry 1.2 is starting."];
+  const unread = (key: string, instead: string): void => {
+    if (!given.has(key))
+      lines.push(`adminalert: ERROR: Could not read ${key} option from config file. ${instead}`);
+  };
+  unread("SCAN_TRIGGER", "Disabling SCAN DETECTION TRIGGER");
   if (mode.startsWith("a")) {
+    unread(isTcp ? "ADVANCED_PORTS_TCP" : "ADVANCED_PORTS_UDP", "Assuming 1024.");
     const below = isTcp ? config.advancedPortsTcp : config.advancedPortsUdp;
     const exclude = [...portsIn(isTcp ? config.advancedExcludeTcp : config.advancedExcludeUdp)];
     lines.push(`adminalert: Advanced mode will monitor first ${below} ports`);
-    if (exclude.length === 0) lines.push("adminalert: Advanced mode will manually exclude no ports");
+    if (!given.has(isTcp ? "ADVANCED_EXCLUDE_TCP" : "ADVANCED_EXCLUDE_UDP"))
+      lines.push("adminalert: Advanced mode will manually exclude no ports");
     for (const port of exclude) lines.push(`adminalert: Advanced mode will manually exclude port: ${port} `);
     return lines;
   }
-  const how = mode.startsWith("s") ? "stealth listen mode" : "listen mode";
+  // Where the ports are really opened, each is told as it is tried.
+  if (!mode.startsWith("s")) return lines;
   for (const port of portsIn(isTcp ? config.tcpPorts : config.udpPorts)) {
-    lines.push(`adminalert: Going into ${how} on ${isTcp ? "TCP" : "UDP"} port: ${port}`);
+    lines.push(`adminalert: Going into stealth listen mode on ${isTcp ? "TCP" : "UDP"} port: ${port}`);
   }
   return lines;
 }
@@ -203,16 +190,22 @@ function advancedLines(
 }
 
 async function openTraps(
-  { mode }: PortsentryRequest,
+  { mode, wording }: PortsentryRequest,
   config: PortsentryConfig,
   reactor: Reactor,
   log: (line: string) => void,
 ): Promise<() => void> {
+  const isClassic = wording === 1;
   const traps = await ConnectTraps.open({
     tcpPorts: mode === "udp" ? [] : portsIn(config.tcpPorts),
     udpPorts: mode === "tcp" ? [] : portsIn(config.udpPorts),
-    onRefused: (protocol, port, why) =>
-      log(`adminalert: ERROR: could not bind ${protocol} socket: ${port}. Attempting to continue (${why})`),
+    onTry: (protocol, port) => {
+      if (isClassic) log(`adminalert: Going into listen mode on ${protocol} port: ${port}`);
+    },
+    onRefused: (protocol, port, why) => {
+      const what = `adminalert: ERROR: could not bind ${protocol} socket: ${port}. Attempting to continue`;
+      log(isClassic ? what : `${what} (${why})`);
+    },
     onCaught: ({ reply, done, ...caught }) => {
       const banner = (): void => {
         if (config.portBanner !== "") reply(config.portBanner);
@@ -221,6 +214,7 @@ async function openTraps(
     },
   });
   if (traps.size > 0) return () => traps.close();
+  if (isClassic) log(`adminalert: ERROR: could not bind ANY ${mode.toUpperCase()} sockets. Shutting down.`);
   throw new MissingPartError(
     "sentry",
     "could not bind ANY sockets",
@@ -246,9 +240,7 @@ function openStealth(
     listeners,
     locals,
     skipServiceCheck: request.skipServiceCheck,
-    skipLocalCheck: request.skipLocalCheck,
     onSighting: (sighting) => void reactor.see(sighting),
-    ...(request.debug ? { onSkipped: (why: string) => log(`debug: ${why}`) } : {}),
   });
   const capture = openCapture({
     interfaces: request.interfaces,

@@ -18,6 +18,8 @@ export type Caught = {
 export type ConnectOptions = {
   readonly tcpPorts: Iterable<number>;
   readonly udpPorts: Iterable<number>;
+  /** A port is about to be taken. */
+  readonly onTry?: (protocol: "TCP" | "UDP", port: number) => void;
   readonly onCaught: (caught: Caught) => void;
   /** A port that could not be taken: in use, or forbidden. */
   readonly onRefused: (protocol: "TCP" | "UDP", port: number, why: string) => void;
@@ -41,8 +43,14 @@ export class ConnectTraps {
   /** Takes every port that is free. */
   static async open(options: ConnectOptions): Promise<ConnectTraps> {
     const traps = new ConnectTraps(options);
-    for (const port of options.tcpPorts) traps.#listen(port);
-    for (const port of options.udpPorts) await traps.#bind(port);
+    for (const port of options.tcpPorts) {
+      options.onTry?.("TCP", port);
+      traps.#listen(port);
+    }
+    for (const port of options.udpPorts) {
+      options.onTry?.("UDP", port);
+      await traps.#bind(port);
+    }
     return traps;
   }
 

@@ -1,7 +1,25 @@
 // The file of hosts that were dealt with. 2.x keeps binary records, address family in two bytes of this machine's order
-// and the raw address; 1.x a line of text for each, in a file per mode that is begun anew at every start.
-import { appendFileSync, closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
-import { type Address, addressFromBytes, bytesOfAddress, familyOf } from "../../core/address.ts";
+// and the raw address; 1.x a line of text for each, in a file per mode that is begun anew at every start. Whoever removes
+// the file, or a line of it, wants that host dealt with again: it is looked at before each decision, as 1.x does.
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import {
+  type Address,
+  addressFromBytes,
+  bytesOfAddress,
+  familyOf,
+  parseAddress,
+} from "../../core/address.ts";
 import type { Wording } from "./types.ts";
 
 const AF_INET = 2;
@@ -14,7 +32,9 @@ const MAX_FILE_BYTES = 32 << 20;
 export class BlockedHosts {
   readonly #path: string;
   readonly #wording: Wording;
-  readonly #hosts = new Set<Address>();
+  #hosts = new Set<Address>();
+  /** The file as it was when #hosts was what it says. */
+  #seen = "";
 
   /**
    * @param path "" to keep nothing: every sighting is dealt with
@@ -27,13 +47,24 @@ export class BlockedHosts {
     if (wording === 1) {
       // What 1.x does: blocks did not survive a reboot, and the file must not say they did.
       append(path, new Uint8Array(0), constants.O_TRUNC);
+      this.#seen = stampOf(path);
       return;
     }
-    for (const host of readRecords(path)) this.#hosts.add(host);
+    this.#read(stampOf(path));
   }
 
+  /** Throws the system's error when the file has changed and cannot be read. */
   has(host: Address): boolean {
-    return this.#path !== "" && this.#hosts.has(host);
+    if (this.#path === "") return false;
+    const stamp = stampOf(this.#path);
+    if (stamp !== this.#seen) this.#read(stamp);
+    return this.#hosts.has(host);
+  }
+
+  #read(stamp: string): void {
+    const found = stamp === "" ? [] : (this.#wording === 1 ? readLines : readRecords)(this.#path);
+    this.#hosts = new Set(found);
+    this.#seen = stamp;
   }
 
   /** Notes a host. Throws the system's error when the file cannot be written; the host is remembered all the same. */
@@ -46,7 +77,24 @@ export class BlockedHosts {
       }
     this.#hosts.add(host);
     append(this.#path, this.#wording === 1 ? Buffer.from(`${line}\n`) : recordOf(host));
+    this.#seen = stampOf(this.#path);
   }
+}
+
+/** Tells one content of a file from another; "" when there is no file. */
+function stampOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.ino} ${found.size} ${found.mtimeMs}`;
+}
+
+/** The hosts in lines of 1.x: `… Host: NAME/ADDRESS Port: …`. */
+function readLines(path: string): Address[] {
+  if (statSync(path).size > MAX_FILE_BYTES) return [];
+  const hosts = [...readFileSync(path, "latin1").matchAll(/ Host: \S*\/(\S+) Port: /g)];
+  return hosts
+    .map((hit) => parseAddress(hit[1]!))
+    .filter((host) => host !== null)
+    .slice(-MAX_HOSTS);
 }
 
 function recordOf(host: Address): Uint8Array {
@@ -58,15 +106,9 @@ function recordOf(host: Address): Uint8Array {
 }
 
 function readRecords(path: string): Address[] {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
   const out: Address[] = [];
-  if (bytes.length > MAX_FILE_BYTES) return out;
+  if (statSync(path).size > MAX_FILE_BYTES) return out;
+  const bytes = readFileSync(path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + 6 <= bytes.length; ) {
     const family = view.getUint16(at, true);
@@ -89,6 +131,16 @@ function append(path: string, bytes: Uint8Array, also = 0): void {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Makes sure that a file can be appended to, and its folders with it, as 2.x does at its start.
+ * @throws the system's error
+ */
+export function prepareFile(path: string): void {
+  if (path === "") return;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  closeSync(openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600));
 }
 
 /** Appends a line to the history file; "" keeps none. */

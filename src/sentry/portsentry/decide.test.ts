@@ -65,12 +65,17 @@ test("a block is hosts.deny, route and command, in the configured order and with
   const tell = "tell 198.51.100.7 11 stealth 198.51.100.7";
   const steps = (more: string, sighting = SIGHTING): string[] =>
     planBlock(config(`${text}\n${more}`), sighting, "stealth").map((step) =>
-      step.do === "wrappers" ? step.line : step.command,
+      step.do === "wrappers" ? step.line : step.do === "nothing" ? step.key : step.command,
     );
   assert.deepEqual(steps(""), [deny, route, tell]);
   assert.deepEqual(steps('KILL_RUN_CMD_FIRST="1"'), [tell, deny, route]);
   assert.deepEqual(steps("", { ...SIGHTING, protocol: "UDP" }), [tell]);
   assert.deepEqual(planBlock(config('BLOCK_TCP="1"'), SIGHTING, "stealth"), []);
+  const blind = config('BLOCK_TCP="1"\nKILL_ROUTE="route"\nKILL_HOSTS_DENY="ALL: ALL"');
+  assert.deepEqual(planBlock(blind, SIGHTING, "stealth"), [
+    { do: "nothing", key: "KILL_HOSTS_DENY" },
+    { do: "nothing", key: "KILL_ROUTE" },
+  ]);
 });
 
 test("lines are letter for letter those that rules of logcheck and fail2ban know", () => {
@@ -150,13 +155,14 @@ async function react(
 }
 
 test("a command that fails is told as failed, and the host is not called blocked", async (t) => {
-  const { lines } = await react(t, 'BLOCK_TCP="1"\nKILL_ROUTE="exit 3"\nKILL_RUN_CMD="no-such-command"', [
-    SIGHTING,
-    SIGHTING,
-  ]);
-  assert.match(lines[0]!, /was NOT dealt with by command: "exit 3": exit status 3/);
+  const { lines } = await react(
+    t,
+    'BLOCK_TCP="1"\nKILL_ROUTE="exit 3 # $TARGET$"\nKILL_RUN_CMD="no-such-command"',
+    [SIGHTING, SIGHTING],
+  );
+  assert.match(lines[0]!, /was NOT dealt with by command: "exit 3 # \S+": exit status 3/);
   assert.match(lines[1]!, /no-such-command.*exit status 127/);
-  assert.match(lines[2]!, /Could not block host/);
+  assert.match(lines[2]!, /Error during target dispose/);
   assert.match(lines[3]!, /blocked: \[false\]$/);
   assert.match(lines[7]!, /blocked: \[false\]$/, "and it is tried again");
 });

@@ -52,7 +52,11 @@ export function planBlock(config: PortsentryConfig, sighting: Sighting, mode: st
     config.killRunCmd === "" ? [] : [{ do: "external", command: fill(config.killRunCmd) }];
   if (reaction === 2) return external;
   const block: Step[] = [];
-  if (config.killHostsDeny !== "") block.push({ do: "wrappers", line: fill(config.killHostsDeny) });
-  if (config.killRoute !== "") block.push({ do: "route", command: fill(config.killRoute) });
+  const { killHostsDeny, killRoute } = config;
+  const names = (text: string): boolean => text.includes("$TARGET$");
+  if (killHostsDeny !== "" && !names(killHostsDeny)) block.push({ do: "nothing", key: "KILL_HOSTS_DENY" });
+  else if (killHostsDeny !== "") block.push({ do: "wrappers", line: fill(killHostsDeny) });
+  if (killRoute !== "" && !names(killRoute)) block.push({ do: "nothing", key: "KILL_ROUTE" });
+  else if (killRoute !== "") block.push({ do: "route", command: fill(killRoute) });
   return config.killRunCmdFirst ? [...external, ...block] : [...block, ...external];
 }

@@ -50,8 +50,33 @@ test("a faulty line costs that line and names what was found", () => {
       [5, ""],
     ],
   );
-  assert.match(faults[0]!.message, /found "1,70000"/);
+  assert.match(faults[0]!.message, /found "70000"/);
+  assert.deepEqual(config.tcpPorts, [{ low: 1, high: 1 }], "the others are watched");
   assert.deepEqual(config.udpPorts, [{ low: 7, high: 7 }]);
+});
+
+test("a line that both generations read differently is read as the one that is asked for reads it", () => {
+  const cases: [string, string | null, string | null][] = [
+    ['KILL_ROUTE="a"\nKILL_ROUTE="b"', "a", "b"],
+    ['KILL_ROUTE="a', "a", null],
+    ['KILL_ROUTE "a"', "a", null],
+    ['KILL_ROUTE="a" # b "c"', "a", "a"],
+    ['KILL_ROUTE="sh -c "a""', "sh -c ", "sh -c "],
+    ["KILL_ROUTE=a", null, null],
+    [' KILL_ROUTE="a"', null, null],
+    ['kill_route="a"', null, null],
+    ['KILL_ROUTE = "a"\r', "a", "a"],
+  ];
+  for (const [text, first, second] of cases) {
+    for (const [wording, expected] of [
+      [1, first],
+      [2, second],
+    ] as const) {
+      const { config, faults } = parsePortsentryConfig("p.conf", text, wording);
+      assert.equal(config.killRoute, expected ?? "", `${wording}: ${text}`);
+      assert.equal(faults.length > 0, expected === null || (wording === 1 && /\n/.test(text)), text);
+    }
+  }
 });
 
 test("port lists refuse what is no port", () => {

@@ -1,7 +1,9 @@
 // Reads the text of portsentry.conf, 1.x and 2.x: KEY = "value" lines, in which unknown keys are faults of
-// their own line only. Pure. Format: portsentry.conf as Debian ships it (1.2) and portsentry.conf(8) of 2.x.
+// their own line only. Pure. Format: portsentry.conf as Debian ships it (1.2) and portsentry.conf(8) of 2.x. Where the two
+// read one line differently, the wording decides.
 import { type Prefix, parsePrefix } from "../../core/address.ts";
 import type { ConfigFault } from "../../core/errors.ts";
+import type { Wording } from "./types.ts";
 
 /** Ports from `low` to `high`, both included. */
 export type PortRange = { readonly low: number; readonly high: number };
@@ -67,16 +69,28 @@ const WANTS = {
   text: ["text", 'write it in quotes: "..."'],
 } as const;
 
+// A key begins its line. 1.x takes whatever stands up to the first quote for the "=", and a line that ends for a quote.
+const LINE: Readonly<Record<Wording, RegExp>> = {
+  1: /^([A-Za-z_0-9]+)(?:[= ][^"]*)"([^"]*)/,
+  2: /^([A-Za-z_0-9]+)[ \t]*=[ \t]*"([^"]*)"/,
+};
+
+export type ParsedConfig = {
+  /** With PortSentry's defaults for what is absent or faulty. */
+  readonly config: PortsentryConfig;
+  readonly faults: ConfigFault[];
+  /** The keys that the text gives a value. */
+  readonly given: ReadonlySet<string>;
+};
+
 /**
  * Reads the text of a portsentry.conf.
  * @param file its name, for faults
- * @returns the settings, with PortSentry's defaults for what is absent or faulty, and every fault
+ * @param wording whose reading: of a key that is written twice, 1.x takes the first line and 2.x the last
  */
-export function parsePortsentryConfig(
-  file: string,
-  text: string,
-): { config: PortsentryConfig; faults: ConfigFault[] } {
+export function parsePortsentryConfig(file: string, text: string, wording: Wording = 1): ParsedConfig {
   const faults: ConfigFault[] = [];
+  const given = new Map<string, number>();
   const values: Values = {
     tcpPorts: [],
     udpPorts: [],
@@ -98,35 +112,51 @@ export function parsePortsentryConfig(
     portBanner: "",
   };
   for (const [index, raw] of text.split("\n").entries()) {
-    const written = raw.trim();
+    const written = raw.trimEnd();
     if (written === "" || written.startsWith("#")) continue;
-    const fault = (key: string, message: string, mend: string) =>
-      faults.push({ file, line: index + 1, key, message, mend, consequence: "line ignored" });
-    const match = /^([A-Za-z_0-9]+)\s*=\s*(?:"(.*)"|([^"\s]\S*))\s*(?:#.*)?$/.exec(written);
+    const fault = (key: string, message: string, mend: string, consequence = "line ignored") =>
+      faults.push({ file, line: index + 1, key, message, mend, consequence });
+    const match = LINE[wording].exec(written);
     if (match === null) {
-      fault("", `wants KEY="value", found ${JSON.stringify(written.slice(0, 80))}`, 'write KEY="value"');
+      const found = JSON.stringify(written.slice(0, 80));
+      fault("", `wants KEY="value" from the first column on, found ${found}`, 'write KEY="value"');
       continue;
     }
     const name = match[1]!;
     const key = Object.hasOwn(KEYS, name) ? KEYS[name] : undefined;
     if (key === undefined) {
-      fault(
-        name,
-        "is no key of portsentry.conf",
-        `remove the line; known keys: ${Object.keys(KEYS).join(", ")}`,
-      );
+      const known = Object.keys(KEYS).join(", ");
+      fault(name, "is no key of portsentry.conf", `remove the line; known keys: ${known}`);
       continue;
     }
-    const found = match[2] ?? match[3] ?? "";
+    const earlier = given.get(name);
+    if (earlier !== undefined && wording === 1) {
+      fault(name, `is written in line ${earlier} already, and the first counts`, "remove one of the lines");
+      continue;
+    }
+    given.set(name, index + 1);
+    const found = match[2]!;
+    const [wants, mend] = WANTS[key.is];
+    const wrong = (what: string, consequence?: string) =>
+      fault(name, `wants ${wants}, found ${JSON.stringify(what.slice(0, 80))}`, mend, consequence);
+    if (key.is === "ports") {
+      const ranges: PortRange[] = [];
+      for (const item of itemsOf(found)) {
+        const range = parsePortRange(item);
+        if (range === null) wrong(item, "the other ports stay");
+        else ranges.push(range);
+      }
+      (values as Record<string, unknown>)[key.field] = ranges;
+      continue;
+    }
     const value = readValue(key.is, found);
-    if (value === null)
-      fault(name, `wants ${WANTS[key.is][0]}, found ${JSON.stringify(found.slice(0, 80))}`, WANTS[key.is][1]);
+    if (value === null) wrong(found);
     else (values as Record<string, unknown>)[key.field] = value;
   }
-  return { config: values, faults };
+  return { config: values, faults, given: new Set(given.keys()) };
 }
 
-function readValue(is: keyof typeof WANTS, text: string): unknown {
+function readValue(is: Exclude<keyof typeof WANTS, "ports">, text: string): unknown {
   switch (is) {
     case "text":
       return text;
@@ -138,23 +168,27 @@ function readValue(is: keyof typeof WANTS, text: string): unknown {
       return /^\d{1,9}$/.test(text) ? Number(text) : null;
     case "port":
       return parsePort(text);
-    case "ports":
-      return parsePortRanges(text);
   }
 }
 
 /** `1,11,20-25` as ranges; null when any item is no port or range. An empty text is an empty list. */
 export function parsePortRanges(text: string): PortRange[] | null {
-  const ranges: PortRange[] = [];
-  for (const item of text.split(",").map((part) => part.trim())) {
-    if (item === "") continue;
-    const [from, to, more] = item.split("-");
-    const low = parsePort(from!);
-    const high = to === undefined ? low : parsePort(to);
-    if (low === null || high === null || more !== undefined || low > high) return null;
-    ranges.push({ low, high });
-  }
-  return ranges;
+  const ranges = itemsOf(text).map(parsePortRange);
+  return ranges.every((range) => range !== null) ? ranges : null;
+}
+
+function itemsOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function parsePortRange(item: string): PortRange | null {
+  const [from, to, more] = item.split("-");
+  const low = parsePort(from!);
+  const high = to === undefined ? low : parsePort(to);
+  return low === null || high === null || more !== undefined || low > high ? null : { low, high };
 }
 
 function parsePort(text: string): number | null {

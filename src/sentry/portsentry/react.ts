@@ -2,14 +2,14 @@
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { describeError } from "../../core/errors.ts";
-import type { Step } from "./types.ts";
+import type { RunnableStep } from "./types.ts";
 
 // A route or firewall command takes milliseconds; one that hangs must not keep the others waiting for ever.
 const COMMAND_TIMEOUT_MS = 30_000;
 export const HOSTS_DENY = "/etc/hosts.deny";
 
 /** Runs one step; null when it succeeded, otherwise why not. */
-export async function runStep(step: Step, hostsDeny = HOSTS_DENY): Promise<string | null> {
+export async function runStep(step: RunnableStep, hostsDeny = HOSTS_DENY): Promise<string | null> {
   if (step.do !== "wrappers") return await runCommand(step.command);
   try {
     return appendOnce(hostsDeny, step.line);

@@ -1,6 +1,6 @@
 // Takes sightings one after the other, as PortSentry does: counts, decides, blocks, and writes the lines and files that
 // other programs read.
-import type { Address, PrefixSet } from "../../core/address.ts";
+import type { Address } from "../../core/address.ts";
 import { describeError } from "../../core/errors.ts";
 import { appendHistory, BlockedHosts } from "./blocked-file.ts";
 import { decideSighting, planBlock } from "./decide.ts";
@@ -12,14 +12,17 @@ import {
   renderAttack,
   renderFailure,
   renderHistory,
+  renderNothing,
   renderScan,
   renderStep,
+  renderUnblocked,
 } from "./render.ts";
 import type { Flag, Sighting, Wording } from "./types.ts";
 
 export type ReactorOptions = {
   readonly config: PortsentryConfig;
-  readonly ignore: PrefixSet;
+  /** Who is left alone; its list may change while it runs. */
+  readonly ignore: { has(source: Address): boolean; readonly isMissing?: boolean };
   readonly wording: Wording;
   /** What $MODE$ stands for: `stcp`, `stealth`. */
   readonly mode: string;
@@ -27,6 +30,10 @@ export type ReactorOptions = {
   /** Why this source must never be blocked, or null: a forged packet bears any address, the gateway's too. */
   readonly guardrail?: (source: Address) => string | null;
   readonly verbose?: boolean;
+  /** `-d`. */
+  readonly debug?: boolean;
+  /** `-L`: what this host sends to itself counts, too. */
+  readonly skipLocalCheck?: boolean;
   readonly hostsDeny?: string;
   readonly names?: HostNames;
 };
@@ -83,16 +90,21 @@ export class Reactor {
       this.#skipped = 0;
     }
     const isIgnored = ignore.has(source);
+    if (sighting.isToItself === true && !isIgnored && this.#options.skipLocalCheck !== true) {
+      if (this.#options.debug === true)
+        log(`debug: Source address ${source} same as destination address ${source}, skipping`);
+      return;
+    }
+    if (wording === 1 && ignore.isMissing === true)
+      log("attackalert: ERROR: cannot open ignore file. Blocking host anyway.");
     const count = isIgnored || config.scanTrigger === 0 ? 0 : this.#count(source);
     const facts = { isIgnored, count, isBlocked: this.#blocked.has(source) };
     const { outcome, banner, react } = decideSighting(config, sighting, facts);
     // A block does not wait for a name; the lines about it do.
     const block = react === "block" ? await this.#block(sighting) : null;
     const name = config.resolveHost ? await this.#names.of(source) : source;
-    if (isIgnored && (wording === 1 || this.#options.verbose)) {
-      const prefix = wording === 1 ? "attackalert: " : "";
-      log(`${prefix}Host: ${source} found in ignore file ${config.ignoreFile}, aborting actions`);
-    }
+    if (isIgnored && this.#options.verbose)
+      log(`Host: ${source} found in ignore file ${config.ignoreFile}, aborting actions`);
     if (wording === 1 && outcome.triggered === "true")
       for (const line of renderAttack(sighting, name)) log(line);
     if (banner) sendBanner();
@@ -122,16 +134,19 @@ export class Reactor {
       const lines = (name: string) => [`attackalert: Host: ${name}/${source} is never blocked: ${guardrail}`];
       return { done: false, lines };
     }
-    const { config, mode } = this.#options;
+    const { config, mode, wording } = this.#options;
     const told: string[] = [];
     let done = false;
     for (const step of planBlock(config, sighting, mode)) {
+      if (step.do === "nothing") {
+        told.push(renderNothing(step.key, wording));
+        continue;
+      }
       const failure = await runStep(step, this.#options.hostsDeny ?? HOSTS_DENY);
       if (failure === null) done = true;
       told.push(failure === null ? renderStep(step, sighting) : renderFailure(step, sighting, failure));
     }
-    const lines = (name: string) =>
-      done ? told : [...told, `attackalert: ERROR: Could not block host ${name}/${source} !!`];
+    const lines = (name: string) => (done ? told : [...told, renderUnblocked(sighting, name, wording)]);
     return { done, lines };
   }
 

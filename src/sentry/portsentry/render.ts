@@ -1,5 +1,5 @@
 // PortSentry's lines, letter for letter as logcheck's and fail2ban's rules know them. Pure.
-import type { Outcome, Sighting, Step, Wording } from "./types.ts";
+import type { Outcome, RunnableStep, Sighting, Wording } from "./types.ts";
 
 /** The name of a TCP packet's flags as both generations print it. */
 export function renderFlags(flags: number): string {
@@ -37,7 +37,7 @@ export function renderAttack(sighting: Sighting, name: string): string[] {
 }
 
 /** What a step that succeeded did. */
-export function renderStep(step: Step, sighting: Sighting): string {
+export function renderStep(step: RunnableStep, sighting: Sighting): string {
   switch (step.do) {
     case "route":
       return `attackalert: Host ${sighting.source} has been blocked via dropped route using command: "${step.command}"`;
@@ -49,9 +49,21 @@ export function renderStep(step: Step, sighting: Sighting): string {
 }
 
 /** A step that failed: never "blocked". */
-export function renderFailure(step: Step, sighting: Sighting, why: string): string {
+export function renderFailure(step: RunnableStep, sighting: Sighting, why: string): string {
   const what = step.do === "wrappers" ? `string: "${step.line}"` : `command: "${step.command}"`;
   return `adminalert: ERROR: Host ${sighting.source} was NOT dealt with by ${what}: ${why}`;
+}
+
+/** A KILL_ line without a target, which is not carried out. */
+export function renderNothing(key: string, wording: Wording): string {
+  return `${wording === 1 ? "adminalert: " : ""}No target variable specified in ${key} option. Skipping.`;
+}
+
+/** No step succeeded. */
+export function renderUnblocked(sighting: Sighting, name: string, wording: Wording): string {
+  return wording === 1
+    ? `attackalert: ERROR: Could not block host ${name}/${sighting.source} !!`
+    : `attackalert: Error during target dispose ${name}/${sighting.source}!`;
 }
 
 /** `already blocked`, in the wording of the generation and mode. */

@@ -15,11 +15,7 @@ export type StealthOptions = {
   readonly locals: LocalAddresses;
   /** `-S`: ports with a service count too. */
   readonly skipServiceCheck?: boolean;
-  /** `-L`: packets of this host to itself count too. */
-  readonly skipLocalCheck?: boolean;
   readonly onSighting: (sighting: Sighting) => void;
-  /** What `-d` prints. */
-  readonly onSkipped?: (why: string) => void;
 };
 
 const ACK_OR_RST = 0x14;
@@ -44,7 +40,7 @@ export class StealthWatch {
     if (!isTcp && p.protocol !== PROTOCOL.udp) return;
     if (isTcp && (p.flags & ACK_OR_RST) !== 0) return;
     if ((isTcp ? this.#tcp : this.#udp)[p.targetPort] !== 1) return;
-    const { listeners, locals, skipLocalCheck, skipServiceCheck, onSighting, onSkipped } = this.#options;
+    const { listeners, locals, skipServiceCheck, onSighting } = this.#options;
     if (locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3) < 0) return;
     const source = addressOfWords(p.family, p.source0, p.source1, p.source2, p.source3);
     const isToItself =
@@ -52,10 +48,6 @@ export class StealthWatch {
       p.source1 === p.target1 &&
       p.source2 === p.target2 &&
       p.source3 === p.target3;
-    if (isToItself && !skipLocalCheck) {
-      onSkipped?.(`Source address ${source} same as destination address ${source}, skipping`);
-      return;
-    }
     if (!skipServiceCheck && isServed(listeners, p)) return;
     onSighting({
       source,
@@ -64,6 +56,7 @@ export class StealthWatch {
       type: isTcp ? renderFlags(p.flags) : "UDP",
       ipOptions: p.family === 6 ? "unknown" : p.options ? "set" : "not set",
       at: new Date(p.atMs),
+      isToItself,
     });
   }
 }

@@ -14,6 +14,8 @@ export type Sighting = {
   /** Whether the IPv4 header had options; unknown for IPv6 and for connections. */
   readonly ipOptions: "set" | "not set" | "unknown";
   readonly at: Date;
+  /** From one of this host's addresses to the same: 2.x leaves those alone unless told otherwise. */
+  readonly isToItself?: boolean;
 };
 
 /** How far the evaluation came: `unset` where an earlier step ended it. */
@@ -26,8 +28,14 @@ export type Outcome = {
   readonly blocked: Flag;
 };
 
-/** What a KILL_ key does. */
-export type Step =
+/** What a KILL_ key does to a host. */
+export type RunnableStep =
   | { readonly do: "route"; readonly command: string }
   | { readonly do: "wrappers"; readonly line: string }
   | { readonly do: "external"; readonly command: string };
+
+/** What a KILL_ key does. */
+export type Step =
+  | RunnableStep
+  /** A line for all targets alike would block whoever it names, again and again; PortSentry leaves it out, too. */
+  | { readonly do: "nothing"; readonly key: "KILL_ROUTE" | "KILL_HOSTS_DENY" };
