@@ -106,8 +106,9 @@ function listsIn(dir: string, faults: ConfigFault[]): string[] {
       .sort()
       .map((name) => join(dir, name));
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (!missing) faults.push(unreadable(dir, error, "the lists in it are not read"));
+    // What is no directory holds no lists: `-D /dev/null` is how one says that there are none.
+    const none = ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+    if (!none) faults.push(unreadable(dir, error, "the lists in it are not read"));
     return [];
   }
 }

@@ -30,6 +30,21 @@ test("a log that cannot be read is named, the others are read, and its mark stay
   assert.deepEqual(Object.keys(place.offsets("ours")), [`offset${place.logs.replaceAll("/", ".")}.syslog`]);
 });
 
+test("-D /dev/null says that there are no further lists", async (t) => {
+  const place = new Playground(t);
+  place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
+  const ours = await place.runOurs("C", ["-D", "/dev/null"]);
+  assert.deepEqual([ours.status, ours.errors], [0, ""]);
+  assert.match(ours.report, /host here/);
+});
+
+test("a run that can read nothing says so in logcheck's words, and no others", async (t) => {
+  const place = new Playground(t);
+  place.write("list", "/no-such-file\n");
+  const ours = await place.runOurs("C");
+  assert.deepEqual([ours.status, ours.errors], [1, "Error: E: File could not be read: /no-such-file\n"]);
+});
+
 test("a journal that cannot be read does not keep the logs from being read", async (t) => {
   const place = new Playground(t);
   place.write("logs/syslog", "Nov 22 19:51:02 host here\n");
@@ -88,9 +103,14 @@ test("-t reads everything and marks nothing; two runs never overlap", async (t) 
 
 test("root is refused, and told how to run it instead", async () => {
   let errors = "";
-  const output = { out: () => {}, err: (text: string) => void (errors += text) };
-  assert.equal(await runLogcheck(["-o"], output, { ...NOBODY, uid: 0 }), 1);
-  assert.match(errors, /setpriv --reuid=logcheck .* -o/);
+  let said = "";
+  const out = (bytes: Uint8Array) => void (said += Buffer.from(bytes));
+  const output = { out, err: (text: string) => void (errors += text) };
+  assert.equal(await runLogcheck(["-o", "-t"], output, { ...NOBODY, uid: 0 }), 1);
+  assert.match(
+    said,
+    /^logcheck should not be run as root\. .*\nsu .* -o -t" logcheck\n.* logcheck -o -t\.\n$/,
+  );
   assert.equal(await runLogcheck(["-x"], output, NOBODY), 1);
   assert.match(errors, /illegal option -- x/);
 });

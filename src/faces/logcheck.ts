@@ -94,10 +94,7 @@ export async function runLogcheck(
     return 0;
   }
   if (caller.uid === 0) {
-    output.err(
-      "logcheck: reads what strangers wrote, and refuses to do so as root\n" +
-        `    mend: setpriv --reuid=logcheck --regid=logcheck --init-groups logcheck ${args.join(" ")}\n`,
-    );
+    output.out(Buffer.from(rootRefusal(args)));
     return 1;
   }
   return await new LogcheckRun(request, output, caller).run();
@@ -169,11 +166,15 @@ class LogcheckRun {
       lostLines: async (query, take) => (await import("./lost-lines.ts")).readLostLines(query, take),
     });
     this.#debug(`${gatherer.lineCount} lines read`);
-    const errors = collected.unreadable.map(({ entry, why }) => {
-      this.#output.err(`${entry} is not checked: ${why}\n`);
-      return `E: File could not be read: ${entry}`;
-    });
-    if (gatherer.lineCount === 0 && errors.length > 0) {
+    const errors = collected.unreadable.map(({ entry }) => `E: File could not be read: ${entry}`);
+    const failed = gatherer.lineCount === 0 && errors.length > 0;
+    for (const { entry, why } of collected.unreadable) {
+      const said = `${entry} is not checked: ${why}`;
+      // A run that ends with the errors alone says them as logcheck does, since scripts compare that.
+      if (failed) this.#debug(said);
+      else this.#output.err(`${said}\n`);
+    }
+    if (failed) {
       this.#commit(collected);
       throw new LogcheckFailure(errors.join("\n"));
     }
@@ -343,6 +344,15 @@ class LogcheckRun {
     if (this.#temporary === null || this.#request.keepTemporary) return;
     rmSync(this.#temporary, { recursive: true, force: true });
   }
+}
+
+// It reads what strangers wrote, and so never as root. logcheck's own words, which scripts compare.
+function rootRefusal(args: readonly string[]): string {
+  const words = args.map((word) => ` ${word}`).join("");
+  return `logcheck should not be run as root. Use su to invoke logcheck:
+su -s /bin/bash -c "/usr/sbin/logcheck${words}" logcheck
+Or use sudo: sudo -u logcheck logcheck${words}.
+`;
 }
 
 // With one helper a run over 1 GB takes 180 MB; a second would take what is left of 200, and find little to do.

@@ -5,6 +5,7 @@ import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { judgeIsBefore322, LOGROTATE } from "../rotate/oracle/judge.ts";
 import { runLogrotate } from "./logrotate.ts";
 
 function scratch(t: TestContext): string {
@@ -60,8 +61,21 @@ const ACCOUNTS: readonly (readonly [string, ...string[]])[] = [
 const INNER =
   /^(Creating stub|acquired lock|Allocating|state file .* does not exist|glob pattern|dateext suffix|old log .* does not exist|log .* doesn't exist -- won't|disposeName|Reading state|running script with|\s*true$|"$)/;
 
-function account(err: string, root: string): string[] {
+// Where an older logrotate judges: what 3.22 tells on other lines, or in another order.
+function beforeThen(err: string): string {
   return err
+    .replace(/^(rotating pattern: .*?) *\([\w ]*rotations\)\n/gm, "$1 ")
+    .replace(/ \(\d+ rotations\),/g, "")
+    .replace(
+      /^(rotating pattern: .*?) \(no old logs will be kept\)\n(.*), old logs are removed$/gm,
+      "$1 $2, no old logs will be kept",
+    )
+    .replace(/(?<=\S) {2}(?=\S)/g, " ")
+    .replace(/^running prerotate script\n/gm, "");
+}
+
+function account(err: string, root: string, before322: boolean): string[] {
+  return (before322 ? beforeThen(err) : err)
     .replaceAll(root, "ROOT")
     .split("\n")
     .map((line) => line.replace(/ \(rotatecount \d+, logstart \d+, i \d+\), *$/, ""))
@@ -69,15 +83,15 @@ function account(err: string, root: string): string[] {
 }
 
 test("-v and -d give logrotate's account, line by line", async (t) => {
-  if (spawnSync("logrotate", ["--version"]).error !== undefined)
-    return t.skip("needs logrotate: apt install logrotate");
+  const before322 = judgeIsBefore322();
+  if (before322 === null) return t.skip("needs logrotate: apt install logrotate");
   const root = join(scratch(t), "r");
   for (const [text, ...args] of ACCOUNTS) {
     build(root, text);
     const line = [...args, "-s", join(root, "state"), join(root, "conf")];
-    const theirs = account(spawnSync("logrotate", line, { encoding: "utf8" }).stderr, root);
+    const theirs = account(spawnSync(LOGROTATE, line, { encoding: "utf8" }).stderr, root, before322);
     build(root, text);
-    const ours = account((await said(root, args)).err, root);
+    const ours = account((await said(root, args)).err, root, before322);
     // A rename of a generation that is not there is in their account and not in ours.
     const gone = (phrase: string): boolean => phrase.startsWith("renaming ") && !ours.includes(phrase);
     assert.deepEqual(
@@ -93,6 +107,7 @@ const FAULTS: readonly (readonly [string, RegExp])[] = [
   ["size 3q", /^error: ROOT\/conf:2 unknown unit 'q': /],
   ["dateformat", /^error: ROOT\/conf:2 argument expected after dateformat: /],
   ["create 0640 nobody-here", /^error: ROOT\/conf:2 unknown user 'nobody-here' -- found error, skipping/],
+  ["su 'no body' 'no group'", /^error: ROOT\/conf:2 unknown group 'no group'/],
   ["su root", /^error: ROOT\/conf:2 no group for su/],
   ["daily;", /^error: ROOT\/conf:2 keyword 'daily' not properly separated, found ";"/],
   ["tabooext + .x", /^error: ROOT\/conf:2 tabooext may not appear inside of log file definition/],
@@ -105,7 +120,7 @@ const FAULTS: readonly (readonly [string, RegExp])[] = [
     "olddir /proc",
     /^error: ROOT\/conf:1 olddir \/proc and log file ROOT\/d\/app\.log are on different devices$/m,
   ],
-  ["frobnicate 3", /^error: ROOT\/conf:2 unknown option 'frobnicate' -- ignoring line/],
+  ["frobnicate 3", /^warning: ROOT\/conf:2 unknown option 'frobnicate' -- ignoring line/],
 ];
 
 test("faults of a configuration begin with FILE:LINE and logrotate's phrase", async (t) => {

@@ -19,8 +19,7 @@ export function wordsOfStanza(
   const said: Said[] = [
     ...lines([
       "",
-      `rotating pattern: ${stanza.patternText} ${headline(stanza.settings, force)}`,
-      manners(stanza.settings),
+      `rotating pattern: ${stanza.patternText} ${headline(stanza.settings, force)} ${manners(stanza.settings)}`,
     ]),
   ];
   if (plans.length === 0) said.push(...lines(["No logs found. Rotation not needed."]));
@@ -61,8 +60,8 @@ function sharedWork(
 ): Said[] {
   const any = due.length > 0;
   return [
-    ...due.flatMap((plan) => lines([...rotating(plan, settings, now), ...plan.before.flatMap(stepWords)])),
     ...whole("prerotate", stanza.prerotate, any),
+    ...due.flatMap((plan) => lines([...rotating(plan, settings, now), ...plan.before.flatMap(stepWords)])),
     ...lines(due.flatMap((plan) => plan.rotate.flatMap(stepWords))),
     ...whole("postrotate", stanza.postrotate, any, "were"),
     ...lines(due.flatMap((plan) => plan.after.flatMap(stepWords))),
@@ -72,9 +71,9 @@ function sharedWork(
 function eachWork(due: readonly LogPlan[], settings: Readonly<Settings>, now: Date): Said[] {
   return due.flatMap((plan) =>
     lines([
+      ...(plan.prerotate === null ? [] : ["running prerotate script"]),
       ...rotating(plan, settings, now),
       ...plan.before.flatMap(stepWords),
-      ...(plan.prerotate === null ? [] : ["running prerotate script"]),
       ...plan.rotate.flatMap(stepWords),
       ...(plan.postrotate === null ? [] : ["running postrotate script"]),
       ...plan.after.flatMap(stepWords),
@@ -87,7 +86,7 @@ function blocked(plan: LogPlan, settings: Readonly<Settings>, now: Date): Said[]
 }
 
 function headline(settings: Readonly<Settings>, force: boolean): string {
-  const { criterion, rotate } = settings;
+  const { criterion } = settings;
   const when = force
     ? "forced from command line"
     : criterion === "daily"
@@ -97,25 +96,33 @@ function headline(settings: Readonly<Settings>, force: boolean): string {
         : criterion === "minutes"
           ? `every ${settings.everyMinutes} minutes`
           : criterion;
-  const kept =
-    rotate > 0
-      ? `(${rotate} rotations)`
-      : rotate === 0
-        ? "(no old logs will be kept)"
-        : "(unlimited rotations)";
-  return `${when} ${kept}`;
+  return when;
 }
 
 function manners(settings: Readonly<Settings>): string {
-  const { olddir, ifEmpty, minSizeBytes, maxSizeBytes, minAgeDays, mail } = settings;
+  const { olddir, ifEmpty, minSizeBytes, maxSizeBytes, minAgeDays } = settings;
   return [
     ...(olddir === null ? [] : [`olddir is ${olddir}`]),
     ifEmpty ? "empty log files are rotated" : "empty log files are not rotated",
     ...(minSizeBytes > 0 ? [`only log files >= ${minSizeBytes} bytes are rotated`] : []),
     ...(maxSizeBytes > 0 ? [`log files >= ${maxSizeBytes} are rotated earlier`] : []),
     ...(minAgeDays > 0 ? [`only log files older than ${minAgeDays} days are rotated`] : []),
-    mail === null ? "old logs are removed" : `old logs mailed to ${mail}`,
+    ...fate(settings),
   ].join(", ");
+}
+
+// What becomes of old logs.
+function fate({ rotate, maxAgeDays, mail }: Readonly<Settings>): string[] {
+  if (rotate < 0 && maxAgeDays === 0) return ["old logs are kept forever"];
+  return [
+    ...(mail === null ? [] : [`old logs mailed to ${mail}`]),
+    ...(rotate === 0
+      ? ["no old logs will be kept"]
+      : [
+          rotate < 0 ? "(unlimited rotations)" : `(${rotate} rotations)`,
+          `old logs are removed${maxAgeDays > 0 ? ` after ${maxAgeDays} days` : ""}`,
+        ]),
+  ];
 }
 
 function considering(plan: LogPlan, now: Date): Said[] {

@@ -203,7 +203,12 @@ async function rotate(request: LogrotateRequest, voice: Voice): Promise<number> 
 function sayConfiguration(rotation: Rotation, voice: Voice): void {
   let next = 0;
   const faultsUpTo = (count: number): void => {
-    for (; next < count; next++) voice.error(wordsOfFault(rotation.faults[next]!));
+    for (; next < count; next++) {
+      const fault = rotation.faults[next]!;
+      // What logrotate carries on from with a warning.
+      const say = fault.message === "unknown option" ? voice.warning : voice.error;
+      say(wordsOfFault(fault));
+    }
   };
   for (const { text, afterFaults } of rotation.notes ?? []) {
     faultsUpTo(afterFaults);

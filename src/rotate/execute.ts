@@ -146,8 +146,9 @@ function restOf(
 }
 
 // Compression that was put off last time comes first and touches nothing else, so all logs do it at once; unless a pattern
-// takes a generation for a log, or a script of the administrator's goes with it.
+// takes a generation for a log, or a script of the administrator's goes with it or has its say before.
 async function compressAhead(tracks: readonly Track[], context: ExecuteContext): Promise<void> {
+  if (tracks.some(({ plan }) => plan.prerotate !== null || plan.stanza.prerotate !== null)) return;
   const first = tracks.filter(({ before }) => before[0]?.do === "compress");
   if (first.length === 0) return;
   const logs = new Set(tracks.map((track) => track.plan.log));
@@ -196,10 +197,9 @@ function walkNow(track: Track, steps: readonly RotationStep[], from: number, con
 
 async function walkOne(track: Track, context: ExecuteContext): Promise<void> {
   const { plan } = track;
+  // Before anything is renumbered: a script that fails keeps the log and its generations as they are.
+  if (!track.moved) track.failure = await script(plan.prerotate, plan.stanza, context, `${track.index}:`);
   await walk(track, track.before.slice(track.ahead), context);
-  if (track.failure === null && !track.moved) {
-    track.failure = await script(plan.prerotate, plan.stanza, context, `${track.index}:`);
-  }
   if (!(await move(track, context))) return;
   track.failure = await script(plan.postrotate, plan.stanza, context, `${track.index}:`);
 }
@@ -216,9 +216,9 @@ async function walkShared(tracks: readonly Track[], context: ExecuteContext): Pr
         track.failure ??= `not done, since the stanza shares its scripts and: ${broken}`;
     return broken !== null;
   };
+  if (!tracks.some((track) => track.moved) && spread(await script(prerotate, stanza, context))) return [];
   for (const track of tracks) await walk(track, track.before.slice(track.ahead), context);
   if (spread(null)) return [];
-  if (!tracks.some((track) => track.moved) && spread(await script(prerotate, stanza, context))) return [];
   for (const track of tracks) {
     if (!(await move(track, context))) break;
   }

@@ -161,6 +161,57 @@ test("two numbers after create are an owner and a group, unless the first is wri
   }
 });
 
+test("a prerotate that fails keeps its log and every generation as they are, alone or shared", async (t) => {
+  for (const shared of ["", " sharedscripts\n"]) {
+    const root = scratch(t);
+    writeFileSync(join(root, "d/web.log.1"), "older\n");
+    writeFileSync(join(root, "d/web.log.2"), "oldest\n");
+    const text = `ROOT/d/*.log {\n rotate 2\n compress\n delaycompress\n${shared} prerotate\n  exit 1\n endscript\n}\n`;
+    assert.equal((await rotate(root, text)).status, 1);
+    assert.deepEqual(readdirSync(join(root, "d")).sort(), ["web.log", "web.log.1", "web.log.2"], shared);
+    assert.equal(read(root, "d/web.log.1"), "older\n");
+  }
+});
+
+test("maxage counts whole days: what is a day and an hour old is not older than one day", async (t) => {
+  const root = scratch(t);
+  const HOUR = 3600;
+  for (const [index, hours] of [20, 25, 47, 49].entries()) {
+    const path = join(root, `d/web.log.${index + 1}`);
+    writeFileSync(path, `${hours} hours\n`);
+    utimesSync(path, Date.now() / 1000 - hours * HOUR, Date.now() / 1000 - hours * HOUR);
+  }
+  assert.equal((await rotate(root, "ROOT/d/web.log {\n rotate -1\n maxage 1\n}\n")).status, 0);
+  const left = readdirSync(join(root, "d")).sort();
+  assert.deepEqual(left, ["web.log.1", "web.log.2", "web.log.3", "web.log.4"]);
+  assert.equal(read(root, "d/web.log.4"), "47 hours\n");
+});
+
+test("copytruncate with rotate 0 and mail mails the log before nothing is left of it", async (t) => {
+  for (const more of ["", " compress\n", " compress\n delaycompress\n"]) {
+    const root = scratch(t);
+    writeFileSync(join(root, "mailer"), `#!/bin/sh\ncat >> ${root}/mailed\n`, { mode: 0o755 });
+    const text = `ROOT/d/web.log {\n rotate 0\n copytruncate\n mail root\n${more}}\n`;
+    const { status } = await rotate(root, text, { mailCommand: [join(root, "mailer")] });
+    assert.equal(status, 0, more);
+    assert.equal(read(root, "mailed"), "request\n", more);
+    assert.deepEqual(readdirSync(join(root, "d")), ["web.log"], more);
+    assert.equal(read(root, "d/web.log"), "");
+  }
+});
+
+test("files that an administrator put aside are not included", async (t) => {
+  const root = scratch(t);
+  mkdirSync(join(root, "more"));
+  for (const name of ["a", "a.old", "a.new", "a.orig"])
+    writeFileSync(join(root, "more", name), `${root}/d/${name} {\n missingok\n}\n`, { mode: 0o644 });
+  const { rotation } = await rotate(root, "include ROOT/more\n");
+  assert.deepEqual(
+    rotation.stanzas.map((stanza) => stanza.patternText),
+    [join(root, "d/a")],
+  );
+});
+
 test("a named pipe that a pattern matches stays where its reader is", async (t) => {
   const root = scratch(t);
   if (spawnSync("mkfifo", [join(root, "d/pipe.log")]).status !== 0)

@@ -200,10 +200,10 @@ function attributes(key: string, value: string, names: Names): Attributes | Refu
   }
   if (words.length > 2) return refuse(`has extra arguments, ${found(value)}`, mend);
   const [user, group] = words;
-  const uid = user === undefined ? null : lookUp(user, (name) => names.uidOf(name));
-  if (user !== undefined && uid === null) return refuse(`unknown user ${JSON.stringify(user)}`, mend);
   const gid = group === undefined ? null : lookUp(group, (name) => names.gidOf(name));
   if (group !== undefined && gid === null) return refuse(`unknown group ${JSON.stringify(group)}`, mend);
+  const uid = user === undefined ? null : lookUp(user, (name) => names.uidOf(name));
+  if (user !== undefined && uid === null) return refuse(`unknown user ${JSON.stringify(user)}`, mend);
   return { mode, uid, gid };
 }
 
@@ -237,10 +237,11 @@ const su: Directive = {
     const mend = "write su USER GROUP with the user and group that own the directory";
     if (words.length < 2) return refuse(`wants a user and a group, ${found(value)}`, mend);
     if (words.length > 2) return refuse(`has extra arguments, ${found(value)}`, mend);
-    const uid = lookUp(words[0]!, (name) => names.uidOf(name));
-    if (uid === null) return refuse(`unknown user ${JSON.stringify(words[0])}`, mend);
+    // The group first, as logrotate does: where both are unknown, scripts see the message they know.
     const gid = lookUp(words[1]!, (name) => names.gidOf(name));
     if (gid === null) return refuse(`unknown group ${JSON.stringify(words[1])}`, mend);
+    const uid = lookUp(words[0]!, (name) => names.uidOf(name));
+    if (uid === null) return refuse(`unknown user ${JSON.stringify(words[0])}`, mend);
     settings.su = { uid, gid };
     return null;
   },

@@ -191,9 +191,10 @@ class Draft {
     }
   }
 
+  // By whole days, as logrotate counts since 3.22: "older than one day" begins at two.
   #tooOld(file: Here): boolean {
     const { maxAgeDays } = this.#settings;
-    return maxAgeDays > 0 && this.#now.getTime() - file.mtimeMs > maxAgeDays * DAY_MS;
+    return maxAgeDays > 0 && Math.floor((this.#now.getTime() - file.mtimeMs) / DAY_MS) > maxAgeDays;
   }
 
   #suffix(): string {
@@ -251,12 +252,17 @@ class Draft {
     const sizeBytes = this.#log.sizeBytes;
     if (copy === "copy" || copy === "copytruncate") {
       const truncate = copy === "copytruncate";
-      if (rotate === 0) {
+      // A copy that nobody keeps is made only to be mailed.
+      if (rotate === 0 && this.#settings.mail === null) {
         if (truncate) this.#rotate.push({ do: "truncate", path });
         if (truncate) this.#freed += sizeBytes;
         return false;
       }
       this.#rotate.push({ do: "copy", from: path, to: final, truncate, sizeBytes });
+      if (rotate === 0) {
+        if (this.#dispose !== null) this.#remove(this.#before, this.#there.get(this.#dispose)!);
+        this.#dispose = this.#settings.delayCompress ? final : final + this.#suffix();
+      }
     } else {
       const temporary = `${path}.tmp`;
       this.#rotate.push({

@@ -28,11 +28,11 @@ import type { Event, EventBody } from "../../core/events.ts";
 import { loadRotation, runRotations } from "../run.ts";
 import { parseState } from "../state.ts";
 import { type Case, cases, deliberate, LOGS } from "./cases.ts";
+import { judgeIsBefore322, LOGROTATE } from "./judge.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 40);
-
 function missing(): string | null {
-  for (const tool of ["logrotate", "faketime"]) {
+  for (const tool of [LOGROTATE, "faketime"]) {
     if (spawnSync(tool, ["--version"]).error !== undefined) return `needs ${tool}: apt install ${tool}`;
   }
   return process.getuid?.() === 0 ? null : "needs root: files of several owners";
@@ -139,7 +139,8 @@ function picture(root: string, given: Case, failed: readonly string[]): Record<s
   } catch {
     // No script has run.
   }
-  out["calls"] = calls.replaceAll(root, "ROOT").split("\n");
+  // Before 3.22 a pattern that scripts are given ends in the blank before its `{`.
+  out["calls"] = calls.replaceAll(root, "ROOT").replace(/ \|/g, "|").split("\n");
   return out;
 }
 
@@ -182,7 +183,7 @@ function theirs(root: string, given: Case): { status: number; said: string } {
     [
       "-f",
       at,
-      "logrotate",
+      LOGROTATE,
       "-v",
       ...(given.force ? ["-f"] : []),
       "-m",
@@ -242,10 +243,11 @@ async function compare(given: Case): Promise<void> {
 test("a random rotation leaves what logrotate leaves", { timeout: 600_000 }, async (t: TestContext) => {
   const lack = missing();
   if (lack !== null) return t.skip(lack);
+  const before322 = judgeIsBefore322() === true;
   const seed = process.env["TELLTALE_SEED"];
   await fc.assert(
     fc.asyncProperty(
-      cases.filter((given) => !deliberate(given)),
+      cases.filter((given) => !deliberate(given, before322)),
       compare,
     ),
     {

@@ -21,7 +21,7 @@ test("reads globals, stanzas and scripts with their lines", () => {
     { kind: "directive", key: "rotate", value: "4", line: 3 },
     {
       kind: "stanza",
-      patternText: '"/var/log/a b" /var/log/c\n',
+      patternText: '"/var/log/a b" /var/log/c',
       patterns: ["/var/log/a b", "/var/log/c"],
       line: 5,
       broken: false,

@@ -236,7 +236,8 @@ class Reader {
       return;
     }
     this.#at++;
-    this.#stanza = { patternText: text, patterns: splitWords(text), line, entries: [], broken: false };
+    const patternText = text.trimEnd();
+    this.#stanza = { patternText, patterns: splitWords(text), line, entries: [], broken: false };
   }
 
   // Whether the `{` here opens the stanza, rather than being in a quote or in a pattern such as `{a,b}.log`. At the end of a
