@@ -70,8 +70,8 @@ export class Judge {
         inForce: (target) => {
           const block = ledger.standing.covering(target);
           if (block === null) return null;
-          const { since, until, grade, throttled = false } = block.row;
-          return { since: new Date(since), until: new Date(until), grade, throttled };
+          const { sinceMs, untilMs, grade, throttled } = block;
+          return { since: new Date(sinceMs), until: new Date(untilMs), grade, throttled };
         },
         times: (target) => ledger.timesSince(target, now.getTime() - limits.forgetMs),
         letOff: (target) => this.#letOff.has(target),

@@ -6,13 +6,14 @@ import { describeError } from "../core/errors.ts";
 import type { Emit, EventBody, LiftCause } from "../core/events.ts";
 import type { HeldBlock, WantedBlock } from "./plan.ts";
 import { type StandingBlock, StandingBlocks } from "./standing.ts";
-import type { BlockHistory, BlockRow } from "./types.ts";
+import type { BlockHistory, BlockInForce, BlockRow } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
 type BlockApplied = Extract<EventBody, { type: "block.applied" }>;
 
 // Long lists are worked off in turns of a few milliseconds.
 const ROWS_PER_TURN = 200;
+const ROWS_PER_READ = 2_000;
 const MEND = "see what the store itself reports, and `telltale doctor`";
 
 export class BlockLedger {
@@ -39,7 +40,16 @@ export class BlockLedger {
 
   /** Believes a block in force for so long from now on the monotonic clock. */
   believe(row: BlockRow, target: Prefix, forMs: number): void {
-    this.standing.set(row, target, this.#clock.monotonicMs() + forMs);
+    const { since, until, grade, packetsStopped, throttled = false } = row;
+    const times = { sinceMs: Date.parse(since), untilMs: Date.parse(until) };
+    this.believeKnown({ target: row.target, ...times, grade, packetsStopped, throttled }, target, forMs);
+  }
+
+  /** Believes what the history says. */
+  believeKnown(block: BlockInForce, target: Prefix, forMs: number): void {
+    const { sinceMs, untilMs, grade, throttled, packetsStopped } = block;
+    const endMs = this.#clock.monotonicMs() + forMs;
+    this.standing.set({ target, endMs, sinceMs, untilMs, grade, throttled, packetsStopped });
   }
 
   /** Believes and writes down a block that was in force before we knew. */
@@ -50,14 +60,19 @@ export class BlockLedger {
 
   /** Writes down how many packets each block has stopped so far, so that a reboot does not lose the count. */
   async keepCounts(held: Iterable<HeldBlock>): Promise<void> {
-    let written = 0;
-    for (const { target, packetsStopped } of held) {
-      const block = this.standing.get(target);
-      if (block === null || packetsStopped <= block.row.packetsStopped) continue;
-      this.#write({ ...block.row, packetsStopped });
-      if (++written % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
     this.settle();
+    const more: HeldBlock[] = [];
+    for (const block of held) {
+      const known = this.standing.get(block.target);
+      if (known !== null && block.packetsStopped > known.packetsStopped) more.push(block);
+    }
+    for (let at = 0; at < more.length; at += ROWS_PER_TURN) {
+      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      this.together(() => {
+        for (const { target, packetsStopped } of more.slice(at, at + ROWS_PER_TURN))
+          this.#history.count(formatPrefix(target), packetsStopped);
+      });
+    }
   }
 
   /** Believes a block that another process has made or renewed and written down. */
@@ -66,10 +81,10 @@ export class BlockLedger {
     const now = this.#clock.now();
     const forMs = Date.parse(until) - now.getTime();
     if (target === null || !(forMs > 0)) return;
-    const before = this.standing.get(target)?.row;
+    const before = this.standing.get(target);
     const row: BlockRow = {
       target: formatPrefix(target),
-      since: before?.since ?? now.toISOString(),
+      since: (before === null ? now : new Date(before.sinceMs)).toISOString(),
       until,
       because,
       // By hand: the administrator's word needs no handshake.
@@ -84,7 +99,7 @@ export class BlockLedger {
   /** Takes back a belief that the firewall did not confirm. */
   disbelieve(target: Prefix, before: StandingBlock | null): void {
     if (before === null) this.standing.delete(formatPrefix(target));
-    else this.standing.set(before.row, before.target, before.endMs);
+    else this.standing.set(before);
   }
 
   /** Writes down what the firewall has confirmed, and says so. */
@@ -142,41 +157,55 @@ export class BlockLedger {
     this.#unwritten.delete(target);
   }
 
-  /** Rows of the history in force; what is believed, when it cannot be read. */
-  rowsInForce(): readonly BlockRow[] {
+  /**
+   * The next of the history's rows in force, by their targets as text: a hundred thousand are never in memory at once.
+   * @param after the last target before them; "" for the first
+   * @returns none after the last; null when the history cannot be read, which is told
+   */
+  rowsInForce(after: string): readonly BlockInForce[] | null {
     this.settle();
     try {
-      return this.#history.inForce(this.#clock.now());
+      return this.#history.inForceAfter(this.#clock.now(), after, ROWS_PER_READ);
     } catch (error) {
       this.#voice.fail("history", `the history cannot be read: ${describeError(error)}`, MEND);
-      return Array.from(this.standing, ({ row }) => row);
+      return null;
+    }
+  }
+
+  /** Calls `use` with every row in force; false when they could not all be read. */
+  eachInForce(use: (row: BlockInForce) => void): boolean {
+    for (let after = ""; ; ) {
+      const rows = this.rowsInForce(after);
+      if (rows === null) return false;
+      if (rows.length === 0) return true;
+      for (const row of rows) use(row);
+      after = rows.at(-1)!.target;
     }
   }
 
   /** What the firewall should hold, by the time left on the monotonic clock. */
   *wanted(): Iterable<WantedBlock> {
     const nowMs = this.#clock.monotonicMs();
-    for (const { row, target, endMs } of this.standing) {
-      const { packetsStopped, throttled = false } = row;
+    for (const { target, endMs, packetsStopped, throttled } of this.standing)
       yield { target, leftMs: endMs - nowMs, packetsStopped, throttled };
-    }
   }
 
   /** Believes what other processes have written: forgets what they lifted, takes up what they made or made to last. */
   followOthers(): void {
-    const open = new Map(this.rowsInForce().map((row) => [row.target, row]));
+    const open = new Set<string>();
     const wallMs = this.#clock.now().getTime();
-    for (const { row } of [...this.standing]) {
-      const target = row.target;
-      if (!open.has(target) && !this.#unwritten.has(target)) this.forget(target);
-    }
-    for (const row of open.values()) {
+    const isWhole = this.eachInForce((row) => {
+      open.add(row.target);
       const target = parsePrefix(row.target);
-      if (target === null || this.#unwritten.has(row.target)) continue;
+      if (target === null || this.#unwritten.has(row.target)) return;
       // Only later ends: a known one is kept on the monotonic clock, and one of ours may be on its way to the history.
-      const known = this.standing.get(target)?.row.until;
-      if (known !== undefined && Date.parse(row.until) <= Date.parse(known)) continue;
-      this.believe(row, target, Date.parse(row.until) - wallMs);
+      const known = this.standing.get(target)?.untilMs;
+      if (known === undefined || row.untilMs > known) this.believeKnown(row, target, row.untilMs - wallMs);
+    });
+    if (!isWhole) return;
+    for (const { target } of this.standing) {
+      const text = formatPrefix(target);
+      if (!open.has(text) && !this.#unwritten.has(text)) this.forget(text);
     }
   }
 
@@ -194,9 +223,11 @@ export class BlockLedger {
   covering(wanted: Prefix, covers: (other: Prefix) => boolean): string[] {
     const block = this.standing.covering(wanted);
     if (block !== null) return [formatPrefix(block.target)];
-    return this.rowsInForce()
-      .map((row) => row.target)
-      .filter((target) => covers(parsePrefix(target) ?? wanted));
+    const found: string[] = [];
+    this.eachInForce(({ target }) => {
+      if (covers(parsePrefix(target) ?? wanted)) found.push(target);
+    });
+    return found;
   }
 
   #write(row: BlockRow): void {

@@ -22,7 +22,7 @@ export class Lifting {
   }
 
   async lift(blocks: readonly StandingBlock[], cause: LiftCause): Promise<void> {
-    const changes = blocks.map(({ target, row: { throttled = false } }) => liftOf({ target, throttled }));
+    const changes = blocks.map(liftOf);
     const results = await this.#queue.changes(changes);
     await this.end(results, cause);
   }
@@ -60,8 +60,10 @@ export class Lifting {
    * @param packets what they had stopped by then, by target
    */
   async endAll(packets: ReadonlyMap<string, number>): Promise<void> {
-    const before = new Map(this.#ledger.rowsInForce().map((row) => [row.target, row.packetsStopped]));
-    for (const { row } of this.#ledger.standing) before.set(row.target, row.packetsStopped);
+    const before = new Map<string, number>();
+    this.#ledger.eachInForce((row) => before.set(row.target, row.packetsStopped));
+    for (const { target, packetsStopped } of this.#ledger.standing)
+      before.set(formatPrefix(target), packetsStopped);
     await inTurns([...before], (some) =>
       this.#ledger.together(() => {
         for (const [target, stopped] of some)

@@ -28,17 +28,16 @@ const SAME_TIME_WITHIN_MS = 15_000;
 
 /**
  * Blocks that are missing or would end at another time are set, blocks that nobody wants are lifted, the rest stays
- * untouched and keeps its counters.
+ * untouched and keeps its counters. One after the other, because there may be a hundred thousand.
  * @param graceMs how much longer than wanted the firewall shall hold a block
  */
-export function planChanges(
+export function* planChanges(
   wanted: Iterable<WantedBlock>,
   held: Iterable<HeldBlock>,
   graceMs: number,
-): FirewallChange[] {
+): Generator<FirewallChange, void, undefined> {
   const standing = new Map<string, HeldBlock>();
   for (const block of held) standing.set(formatPrefix(block.target), block);
-  const changes: FirewallChange[] = [];
   for (const { target, leftMs, packetsStopped, throttled = false } of wanted) {
     if (!(leftMs > 0)) continue;
     const key = formatPrefix(target);
@@ -52,17 +51,16 @@ export function planChanges(
     ) {
       continue;
     }
-    changes.push({
+    yield {
       do: "block",
       target,
       forMs,
       packetsStopped: Math.max(packetsStopped, block?.packetsStopped ?? 0),
       fresh: block === undefined,
       ...(throttled && { throttled }),
-    });
+    };
   }
-  for (const block of standing.values()) changes.push(liftOf(block));
-  return changes;
+  for (const block of standing.values()) yield liftOf(block);
 }
 
 /** The step that ends a block. */

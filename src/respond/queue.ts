@@ -1,5 +1,6 @@
 // Brings changes to the firewall one batch at a time: what arrives while it is busy goes together into the next, so
 // a quiet host blocks at once and a busy one in bulk.
+import { formatPrefix } from "../core/address.ts";
 import { describeError } from "../core/errors.ts";
 import type { Backend, ChangeResult } from "./backend.ts";
 import type { FirewallChange } from "./types.ts";
@@ -9,12 +10,18 @@ const MOST_PER_BATCH = 2000;
 // Whoever waited writes to the history, 0.1 ms each: so many at once, then the event loop gets its turn.
 const TOLD_PER_TURN = 64;
 
+// Of a long list so many at once: some milliseconds in the kernel, after which whoever blocks a scanner has his turn.
+const MOST_OF_A_LIST = 1_000;
+
 type Waiting = { readonly change: FirewallChange; readonly done: (result: ChangeResult) => void };
 
 export class ChangeQueue {
   readonly #backend: Backend;
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
+  #list: Promise<void> = Promise.resolve();
+  // While a long list is worked off: who was lifted since it was begun, and must not be blocked by what it says of then.
+  #lifted: Set<string> | null = null;
 
   constructor(backend: Backend) {
     this.#backend = backend;
@@ -33,12 +40,48 @@ export class ChangeQueue {
     return Promise.all(results);
   }
 
-  /** Resolves when nothing waits any more. */
+  /**
+   * A long list, batch after batch; single changes come in between. The next batch is made while the firewall is at work on
+   * the last. What the list would block and somebody has lifted meanwhile stays out. One list after the other.
+   * @param told hears what became of each batch
+   */
+  each(changes: Iterable<FirewallChange>, told: (results: readonly ChangeResult[]) => void): Promise<void> {
+    const done = this.#list.then(() => this.#workOff(changes[Symbol.iterator](), told));
+    this.#list = done.catch(() => {}); // Whoever asked hears of it; the next list has its own turn.
+    return done;
+  }
+
+  async #workOff(
+    changes: Iterator<FirewallChange>,
+    told: (results: readonly ChangeResult[]) => void,
+  ): Promise<void> {
+    const lifted = new Set<string>();
+    this.#lifted = lifted;
+    for (let next = taken(changes); next.length > 0 && this.#lifted === lifted; ) {
+      while (this.#flushing !== undefined) await this.#flushing;
+      const still = next.filter(
+        ({ do: what, target }) => what === "lift" || !lifted.has(formatPrefix(target)),
+      );
+      const applied = this.#apply(still);
+      this.#flushing = applied.then(() => this.#flushed());
+      await new Promise((resolve) => setImmediate(resolve));
+      next = taken(changes);
+      told(await applied);
+    }
+    this.#lifted = null;
+  }
+
+  /** Gives up a long list, and resolves when nothing waits any more. */
   async idle(): Promise<void> {
+    this.#lifted = null;
     while (this.#flushing !== undefined) await this.#flushing;
   }
 
   #queued(change: FirewallChange): Promise<ChangeResult> {
+    if (this.#lifted !== null) {
+      if (change.do === "lift") this.#lifted.add(formatPrefix(change.target));
+      else this.#lifted.delete(formatPrefix(change.target));
+    }
     return new Promise((done) => {
       this.#waiting.push({ change, done });
     });
@@ -47,20 +90,34 @@ export class ChangeQueue {
   #flush(): void {
     if (this.#flushing !== undefined || this.#waiting.length === 0) return;
     const batch = this.#waiting.splice(0, MOST_PER_BATCH);
-    const changes = batch.map(({ change }) => change);
-    // A backend promises not to throw; one that does all the same must not leave everybody waiting for ever.
-    const applied = this.#backend
-      .apply(changes)
-      .catch((error) => changes.map((change) => broken(change, error)));
-    this.#flushing = applied.then(async (results) => {
+    this.#flushing = this.#apply(batch.map(({ change }) => change)).then(async (results) => {
       for (let at = 0; at < results.length; at += TOLD_PER_TURN) {
         for (let i = at; i < Math.min(results.length, at + TOLD_PER_TURN); i++) batch[i]!.done(results[i]!);
         if (batch.length > TOLD_PER_TURN) await new Promise((resolve) => setImmediate(resolve));
       }
-      this.#flushing = undefined;
-      this.#flush();
+      this.#flushed();
     });
   }
+
+  #flushed(): void {
+    this.#flushing = undefined;
+    this.#flush();
+  }
+
+  // A backend promises not to throw; one that does all the same must not leave everybody waiting for ever.
+  #apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    return this.#backend.apply(changes).catch((error) => changes.map((change) => broken(change, error)));
+  }
+}
+
+function taken(changes: Iterator<FirewallChange>): FirewallChange[] {
+  const some: FirewallChange[] = [];
+  while (some.length < MOST_OF_A_LIST) {
+    const { value, done } = changes.next();
+    if (done === true) break;
+    some.push(value);
+  }
+  return some;
 }
 
 function broken(change: FirewallChange, error: unknown): ChangeResult {

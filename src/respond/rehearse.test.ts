@@ -13,7 +13,8 @@ async function play(allow: readonly string[], isReminder = false) {
   const asked: FirewallChange[] = [];
   const history: BlockHistory = {
     put: ({ target }) => void written.push(target),
-    inForce: () => [],
+    inForceAfter: () => [],
+    count: () => {},
     lift: (target) => written.push(target) > 0,
     times: () => 0,
   };

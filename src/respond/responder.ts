@@ -228,8 +228,9 @@ export class Responder {
    */
   async restore(): Promise<void> {
     await believeHistory(this.#restoring);
-    this.#restored = true;
     if (this.#mode === "block") await this.#enterBlockMode();
+    // Not before, or the next tick would enter as well.
+    this.#restored = true;
   }
 
   /**

@@ -140,7 +140,7 @@ test("what the firewall holds and the history has lost stays in force, and is re
 
 test("a history that cannot be read at the start costs no block", async () => {
   const history = new MemoryHistory();
-  history.inForce = () => {
+  history.inForceAfter = () => {
     throw new Error("database disk image is malformed");
   };
   const backend = new RecordBackend();

@@ -7,6 +7,7 @@ import type { Backend } from "./backend.ts";
 import type { BlockLedger } from "./ledger.ts";
 import { type HeldBlock, planChanges } from "./plan.ts";
 import type { ChangeQueue } from "./queue.ts";
+import type { FirewallChange } from "./types.ts";
 
 export type Restoring = {
   readonly backend: Backend;
@@ -21,20 +22,22 @@ export type Restoring = {
   readonly blockMs: number;
 };
 
-// Long lists are worked off in turns of a few milliseconds.
-const ROWS_PER_TURN = 2_000;
-
 /** Believes what the history says; whoever is protected by now is freed. */
 export async function believeHistory({ ledger, clock, guarded }: Restoring): Promise<void> {
-  const wallMs = clock.now().getTime();
-  let read = 0;
-  for (const row of ledger.rowsInForce()) {
-    if (++read % ROWS_PER_TURN === 0) await nextTurn();
-    const target = parsePrefix(row.target);
-    if (target === null) continue;
-    if (guarded(target)) ledger.end(row.target, "guardrail", row.packetsStopped);
-    // Under a clock that is behind, a block would last longer than it was meant to.
-    else ledger.believe(row, target, Date.parse(row.until) - Math.max(wallMs, Date.parse(row.since)));
+  for (let after = ""; ; ) {
+    const rows = ledger.rowsInForce(after);
+    if (rows === null || rows.length === 0) return;
+    const wallMs = clock.now().getTime();
+    for (const row of rows) {
+      const target = parsePrefix(row.target);
+      if (target === null) continue;
+      // Under a clock that is behind, a block would last longer than it was meant to.
+      const leftMs = row.untilMs - Math.max(wallMs, row.sinceMs);
+      if (guarded(target)) ledger.end(row.target, "guardrail", row.packetsStopped);
+      else if (Number.isFinite(leftMs)) ledger.believeKnown(row, target, leftMs);
+    }
+    after = rows.at(-1)!.target;
+    await nextTurn();
   }
 }
 
@@ -55,7 +58,7 @@ export async function adoptHeld({
   const held = await backend.held();
   for (const { target, leftMs, packetsStopped, throttled } of held) {
     const forMs = leftMs === null ? blockMs : leftMs - graceMs;
-    if (forMs < 1_000 || ledger.standing.get(target) !== null || guarded(target)) continue;
+    if (forMs < 1_000 || ledger.standing.has(target) || guarded(target)) continue;
     ledger.adopt(
       {
         target: formatPrefix(target),
@@ -84,17 +87,18 @@ export async function makeFirewallSo(
   held: readonly HeldBlock[],
   others: "lift" | "leave",
 ): Promise<void> {
-  const changes = planChanges(ledger.wanted(), held, graceMs).filter(
-    (change) => change.do === "block" || others === "lift",
-  );
-  for (let at = 0; at < changes.length; at += ROWS_PER_TURN) {
-    for (const { change, why, mend } of await queue.changes(changes.slice(at, at + ROWS_PER_TURN))) {
+  const changes = planChanges(ledger.wanted(), held, graceMs);
+  await queue.each(others === "lift" ? changes : onlyBlocks(changes), (results) => {
+    for (const { change, why, mend } of results) {
       if (why === null || change.do === "lift") continue;
-      const findingId = ledger.standing.get(change.target)?.row.findingId ?? "";
       ledger.disbelieve(change.target, null);
-      emit({ type: "block.failed", target: formatPrefix(change.target), why, mend, findingId });
+      emit({ type: "block.failed", target: formatPrefix(change.target), why, mend, findingId: "" });
     }
-  }
+  });
+}
+
+function* onlyBlocks(changes: Iterable<FirewallChange>): Generator<FirewallChange> {
+  for (const change of changes) if (change.do === "block") yield change;
 }
 
 const TOLD_PER_TURN = 200;

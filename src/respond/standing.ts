@@ -1,46 +1,77 @@
-// The blocks this guard believes in force, with the moment each ends. Bounded by the circuit breaker; ends are kept by
-// second so that a tick touches only what is due.
-import { familyOf, formatPrefix, type Prefix, prefixOf } from "../core/address.ts";
-import type { BlockRow } from "./types.ts";
+// The blocks this guard believes in force, with the moment each ends. Bounded by the circuit breaker, and still a hundred
+// thousand may be handed out to a host of 512 MB: they lie in columns, and what they are for is left to the history. Ends are
+// kept by second, so that a tick touches only what is due.
+import { type Address, familyOf, formatPrefix, type Prefix, prefixOf } from "../core/address.ts";
+import type { EvidenceGrade } from "../core/events.ts";
 
 export type StandingBlock = {
-  readonly row: BlockRow;
   readonly target: Prefix;
   /** On the monotonic clock: setting the wall clock neither shortens nor prolongs a block. */
   readonly endMs: number;
+  /** By the wall clock, as the history has them, in milliseconds of the epoch. */
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly grade: EvidenceGrade;
+  readonly throttled: boolean;
+  /** Packets stopped before this guard came to know the block. */
+  readonly packetsStopped: number;
 };
 
+const FIRST_SLOTS = 64;
+const NONE = -1;
+const PROVEN = 1;
+const THROTTLED = 2;
+
 export class StandingBlocks {
-  readonly #byTarget = new Map<string, StandingBlock>();
-  readonly #bySecond = new Map<number, Set<string>>();
+  readonly #slots = new Map<string, number>();
+  // By slot: the target, and what is said of it.
+  #targets: string[] = [];
+  #endMs = new Float64Array(FIRST_SLOTS);
+  #sinceMs = new Float64Array(FIRST_SLOTS);
+  #untilMs = new Float64Array(FIRST_SLOTS);
+  #packets = new Float64Array(FIRST_SLOTS);
+  #flags = new Uint8Array(FIRST_SLOTS);
+  // The blocks that end within one second hang together in both directions; those of no block are a list of their own.
+  #next = new Int32Array(FIRST_SLOTS);
+  #before = new Int32Array(FIRST_SLOTS);
+  #free = NONE;
+  readonly #bySecond = new Map<number, number>();
   // How many blocks there are of each prefix length, so that a lookup tries only those.
   readonly #lengths = new Map<string, number>();
   #sweptTo: number | undefined;
 
   get size(): number {
-    return this.#byTarget.size;
+    return this.#slots.size;
   }
 
-  [Symbol.iterator](): Iterator<StandingBlock> {
-    return this.#byTarget.values();
+  /** Blocks that come or go meanwhile are met or not; no other is left out. */
+  *[Symbol.iterator](): Iterator<StandingBlock> {
+    for (const slot of this.#slots.values()) yield this.#at(slot);
   }
 
-  /** @param target what `row.target` says, read already */
-  set(row: BlockRow, target: Prefix, endMs: number): void {
-    const key = formatPrefix(target);
+  set(block: StandingBlock): void {
+    const key = formatPrefix(block.target);
     this.delete(key);
-    this.#byTarget.set(key, { row, target, endMs });
-    const second = Math.ceil(endMs / 1_000);
-    let due = this.#bySecond.get(second);
-    if (due === undefined) this.#bySecond.set(second, (due = new Set()));
-    due.add(key);
-    this.#sweptTo = Math.min(this.#sweptTo ?? second, second);
-    const length = lengthKey(target);
+    const slot = this.#take();
+    this.#slots.set(key, slot);
+    this.#targets[slot] = key;
+    this.#endMs[slot] = block.endMs;
+    this.#sinceMs[slot] = block.sinceMs;
+    this.#untilMs[slot] = block.untilMs;
+    this.#packets[slot] = block.packetsStopped;
+    this.#flags[slot] = (block.grade === "proven" ? PROVEN : 0) | (block.throttled ? THROTTLED : 0);
+    this.#hang(slot);
+    const length = lengthKey(block.target);
     this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1);
   }
 
   get(target: Prefix): StandingBlock | null {
-    return this.#byTarget.get(formatPrefix(target)) ?? null;
+    const slot = this.#slots.get(formatPrefix(target));
+    return slot === undefined ? null : this.#at(slot);
+  }
+
+  has(target: Prefix): boolean {
+    return this.#slots.has(formatPrefix(target));
   }
 
   /** The narrowest block that covers the address or the whole prefix. */
@@ -54,26 +85,20 @@ export class StandingBlocks {
     return null;
   }
 
+  /** @param target as `formatPrefix` writes it */
   delete(target: string): boolean {
-    const block = this.#byTarget.get(target);
-    if (block === undefined) return false;
-    this.#byTarget.delete(target);
-    const second = Math.ceil(block.endMs / 1_000);
-    const due = this.#bySecond.get(second);
-    due?.delete(target);
-    if (due?.size === 0) this.#bySecond.delete(second);
-    const length = lengthKey(block.target);
+    const slot = this.#slots.get(target);
+    if (slot === undefined) return false;
+    this.#slots.delete(target);
+    this.#unhang(slot);
+    const length = lengthKey(prefixNamed(target));
     const left = (this.#lengths.get(length) ?? 1) - 1;
     if (left > 0) this.#lengths.set(length, left);
     else this.#lengths.delete(length);
+    this.#targets[slot] = "";
+    this.#next[slot] = this.#free;
+    this.#free = slot;
     return true;
-  }
-
-  clear(): void {
-    this.#byTarget.clear();
-    this.#bySecond.clear();
-    this.#lengths.clear();
-    this.#sweptTo = undefined;
   }
 
   /** Blocks whose time is over, at most `limit`; they stay until they are deleted. */
@@ -83,14 +108,86 @@ export class StandingBlocks {
     const now = Math.floor(nowMs / 1_000);
     // Seconds without a block are skipped for good; one that still holds blocks is where the next sweep begins.
     for (let second = this.#sweptTo; second <= now; second++) {
-      for (const key of this.#bySecond.get(second) ?? []) {
+      for (let slot = this.#bySecond.get(second) ?? NONE; slot !== NONE; slot = this.#next[slot]!) {
         if (out.length === limit) return out;
-        out.push(this.#byTarget.get(key)!);
+        out.push(this.#at(slot));
       }
       if (!this.#bySecond.has(second) && second === this.#sweptTo) this.#sweptTo = second + 1;
     }
     return out;
   }
+
+  #at(slot: number): StandingBlock {
+    const flags = this.#flags[slot]!;
+    return {
+      target: prefixNamed(this.#targets[slot]!),
+      endMs: this.#endMs[slot]!,
+      sinceMs: this.#sinceMs[slot]!,
+      untilMs: this.#untilMs[slot]!,
+      grade: (flags & PROVEN) !== 0 ? "proven" : "spoofable",
+      throttled: (flags & THROTTLED) !== 0,
+      packetsStopped: this.#packets[slot]!,
+    };
+  }
+
+  #take(): number {
+    const free = this.#free;
+    if (free !== NONE) {
+      this.#free = this.#next[free]!;
+      return free;
+    }
+    const slot = this.#targets.length;
+    this.#targets.push("");
+    if (slot === this.#endMs.length) this.#grow();
+    return slot;
+  }
+
+  #grow(): void {
+    const length = 2 * this.#endMs.length;
+    this.#endMs = grown(this.#endMs, new Float64Array(length));
+    this.#sinceMs = grown(this.#sinceMs, new Float64Array(length));
+    this.#untilMs = grown(this.#untilMs, new Float64Array(length));
+    this.#packets = grown(this.#packets, new Float64Array(length));
+    this.#flags = grown(this.#flags, new Uint8Array(length));
+    this.#next = grown(this.#next, new Int32Array(length));
+    this.#before = grown(this.#before, new Int32Array(length));
+  }
+
+  #hang(slot: number): void {
+    const second = this.#secondOf(slot);
+    const first = this.#bySecond.get(second) ?? NONE;
+    this.#next[slot] = first;
+    this.#before[slot] = NONE;
+    if (first !== NONE) this.#before[first] = slot;
+    this.#bySecond.set(second, slot);
+    this.#sweptTo = Math.min(this.#sweptTo ?? second, second);
+  }
+
+  #unhang(slot: number): void {
+    const next = this.#next[slot]!;
+    const before = this.#before[slot]!;
+    if (next !== NONE) this.#before[next] = before;
+    if (before !== NONE) this.#next[before] = next;
+    else if (next !== NONE) this.#bySecond.set(this.#secondOf(slot), next);
+    else this.#bySecond.delete(this.#secondOf(slot));
+  }
+
+  #secondOf(slot: number): number {
+    return Math.ceil(this.#endMs[slot]! / 1_000);
+  }
+}
+
+function grown<T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+// What `formatPrefix` wrote, which needs no second look.
+function prefixNamed(text: string): Prefix {
+  const slash = text.indexOf("/");
+  if (slash >= 0) return { base: text.slice(0, slash) as Address, bits: Number(text.slice(slash + 1)) };
+  const base = text as Address;
+  return { base, bits: familyOf(base) === 4 ? 32 : 128 };
 }
 
 function lengthKey(target: Prefix): string {

@@ -16,11 +16,26 @@ export type BlockRow = {
   readonly throttled?: boolean;
 };
 
+/** What of a block in force has to be at hand. Of these there may be a hundred thousand. */
+export type BlockInForce = {
+  /** An address, or `ADDRESS/BITS`. */
+  readonly target: string;
+  /** Milliseconds of the epoch. */
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly grade: EvidenceGrade;
+  readonly packetsStopped: number;
+  readonly throttled: boolean;
+};
+
 /** What the responder asks of the store, no more. */
 export interface BlockHistory {
   put(row: BlockRow): void;
-  inForce(now: Date): readonly BlockRow[];
+  /** Not lifted and not run out, at most `limit`, by their targets as text; `after` is the last of those that came before. */
+  inForceAfter(now: Date, after: string, limit: number): readonly BlockInForce[];
   lift(target: string, at: Date, cause: LiftCause, packetsStopped?: number): boolean;
+  /** So many packets has the block in force of this target stopped by now. */
+  count(target: string, packetsStopped: number): void;
   /** How often this target was blocked since then (milliseconds of the epoch). */
   times(target: string, sinceMs: number): number;
   /** Does everything that `work` writes in one transaction, which costs about as much as one write. */

@@ -38,7 +38,7 @@ export const reportPart: PartDefinition = {
     const unsubscribe = report.alerts ? bus.subscribe((event) => alerts.observe(event)) : () => {};
     const disks = diskGauges(store, clock);
     const metrics = await openMetrics(report.metrics_port, async () => ({
-      blocksInForce: store.blocks.inForce(clock.now()).length,
+      blocksInForce: store.blocks.countInForce(clock.now()),
       reportsWaiting: spool.waiting().reports,
       disks: await disks(),
     }));

@@ -2,7 +2,7 @@
 import { parseAddress } from "../../core/address.ts";
 import { type Emit, EVENT_SCHEMA_VERSION, type Event, type EventBody, type Scan } from "../../core/events.ts";
 import { newId } from "../../core/id.ts";
-import type { BlockHistory, BlockRow } from "../types.ts";
+import type { BlockHistory, BlockInForce, BlockRow } from "../types.ts";
 
 export function sampleScan(source: string, more: Partial<Scan> = {}): Scan {
   return {
@@ -58,6 +58,26 @@ export class MemoryHistory implements BlockHistory {
 
   inForce(now: Date): BlockRow[] {
     return this.rows.filter((row) => row.liftedAt === undefined && Date.parse(row.until) > now.getTime());
+  }
+
+  inForceAfter(now: Date, after: string, limit: number): BlockInForce[] {
+    const rows = this.inForce(now).filter(({ target }) => target > after);
+    return rows
+      .sort((a, b) => (a.target < b.target ? -1 : 1))
+      .slice(0, limit)
+      .map(({ target, since, until, grade, packetsStopped, throttled = false }) => ({
+        target,
+        sinceMs: Date.parse(since),
+        untilMs: Date.parse(until),
+        grade,
+        packetsStopped,
+        throttled,
+      }));
+  }
+
+  count(target: string, packetsStopped: number): void {
+    const index = this.#open.get(target);
+    if (index !== undefined) this.rows[index] = { ...this.rows[index]!, packetsStopped };
   }
 
   lift(target: string, at: Date, cause: string, packetsStopped = 0): boolean {
