@@ -27,6 +27,38 @@ test("listeners hear an event before emit returns; the store gets it in order", 
   assert.ok(stored[0]!.id < stored[1]!.id || stored[0]!.at === stored[1]!.at);
 });
 
+test("who acts hears first, and what a listener says comes after what it answers", () => {
+  const bus = new Bus("h", systemClock);
+  const heard: string[] = [];
+  bus.subscribe((event) => heard.push(`shown ${event.type}`));
+  bus.subscribe((event) => {
+    heard.push(`acted on ${event.type}`);
+    if (event.type === "guard.started") bus.emit(stopped);
+  }, "acts");
+  bus.emit(started);
+  assert.deepEqual(heard, [
+    "acted on guard.started",
+    "shown guard.started",
+    "acted on guard.stopped",
+    "shown guard.stopped",
+  ]);
+});
+
+test("what was said before a listener failed is told with the next event", () => {
+  const bus = new Bus("h", systemClock);
+  const heard: string[] = [];
+  bus.subscribe((event) => {
+    if (event.type === "guard.started") {
+      bus.emit(stopped);
+      throw new Error("broken");
+    }
+  });
+  bus.subscribe((event) => heard.push(event.type));
+  assert.throws(() => bus.emit(started), /broken/);
+  bus.emit(stopped);
+  assert.deepEqual(heard, ["guard.stopped", "guard.stopped"]);
+});
+
 test("events wait while the store refuses; the refusal and the recovery are told", () => {
   const bus = new Bus("h", systemClock);
   const stored: Event[] = [];

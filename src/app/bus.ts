@@ -18,7 +18,10 @@ export type Listener = (event: Event) => void;
 export class Bus {
   readonly #host: string;
   readonly #clock: Clock;
-  readonly #listeners = new Set<Listener>();
+  readonly #acting = new Set<Listener>();
+  readonly #hearing = new Set<Listener>();
+  readonly #telling: Event[] = [];
+  #isTelling = false;
   #sink: EventSink | null = null;
   #pending: Event[] = [];
   #lost = 0;
@@ -37,10 +40,14 @@ export class Bus {
     this.#schedule();
   }
 
-  /** Calls `listener` with every event, in the order they happen, until the function it returns is called. */
-  subscribe(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+  /**
+   * Calls `listener` with every event, in the order they happen, until the function it returns is called.
+   * @param turn who acts on events hears of each before all who only take note of it
+   */
+  subscribe(listener: Listener, turn: "acts" | "hears" = "hears"): () => void {
+    const listeners = turn === "acts" ? this.#acting : this.#hearing;
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
   }
 
   /** Puts id, host and time on what a room says. */
@@ -135,7 +142,18 @@ export class Bus {
     this.emit({ type: "part.recovered", part: "store", how: `it takes events again; ${lost}` });
   }
 
+  // What a listener says to an event comes after that event for everybody.
   #tell(event: Event): void {
-    for (const listener of this.#listeners) listener(event);
+    this.#telling.push(event);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      for (let next = this.#telling.shift(); next !== undefined; next = this.#telling.shift()) {
+        for (const listener of this.#acting) listener(next);
+        for (const listener of this.#hearing) listener(next);
+      }
+    } finally {
+      this.#isTelling = false;
+    }
   }
 }

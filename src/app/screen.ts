@@ -1,5 +1,6 @@
 // What the guard shows in the foreground: first the status block, then a line an event; or all events as JSON. Whoever acts
-// on an event comes first: showing waits until they have had their turn.
+// on an event comes first: showing waits until they have had their turn. The first alarm of a turn is shown within the very
+// call, because whoever reads it may want to act, too.
 import type { Event } from "../core/events.ts";
 import { eventLine } from "../report/eventline.ts";
 import type { StatusRow } from "./lifecycle.ts";
@@ -23,7 +24,9 @@ export class Screen {
   /** Bound, so that a bus can be handed it. */
   readonly show = (event: Event): void => {
     this.#waiting.push(event);
-    if (this.#open) this.#turn ??= setImmediate(() => this.flush());
+    if (!this.#open) return;
+    if (event.type === "scan.detected" && this.#turn === null) this.flush();
+    this.#turn ??= setImmediate(() => this.flush());
   };
 
   /** Shows what waits. */

@@ -101,6 +101,8 @@ const FLOOD_PER_MS = 16;
 const FLOOD_DRAINS = 100;
 const FLOOD_PAUSE_MS = 4;
 
+const NOTHING_MORE = (): void => {};
+
 type Foreign = Pick<SocketCalls, "socket" | "bind" | "close"> & {
   setsockopt(fd: number, level: number, name: number, value: unknown, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
@@ -297,10 +299,18 @@ export class PacketRing {
 
   /**
    * The poll handle calls from outside of Node's own machinery: promises that are settled in such a call would rest until
-   * something else happens, for seconds on a quiet host. An immediate comes right after it, and settles them.
+   * something else happens, for seconds on a quiet host, and so would an error. An immediate comes right after it and sees
+   * to both; the packet itself does not wait for that, which would be a tenth of a millisecond.
    */
   #readable(): void {
-    setImmediate(() => this.#wake());
+    setImmediate(NOTHING_MORE);
+    try {
+      this.#wake();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
   }
 
   #wake(): void {

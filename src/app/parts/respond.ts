@@ -119,10 +119,12 @@ export const respondPart: PartDefinition = {
       takeUp();
       void followBrake();
     });
-    const unsubscribe = bus.subscribe((event: Event) => {
+    const hear = (event: Event): void => {
       if (event.type === "scan.detected") void responder.onFinding(event);
       if (event.type === "block.lifted" || event.type === "block.applied") own.add(event.id);
-    });
+    };
+    // Where the kernel has blocked already, saying so comes first; else no word is as urgent as the block.
+    const unsubscribe = bus.subscribe(hear, respond.kernel ? "hears" : "acts");
     markMode(store, settings.mode);
     return {
       describe: () => {
