@@ -6,7 +6,6 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -17,68 +16,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { type GuardProcess, startGuard } from "./guard-process.ts";
-import { type Lab, labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
+import { type Lab, labObstacle, makeLab, TELLTALE } from "./lab.ts";
 import { synScan } from "./nmap.ts";
-import { LISTENER_UID, listenerOf, statusOf, withListener } from "./split.ts";
+import { LISTENER_UID, listenerOf, statusOf } from "./split.ts";
+import { blocked, makeScene, type Scene } from "./split-scene.ts";
 import { waitFor } from "./wait.ts";
 
 const skip = labObstacle("nft", "setpriv", "nmap") ?? false;
-const RULES = [
-  "violations.d",
-  "violations.ignore.d",
-  "cracking.d",
-  "ignore.d.server",
-  "ignore.d.paranoid",
-  "ignore.d.workstation",
-];
-
-type Scene = {
-  readonly config: string;
-  readonly log: string;
-  readonly binds: readonly (readonly [string, string])[];
-};
-
-// A host with one log that only root may read, and a mailer that writes down who runs it.
-function makeScene(lab: Lab, more = ""): Scene {
-  const { binds } = withListener(lab);
-  const rules = join(lab.dir, "logcheck");
-  for (const folder of RULES) mkdirSync(join(rules, folder), { recursive: true });
-  writeFileSync(join(rules, "violations.d/app"), "app\\[[0-9]+\\]: event [0-9]+$\n");
-  const log = join(lab.dir, "log/app.log");
-  mkdirSync(join(lab.dir, "log"));
-  writeFileSync(log, "", { mode: 0o600 });
-  const outbox = join(lab.dir, "outbox");
-  mkdirSync(outbox);
-  chmodSync(outbox, 0o777);
-  const sendmail = join(lab.dir, "sendmail");
-  writeFileSync(
-    sendmail,
-    `#!/bin/sh\nexec >${outbox}/$$.part 2>&1\nid -u\ngrep NoNewPrivs /proc/self/status\necho "$@"\ncat\nmv ${outbox}/$$.part ${outbox}/$$.mail\n`,
-    { mode: 0o755 },
-  );
-  writeFileSync(join(lab.dir, "logrotate.conf"), `${log} {\n size 1G\n rotate 9\n}\n`, { mode: 0o644 });
-  const config = join(lab.dir, "telltale.toml");
-  writeFileSync(
-    config,
-    `[store]
-directory = "${lab.dir}/state"
-[check]
-rules = "${rules}"
-logs = ["${log}"]
-journal = "off"
-[rotate]
-config = ["${lab.dir}/logrotate.conf"]
-roots = []
-[report]
-via = "sendmail"
-sendmail = "${sendmail}"
-to = "root, admin@example.org"
-alerts = true
-${more}`,
-  );
-  return { config, log, binds };
-}
-
 const startSplit = (lab: Lab, { config, binds }: Scene): Promise<GuardProcess> =>
   startGuard(lab, ["--block", "--config", config], { binds });
 
@@ -109,11 +53,6 @@ const packetSockets = (pid: number): number => {
     .map((line) => `socket:[${line.trim().split(/\s+/).at(-1)}]`);
   return descriptors(pid).filter((name) => inodes.includes(name)).length;
 };
-
-const blocked = (lab: Lab) =>
-  [
-    ...lab.run("host", ["nft", "list", "table", "inet", "telltale"]).stdout.matchAll(/set blocked[^}]*\}/g),
-  ].join("\n");
 
 function scan(lab: Lab, client: string): void {
   const { host4 } = lab.clients.find((each) => each.name === client)!;
@@ -329,90 +268,6 @@ test("where the host is not ready for two processes, one runs and says why", { s
       await waitFor("the block", () => blocked(lab).includes(lab.clients[0]!.v4));
       child.kill("SIGTERM");
       await waitFor("its end", () => child.exitCode !== null || child.signalCode !== null);
-    });
-  }
-});
-
-test("a listener in a stranger's hands is refused, or ended", { skip }, async (t) => {
-  using lab = makeLab(["stranger"]);
-  const scene = makeScene(lab);
-  writeFileSync(join(lab.dir, "secret"), "root's\n", { mode: 0o600 });
-  const play = async (lines: readonly string[], until: string): Promise<string> => {
-    writeFileSync(join(lab.dir, "lines"), lines.join("\n"), { mode: 0o644 });
-    const rogue = join(ROOT, "tests/system/rogue-listener.ts");
-    const child = lab.start(
-      "host",
-      [process.execPath, join(ROOT, "tests/system/rogue-warden.ts"), scene.config, rogue],
-      {
-        binds: scene.binds,
-        env: { ROGUE_LINES: join(lab.dir, "lines") },
-      },
-    );
-    let said = "";
-    child.stdout!.on("data", (chunk: Buffer) => void (said += chunk.toString()));
-    child.stderr!.on("data", (chunk: Buffer) => void (said += chunk.toString()));
-    await waitFor("the warden's answers", () => said.includes(until)).catch((error: Error) => {
-      throw new Error(`${error.message}: ${said}`);
-    });
-    child.kill("SIGTERM");
-    await waitFor("its end", () => child.exitCode !== null || child.signalCode !== null);
-    return said;
-  };
-  const ask = (fields: object) => JSON.stringify({ id: 2, ...fields });
-  const firewall = (call: string, ...args: unknown[]) => ask({ ask: "firewall", call, args });
-  const block = (base: string, bits: number) => ({ do: "block", target: { base, bits }, forMs: 60_000 });
-
-  await t.test("files that the configuration does not name stay closed", async () => {
-    writeFileSync(`${scene.log}.1`, "older\n", { mode: 0o600 });
-    const paths = [
-      "/etc/shadow",
-      join(lab.dir, "secret"),
-      `${lab.dir}/log/../secret`,
-      `${scene.log}.evil`,
-      `${lab.dir}/log`,
-    ];
-    const said = await play(
-      [
-        ...paths.map((path) => ask({ ask: "log", path })),
-        ask({ ask: "report-file" }),
-        ask({ ask: "log", path: `${scene.log}.1` }),
-      ],
-      "done",
-    );
-    assert.equal(said.match(/is no log that the configuration names/g)?.length, paths.length);
-    assert.match(said, /report\.via = \\"sendmail\\"/);
-    assert.match(said, /"fd":true/);
-  });
-
-  await t.test("nobody who is protected is blocked, whatever it asks for", async () => {
-    const { host4 } = lab.clients[0]!;
-    const changes = [
-      block(host4, 32),
-      block("198.51.100.0", 24),
-      block("127.0.0.1", 32),
-      block("0.0.0.0", 1),
-      block("203.0.113.7", 32),
-    ];
-    const said = await play([firewall("open"), firewall("setAllow", []), firewall("apply", changes)], "done");
-    assert.equal(said.match(/refused by the warden/g)?.length, 4, said);
-    const sets = blocked(lab);
-    assert.match(sets, /203\.0\.113\.7/);
-    assert.doesNotMatch(sets, /198\.51\.100|127\.0\.0/);
-  });
-
-  for (const [what, line] of [
-    ["no JSON", "rm -rf /"],
-    ["an unknown request", ask({ ask: "exec", argv: ["sh"] })],
-    ["a field too many", ask({ ask: "capture", interface: "eth0" })],
-    ["a step backwards", ask({ ask: "hello" })],
-    ["an unknown call of the firewall", firewall("constructor")],
-    ["an address that is a script", firewall("apply", [block("203.0.113.7 } ; flush ruleset", 32)])],
-    ["a block without end", firewall("apply", [{ ...block("203.0.113.7", 32), forMs: 1e300 }])],
-    ["a path with a zero", ask({ ask: "log", path: "/var/log/syslog\0" })],
-  ] as const) {
-    await t.test(`${what} ends the conversation`, async () => {
-      const said = await play([line], "the listener is gone");
-      assert.match(said, /it sent what no listener of telltale's sends/);
     });
   }
 });

@@ -69,9 +69,15 @@ export class FirewallDesk {
   /** The listener has gone: handles are let go of, blocks stay in force. */
   async release(): Promise<void> {
     await this.#turn;
+    await this.#close().catch(() => {}); // Nobody uses it any more, and the blocks are the kernel's.
+  }
+
+  async #close(): Promise<void> {
     const backend = this.#backend;
     this.#backend = null;
-    await backend?.close().catch(() => {}); // Nobody uses it any more, and the blocks are the kernel's.
+    // From now on nobody hears what becomes of the firewall.
+    this.#quota.disturbed();
+    await backend?.close();
   }
 
   // Read at once, so that a malformed call ends the conversation before anything later in it is looked at.
@@ -108,14 +114,16 @@ export class FirewallDesk {
           return traits;
         };
       case "close":
+        return () => this.#close();
+      case "clear":
         return async () => {
-          await this.#backend?.close();
-          this.#backend = null;
+          await this.#open().clear();
+          this.#quota.cleared();
         };
       case "held":
         return async () => {
           const held = await this.#open().held();
-          this.#quota.counted(held.length);
+          this.#quota.counted(held.map(({ leftMs }) => leftMs));
           return writeHeld(held);
         };
       default:
@@ -123,9 +131,9 @@ export class FirewallDesk {
     }
   }
 
-  /** A new listener may put back what was in force before. */
-  welcome(): void {
-    this.#quota.starting();
+  /** A listener has started everything. */
+  running(): void {
+    this.#quota.running();
   }
 
   async #apply(changes: readonly FirewallChange[]): Promise<Outcome[]> {
@@ -144,11 +152,14 @@ export class FirewallDesk {
     await this.#ration(wanted, refused);
     for (const why of refused.values()) this.#onRefused(why);
     const granted = changes.filter((change) => !refused.has(change));
+    this.#quota.lifted(
+      granted.filter((change) => change.do === "lift" && !isRehearsed(change.target)).length,
+    );
     const results = granted.length === 0 ? [] : await this.#open().apply(granted);
     let next = 0;
     return changes.map((change): Outcome => {
       const because = refused.get(change);
-      if (because !== undefined) return { why: because, mend: "see telltale guardrails", packetsStopped: 0 };
+      if (because !== undefined) return { why: because, mend: mendOf(because), packetsStopped: 0 };
       const { why, mend, packetsStopped } = results[next++]!;
       return why === null && packetsStopped === 0 ? DONE : { why, mend, packetsStopped };
     });
@@ -156,8 +167,9 @@ export class FirewallDesk {
 
   async #ration(wanted: readonly FirewallChange[], refused: Map<FirewallChange, string>): Promise<void> {
     const { max_blocks_per_minute: perMinute, max_blocks: inForce } = this.#settings.config.respond;
-    const count = async () => (await this.#open().held()).length;
-    const { granted, why } = await this.#quota.grant(wanted.length, { perMinute, inForce }, count);
+    const count = async () => (await this.#open().held()).map(({ leftMs }) => leftMs);
+    const lasting = wanted.map((change) => (change.do === "block" ? change.forMs : 0));
+    const { granted, why } = await this.#quota.grant(lasting, { perMinute, inForce }, count);
     for (const change of wanted.slice(granted)) refused.set(change, `refused by the warden: ${why}`);
   }
 
@@ -166,6 +178,7 @@ export class FirewallDesk {
       this.#backend = makeBackend(this.#settings);
       this.#backend.subscribe((event) => {
         if (event.on === "disturbed") this.#quota.disturbed();
+        else if (event.on === "lifted-by-order") this.#quota.cleared();
         this.#tell(event);
       });
     }
@@ -186,6 +199,12 @@ export class FirewallDesk {
     if (this.#settings.mode !== "block") return "the configuration says to observe";
     return isPanicked(this.#settings.storeDirectory) ? "telltale panic is in force" : null;
   }
+}
+
+function mendOf(because: string): string {
+  return because.includes("respond.max_blocks")
+    ? "look at telltale blocks; respond.max_blocks and respond.max_blocks_per_minute say how many may be"
+    : "see telltale guardrails";
 }
 
 function prefixesOf(value: unknown): Prefix[] {

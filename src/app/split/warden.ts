@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { systemClock } from "../../core/clock.ts";
 import type { Event, EventBody } from "../../core/events.ts";
+import { showable } from "../../core/hostile.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import { HostFactsReader } from "../../respond/facts.ts";
@@ -188,7 +189,6 @@ export class Warden {
     return {
       hello: () => {
         this.#facts.forget();
-        this.#desk.welcome();
         this.#outbox.again();
         return this.#briefing();
       },
@@ -197,6 +197,7 @@ export class Warden {
         settleSoon();
         this.#tellFollowing();
         this.#supervisor.ready();
+        this.#desk.running();
         this.#pump();
       },
       capture: () => {
@@ -374,10 +375,13 @@ export class Warden {
     const nowMs = systemClock.monotonicMs();
     if (nowMs - this.#refusedAtMs < REFUSALS_MS) return;
     this.#refusedAtMs = nowMs;
+    const asked = `it asked for ${what} that it may not have: ${why}`;
+    // Also where no listener can leave it out: the history is its own.
+    process.stderr.write(`telltale guard: the listener is refused: ${showable(asked)}\n`);
     this.emit({
       type: "part.failed",
       part: "listener",
-      why: `it asked for ${what} that it may not have: ${why}`,
+      why: asked,
       mend: "after a change of the configuration: telltale reload; otherwise look whether somebody has taken it over",
       stillRuns: "everything; it was refused",
     });
