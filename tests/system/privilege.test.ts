@@ -227,6 +227,35 @@ test("a listener that is killed, crashes or hangs costs no block and no line", {
   });
 });
 
+test("more blocks than a minute's share come back: after a reboot, and when the table went while the listener was gone", {
+  skip,
+}, async () => {
+  using lab = makeLab([]);
+  const scene = makeScene(lab, "[respond]\nmax_blocks_per_minute = 10\n");
+  const first = await startSplit(lab, scene);
+  const all = Array.from({ length: 300 }, (_, n) => `203.0.${n >> 8}.${n & 255}`);
+  const byHand = lab.run("host", [TELLTALE, "block", ...all, "--for", "1d", "--config", scene.config], scene);
+  assert.equal(byHand.status, 0, byHand.stderr);
+  const inForce = () => blocked(lab).match(/203\.0\.\d+\.\d+ [^,}]*expires/g)?.length ?? 0;
+  const goes = () => lab.run("host", ["nft", "delete", "table", "inet", "telltale"]);
+  assert.equal(inForce(), all.length);
+  assert.equal((await first.stop()).status, 0);
+  goes();
+  const guard = await startSplit(lab, scene);
+  assert.equal(inForce(), all.length);
+  const listener = listenerOf(guard);
+  process.kill(listener, "SIGKILL");
+  await waitFor("its end", () => !existsSync(`/proc/${listener}`));
+  goes();
+  await anotherListener(guard, listener);
+  await waitFor("the blocks to be back", () => inForce() === all.length);
+  assert.deepEqual(
+    guard.events.filter(({ type }) => type === "block.failed"),
+    [],
+  );
+  assert.equal((await guard.stop()).status, 0);
+});
+
 test("where the host is not ready for two processes, one runs and says why", { skip }, async (t) => {
   for (const [what, because, prepare] of [
     [
