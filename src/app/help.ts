@@ -1,5 +1,6 @@
 // Help texts, laid out from the catalogue.
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition, type OptionDefinition } from "./catalogue.ts";
+import { FACES } from "./faces.ts";
 
 /** `telltale --help`. */
 export function generalHelp(): string {
@@ -11,6 +12,7 @@ export function generalHelp(): string {
     "",
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
     "",
+    `In place of the old tools, with their options: telltale ${Object.keys(FACES).join(", ")}.`,
     "telltale COMMAND --help explains one. With no configuration it observes and blocks nobody.",
     "",
   ].join("\n");

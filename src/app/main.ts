@@ -1,7 +1,7 @@
 // The door: which command or face was called, with which options. Everything else is loaded only when it is
 // needed, so that a small command starts fast.
 import { parseArgs } from "node:util";
-import { ConfigError, describeError, MissingPartError } from "../core/errors.ts";
+import { ConfigError, MissingPartError } from "../core/errors.ts";
 import { showable } from "../core/hostile.ts";
 import { COMMANDS, COMMON_OPTIONS, type CommandDefinition } from "./catalogue.ts";
 import { FACES } from "./faces.ts";
@@ -38,10 +38,7 @@ async function main(argv: readonly string[], calledAs: string): Promise<number> 
   if (ownFace !== undefined) return (await ownFace()).main(rest);
   const command = COMMANDS.find((known) => known.name === name);
   if (command === undefined) {
-    const names = [...COMMANDS.map((known) => known.name), ...Object.keys(FACES)];
-    process.stderr.write(
-      `telltale: "${name}" is no command\n    mend: one of ${names.join(", ")}; see telltale --help\n`,
-    );
+    process.stderr.write((await import("./mistyped.ts")).noSuchCommand(name));
     return USAGE;
   }
   return await call(command, rest);
@@ -58,9 +55,7 @@ async function call(command: CommandDefinition, argv: readonly string[]): Promis
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    process.stderr.write(
-      `telltale ${command.name}: ${describeError(error)}\n    mend: see telltale ${command.name} --help\n`,
-    );
+    process.stderr.write((await import("./mistyped.ts")).wrongOptions(command, error));
     return USAGE;
   }
   if (parsed.values["help"]) {

@@ -11,6 +11,16 @@ export function nearest(word: string, candidates: readonly string[]): string {
   return best;
 }
 
+/** The candidate that `word` is a slip or the beginning of; null when none is near enough to ask "did you mean". */
+export function meant(word: string, candidates: readonly string[]): string | null {
+  if (word.length < 2) return null;
+  const begun = candidates.filter((candidate) => candidate.startsWith(word));
+  const near = nearest(word, begun.length > 0 ? begun : candidates);
+  return begun.length > 0 || editDistance(word.slice(0, 64), near) <= Math.max(1, Math.floor(word.length / 3))
+    ? near
+    : null;
+}
+
 /** The nearest ones, best first: those that hold the word before those that are merely spelled like it. */
 export function nearestFew(word: string, candidates: readonly string[], most: number): string[] {
   const near = candidates.map((candidate) => {

@@ -235,6 +235,9 @@ export function deliberate(given: Case, before322: boolean): boolean {
     if (raw && has("compress") && !has("delaycompress")) return true;
     // logrotate wants to write to what it only copies, and leaves the .tmp behind when the user of su may not.
     if (has("su daemon daemon") && has("copy", "renamecopy")) return true;
+    // Under su, logrotate keeps root's own groups, and so reads what only root and its group may read.
+    if (has("su daemon daemon") && given.files.some((file) => file.uid === 0 && file.mode === 0o640))
+      return true;
     // Yesterday's hour is always noon; logrotate slips to 13 or 11 where clocks change.
     if (has("dateyesterday") && has("hourly")) return true;
     // Older logrotates compress a copy that they did not make, and fail; newer ones keep a copy that is to be mailed for a run.
