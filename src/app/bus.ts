@@ -11,6 +11,11 @@ const MAX_PENDING = 20_000;
 const RETRY_MS = 5_000;
 // A write holds this process for a millisecond or two: by then a burst is complete, and whoever waits for news has it.
 const WRITE_BEHIND_MS = 5;
+// Of a flood so many at a time, some ten milliseconds of writing; and the next a little later, because what is written together
+// costs less.
+const MOST_PER_WRITE = 500;
+const FLOOD_FROM = 100;
+const WRITE_FLOOD_MS = 20;
 
 export type EventSink = { appendAll(events: readonly Event[]): void };
 export type Listener = (event: Event) => void;
@@ -77,9 +82,13 @@ export class Bus {
 
   /** Writes what waits. Returns false when the store refused. */
   flush(): boolean {
-    if (this.#sink === null || this.#pending.length === 0) return true;
-    const batch = this.#pending;
-    this.#pending = [];
+    while (this.#pending.length > 0) if (!this.#write()) return this.#sink === null;
+    return true;
+  }
+
+  #write(): boolean {
+    if (this.#sink === null) return false;
+    const batch = this.#pending.splice(0, MOST_PER_WRITE);
     try {
       this.#sink.appendAll(batch);
     } catch (error) {
@@ -109,12 +118,15 @@ export class Bus {
     this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(inMs = WRITE_BEHIND_MS): void {
     if (this.#sink === null || this.#scheduled !== null || this.#retry !== null) return;
     this.#scheduled = setTimeout(() => {
+      const isFlood = this.#pending.length >= FLOOD_FROM;
+      const took = this.#write();
       this.#scheduled = null;
-      this.flush();
-    }, WRITE_BEHIND_MS);
+      if (took && this.#pending.length > 0) this.#schedule(0);
+      else if (took && isFlood) this.#schedule(WRITE_FLOOD_MS);
+    }, inMs);
   }
 
   #storeRefused(error: unknown): void {

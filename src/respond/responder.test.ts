@@ -111,6 +111,7 @@ test("a first offence is slowed down, and the second finding of it shuts out", a
   await it.responder.onFinding(scanEvent("198.51.100.7", { lastAt: it.clock.now().toISOString() }));
   assert.equal((await it.backend.held())[0]!.throttled, undefined);
   assert.equal(it.of("block.applied")[1]!.throttled, undefined);
+  await it.responder.close();
   assert.equal(it.history.rows.length, 1, "the same row, now a block");
   assert.equal(it.history.rows[0]!.throttled, undefined);
 });

@@ -78,7 +78,9 @@ function addressesOf(event: Event): readonly string[] {
     case "scan.detected":
       return [event.scan.source];
     case "verdict.reached":
-      return [event.verdict.source, event.verdict.target];
+      return event.verdict.source === event.verdict.target
+        ? [event.verdict.source]
+        : [event.verdict.source, event.verdict.target];
     case "block.applied":
     case "block.failed":
     case "block.lifted":

@@ -142,7 +142,11 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
     event: (id) => guarded(() => events.byId(id)),
     eventsAbout: (address, limit = 1_000) => guarded(() => events.about(address, limit)),
     cursors: guardAll(cursorQueries(database, clock), guarded),
-    blocks: { ...blocks, put: (row) => transaction(() => blocks.put(row)) },
+    // Among others it needs no transaction of its own: what is closed first has run out in any case.
+    blocks: {
+      ...blocks,
+      put: (row) => (depth > 0 ? blocks.put(row) : transaction(() => blocks.put(row))),
+    },
     marks: guardAll(markQueries(database), guarded),
     purge: (now) => guarded(() => keep.purge(now)),
     settle() {
