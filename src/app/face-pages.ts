@@ -117,6 +117,8 @@ export const FACE_PAGES: readonly FacePage[] = [
     exits: [
       ["0", "ended by a signal"],
       ["1", "a fault in the command line, the configuration or the permissions"],
+      ["255", "the same, where the command line names a mode of 1.x"],
     ],
+    differences: "portsentry-differences.md",
   },
 ];
