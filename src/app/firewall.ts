@@ -1,6 +1,6 @@
 // Which firewall blocks here, and what it says about the blocks in force.
 import { formatPrefix } from "../core/address.ts";
-import { MissingPartError } from "../core/errors.ts";
+import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Backend } from "../respond/backend.ts";
 import { commandBackend } from "../respond/backends/command.ts";
 import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
@@ -56,25 +56,41 @@ export function respondLimits({
   };
 }
 
-/** Takes every block of telltale's out of the firewall. Needs no guard and no store. */
+/**
+ * Takes every block of telltale's out of the firewall. Needs no guard and no store.
+ * @throws MissingPartError when the firewall cannot be changed; as it comes, for those who are not root
+ */
 export async function liftEverything(settings: Settings): Promise<void> {
-  if (settings.config.respond.backend === "nftables") return await liftAllTelltale();
-  const backend = makeBackend(settings);
   try {
-    await backend.clear();
-  } finally {
-    await backend.close();
+    if (settings.config.respond.backend === "nftables") return await liftAllTelltale();
+    const backend = makeBackend(settings);
+    try {
+      await backend.clear();
+    } finally {
+      await backend.close();
+    }
+  } catch (error) {
+    throw firewallFault(error);
   }
+}
+
+// Who is not root is told to be; for root the firewall itself is what does not work.
+function firewallFault(error: unknown): unknown {
+  if (error instanceof MissingPartError || process.geteuid?.() !== 0) return error;
+  const why = `the firewall cannot be changed: ${describeError(error)}`;
+  return new MissingPartError("respond", why, "see telltale doctor", error);
 }
 
 /**
  * The blocks that the firewall holds.
- * @throws when it may not be asked: not root, or no nftables
+ * @throws MissingPartError when it cannot be asked; as it comes, for those who are not root
  */
 export async function heldHere(settings: Settings): Promise<readonly HeldBlock[]> {
   const backend = makeBackend(settings);
   try {
     return await backend.held();
+  } catch (error) {
+    throw firewallFault(error);
   } finally {
     await backend.close();
   }

@@ -2,7 +2,7 @@
 // guard. And the administrator's own network, which is never cut for longer than a moment unless somebody says so.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { startGuard } from "./guard-process.ts";
@@ -168,6 +168,29 @@ for (const [what, spoil] of [
     assert.doesNotMatch(it.firewall(), /203\.0\.113\.7/);
   });
 }
+
+test("who is not root is told so, never that nobody is blocked", {
+  skip: labObstacle("nft", "setpriv") ?? false,
+}, () => {
+  using it = scene();
+  chmodSync(it.lab.dir, 0o755);
+  chmodSync(it.state, 0o700);
+  assert.equal(it.telltale("block", "203.0.113.7").status, 0);
+  const as = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  for (const call of ["blocks", "explain 203.0.113.7", "unblock 203.0.113.7", "unblock --all", "panic"]) {
+    const argv = [TELLTALE, ...call.split(" "), "--config", it.config];
+    const { status, stdout, stderr } = it.lab.run("host", argv, { as });
+    assert.equal(stdout, "", call);
+    assert.match(
+      stderr,
+      new RegExp(`^telltale ${call.split(" ")[0]}: .*(permission denied|not permitted|EPERM)`, "im"),
+    );
+    assert.match(stderr, new RegExp(`mend: sudo telltale ${call}`), stderr);
+    assert.doesNotMatch(stderr, /^ +at /m);
+    assert.equal(status, 77, call);
+  }
+  assert.match(it.firewall(), /203\.0\.113\.7 /);
+});
 
 test("a broken configuration keeps nobody in", { skip }, () => {
   using it = scene();

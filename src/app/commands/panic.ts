@@ -25,9 +25,15 @@ export async function run({ values }: CommandCall): Promise<number> {
       `telltale panic: ${panicFile(storeDirectory)} cannot be written: ${describeError(error)}\n    mend: stop the guard, or it will block again\n`,
     );
   }
-  const unwritten = await unblockEverybody(settings);
-  // With the brake on, a history that could not be told blocks nobody.
-  if (!isPanicked(storeDirectory)) status ||= unwritten;
-  if (isPanicked(storeDirectory)) process.stdout.write("Nobody is blocked until: telltale panic --end\n");
+  const isBraked = isPanicked(storeDirectory);
+  try {
+    const unwritten = await unblockEverybody(settings);
+    // With the brake on, a history that could not be told blocks nobody.
+    if (!isBraked) status ||= unwritten;
+  } catch (error) {
+    if (isBraked) process.stdout.write("Nobody new is blocked until: telltale panic --end\n");
+    throw error;
+  }
+  if (isBraked) process.stdout.write("Nobody is blocked until: telltale panic --end\n");
   return status;
 }

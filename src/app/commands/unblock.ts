@@ -11,7 +11,7 @@ import { liftOf } from "../../respond/plan.ts";
 import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { liftEverything, makeBackend } from "../firewall.ts";
+import { heldHere, liftEverything, makeBackend } from "../firewall.ts";
 import { manualResponder } from "../manual-responder.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 
@@ -83,9 +83,9 @@ async function unblockWithoutHistory(
   process.stderr.write(
     `telltale unblock: the history cannot be told: ${describeError(cause)}\n    mend: a guard that restarts may block again; see telltale doctor\n`,
   );
+  const held = await heldHere(settings);
   const backend = makeBackend(settings);
   try {
-    const held = await backend.held();
     for (const operand of operands) {
       const wanted = parsePrefix(operand);
       const covering = held.filter(
