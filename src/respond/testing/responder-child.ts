@@ -2,6 +2,7 @@
 // to do line by line; it answers, and prints every event as it happens.
 import { createInterface } from "node:readline";
 import { type Prefix, PrefixSet, parseAddress, parsePrefix } from "../../core/address.ts";
+import { openStore } from "../../store/store.ts";
 import { NftablesBackend } from "../backends/nftables.ts";
 import { HostFactsReader } from "../facts.ts";
 import { wholeAddress } from "../guardrails.ts";
@@ -9,13 +10,16 @@ import { Responder } from "../responder.ts";
 import { MemoryHistory, sampleScan, stamp } from "./samples.ts";
 
 const history = new MemoryHistory();
+// A history on disk in place of the one in memory.
+const file = process.argv[2]?.endsWith(".db") ? process.argv[2] : undefined;
+const store = file === undefined ? null : openStore(file);
 const facts = new HostFactsReader({ ignoreFiles: [] });
 const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const responder = new Responder({
   mode: "block",
   allow: new PrefixSet([]),
   backend: new NftablesBackend(),
-  history,
+  history: store === null ? history : { ...store.blocks, together: store.transaction },
   facts: () => facts.current(),
   maxPerMinute: 1_000_000,
   tripwire: process.argv[2] === "tripwire" ? { ports: [23] } : false,
