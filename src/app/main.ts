@@ -10,6 +10,7 @@ import { VERSION } from "./version.ts";
 
 const USAGE = 64; // EX_USAGE of sysexits.h
 const UNAVAILABLE = 69; // EX_UNAVAILABLE
+const NOPERM = 77; // EX_NOPERM
 
 process.exitCode = await main(process.argv.slice(2), process.env["TELLTALE_CALLED_AS"] ?? "telltale");
 
@@ -87,6 +88,11 @@ async function call(command: CommandDefinition, argv: readonly string[]): Promis
     if (error instanceof ConfigError) {
       process.stderr.write(`${error.message}\n`);
       return 1;
+    }
+    const refusal = (await import("./mistyped.ts")).refusedToUser(command, argv, error);
+    if (refusal !== null) {
+      process.stderr.write(refusal);
+      return NOPERM;
     }
     throw error;
   }

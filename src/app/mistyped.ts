@@ -1,4 +1,4 @@
-// What a command line that nobody can follow was most likely meant to say: loaded only then.
+// What is said of a command line that cannot be followed: what was most likely meant, or who may ask for it. Loaded only then.
 import { meant } from "../config/nearest.ts";
 import { describeError } from "../core/errors.ts";
 import { showable } from "../core/hostile.ts";
@@ -41,6 +41,19 @@ export function noSuchCommand(word: string): string {
 export function wrongOptions(command: CommandDefinition, error: unknown): string {
   const { message, mend } = diagnose(command, describeError(error));
   return `telltale ${command.name}: ${message}\n    mend: ${mend}\n`;
+}
+
+/** What is said of a failure that comes of not being root; null when root could do no better. */
+export function refusedToUser(
+  command: CommandDefinition,
+  argv: readonly string[],
+  error: unknown,
+): string | null {
+  const why = describeError(error);
+  if (process.getuid?.() === 0 || !/\b(EPERM|EACCES)\b|not permitted|permission denied/i.test(why))
+    return null;
+  const again = ["sudo telltale", command.name, ...argv].map(showable).join(" ");
+  return `telltale ${command.name}: ${showable(why)}\n    mend: ${again}\n`;
 }
 
 function diagnose(command: CommandDefinition, said: string): { message: string; mend: string } {

@@ -79,6 +79,10 @@ class Loader {
   }
 
   #fault(place: Place, key: string, message: string, mend: string, consequence: string): void {
+    const last = this.#faults.at(-1);
+    // Two patterns of a stanza in one directory that cannot be read are one fault.
+    if (last?.file === place.file && last.line === place.line && last.key === key && last.message === message)
+      return;
     this.#faults.push({ file: place.file, line: place.line, key, message, mend, consequence });
   }
 

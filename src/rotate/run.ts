@@ -13,7 +13,7 @@ import { lockState, StateBusyError, type StateLock } from "./lock.ts";
 import { planStanza } from "./plan.ts";
 import { loadState } from "./state.ts";
 import { Tally } from "./tally.ts";
-import type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
+import type { LogFacts, LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
 
 export { coveredBy } from "./coverage.ts";
 export type { LogPlan, LogStanza, RotateOptions, Rotation, RotationSummary } from "./types.ts";
@@ -50,13 +50,30 @@ type Planning = {
 
 function planLogs(stanza: LogStanza, logs: readonly string[], planning: Planning): LogPlan[] {
   const { stamps, now, options, listings } = planning;
-  const facts = withIdentity(stanza.settings.su, () => inventory(stanza, logs, stamps, listings));
+  const look = (): LogFacts[] => inventory(stanza, logs, stamps, listings);
+  const facts = mayBecome(stanza.settings.su)
+    ? withIdentity(stanza.settings.su, look)
+    : refused(look(), stanza);
   return planStanza(stanza, facts, {
     now,
     force: options.force ?? false,
     privileged: process.getuid?.() === 0,
     strict: options.strict ?? false,
   });
+}
+
+// Whoever is not root has no rights to lend but their own.
+function mayBecome(su: LogStanza["settings"]["su"]): boolean {
+  return (
+    su === null ||
+    process.getuid?.() === 0 ||
+    (su.uid === process.geteuid?.() && su.gid === process.getegid?.())
+  );
+}
+
+function refused(facts: readonly LogFacts[], { settings: { su } }: LogStanza): LogFacts[] {
+  const trouble = `only root may rotate as user ${su?.uid} group ${su?.gid}, which su asks for`;
+  return facts.map((fact) => ({ ...fact, trouble: fact.trouble ?? trouble }));
 }
 
 /**

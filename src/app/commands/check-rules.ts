@@ -2,9 +2,7 @@
 
 import type { RuleBook } from "../../check/rules.ts";
 import { Survey, type SurveyedRule } from "../../check/survey.ts";
-import { describeError } from "../../core/errors.ts";
-import { showable } from "../../core/hostile.ts";
-import { readLog } from "../read-log.ts";
+import { readLog, sayUnreadable } from "../read-log.ts";
 import { table } from "../terminal.ts";
 
 /** Lists every rule with its place and what it did on these logs. Returns the exit status. */
@@ -16,7 +14,7 @@ export async function surveyRules(rules: RuleBook, logs: readonly string[], json
       await readLog(log, (bytes, start, end) => survey.take(bytes.subarray(start, end), log));
     } catch (error) {
       status = 1;
-      process.stderr.write(`telltale check rules: ${showable(log)}: ${describeError(error)}\n`);
+      sayUnreadable("telltale check rules", log, error);
     }
   }
   const result = survey.result();

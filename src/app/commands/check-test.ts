@@ -1,9 +1,8 @@
 // One rule on trial: which lines it would match.
 
 import { Trial } from "../../check/trial.ts";
-import { describeError } from "../../core/errors.ts";
 import { showable, showableBytes } from "../../core/hostile.ts";
-import { readLog } from "../read-log.ts";
+import { readLog, sayUnreadable } from "../read-log.ts";
 
 /** Prints the lines of the logs that the rule matches. Returns 0 when there was one, 1 when not. */
 export async function testRule(rule: string, logs: readonly string[], json: boolean): Promise<number> {
@@ -26,7 +25,7 @@ export async function testRule(rule: string, logs: readonly string[], json: bool
         process.stdout.write(json ? `${JSON.stringify({ log, line })}\n` : `${line}\n`);
       });
     } catch (error) {
-      process.stderr.write(`telltale check test: ${showable(log)}: ${describeError(error)}\n`);
+      sayUnreadable("telltale check test", log, error);
     }
   }
   process.stderr.write(`${matched.toLocaleString("en")} of ${read.toLocaleString("en")} lines match.\n`);

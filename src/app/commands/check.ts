@@ -5,7 +5,7 @@ import { CompiledRules } from "../../check/compiled.ts";
 import { FIRST_LOOK_HOURS } from "../../check/journal.ts";
 import type { ReportLevel } from "../../check/rules.ts";
 import { systemClock } from "../../core/clock.ts";
-import { describeError, formatFault, MissingPartError } from "../../core/errors.ts";
+import { formatFault, MissingPartError } from "../../core/errors.ts";
 import type { EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
 import { standardOutput } from "../../faces/output.ts";
@@ -16,7 +16,7 @@ import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { findLogSources, type LogSources } from "../log-sources.ts";
-import { readLog } from "../read-log.ts";
+import { readLog, sayUnreadable } from "../read-log.ts";
 import { gatherSettings } from "../settings.ts";
 import { CheckOutput } from "./check-output.ts";
 import { surveyRules } from "./check-rules.ts";
@@ -54,9 +54,15 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   }
   const [word, ...rest] = operands;
   if (word === "rules") return await surveyRules(sources.rules, rest.length > 0 ? rest : sources.logs, json);
-  if (word === "test" && rest.length > 0) {
+  if (word === "test") {
     const [rule, ...logs] = rest;
-    return await testRule(rule!, logs.length > 0 ? logs : sources.logs, json);
+    if (rule === undefined) {
+      process.stderr.write(
+        "telltale check test: wants a rule\n    mend: telltale check test 'sshd.*refused'\n",
+      );
+      return 64;
+    }
+    return await testRule(rule, logs.length > 0 ? logs : sources.logs, json);
   }
   const wholeLogs = operands.length > 0 || values["all"] === true;
   const oncePerLine = !wholeLogs && (sources.journal || sources.logs.length > 1);
@@ -69,7 +75,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
         await readLog(path, (bytes, start, end) => output.take(path, bytes, start, end));
       } catch (error) {
         failed = true;
-        process.stderr.write(`telltale check: ${showable(path)}: ${describeError(error)}\n`);
+        sayUnreadable("telltale check", path, error);
       }
     }
     output.finish();

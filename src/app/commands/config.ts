@@ -40,7 +40,9 @@ async function check(file: string | undefined, json: boolean): Promise<number> {
     for (const fault of faults) process.stdout.write(`${showLines(formatFault(fault))}\n`);
     const own =
       settings.configFiles.length === 0
-        ? `no ${settings.configFile}, so the defaults`
+        ? existsSync(settings.configFile)
+          ? `nothing of ${settings.configFile}, so the defaults`
+          : `no ${settings.configFile}, so the defaults`
         : settings.configFiles.join(", ");
     const read = [
       ...configs.map((path) => `${path} with ${counted(rotation.stanzas.length, "stanza", "stanzas")}`),

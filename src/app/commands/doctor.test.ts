@@ -95,6 +95,6 @@ test("a kernel without nf_tables is a finding, not the end of the program", (t) 
     encoding: "utf8",
   });
   assert.equal(status, 1);
-  assert.match(stdout, /^respond {2}missing .*\n {18}mend: .*nf_tables$/m);
+  assert.match(stdout, /^respond {2}not ok .*\n {18}mend: .*nf_tables$/m);
   assert.match(stdout, /^guard {4}/m);
 });

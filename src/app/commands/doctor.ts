@@ -39,7 +39,7 @@ export async function run({ values }: CommandCall): Promise<number> {
   } else {
     const colour = wantsColour(process.stdout);
     for (const { part, ok, what, mend } of findings) {
-      const bad = part === "disk" ? "low    " : "missing";
+      const bad = part === "disk" ? "low    " : "not ok ";
       const verdict = ok ? paint("ok     ", "green", colour) : paint(bad, "red", colour);
       process.stdout.write(`${part.padEnd(8)} ${verdict}  ${showable(what)}\n`);
       if (mend !== "") process.stdout.write(`${" ".repeat(18)}mend: ${showable(mend)}\n`);
@@ -134,6 +134,8 @@ function sentry({ config }: Settings): Omit<Finding, "part">[] {
 sentry.part = "sentry" as const;
 
 async function respond(): Promise<Omit<Finding, "part">[]> {
+  // libnftables itself would say so, past us, on standard error.
+  if (process.getuid?.() !== 0) return [wrong("not root: nobody can be blocked", "sudo telltale doctor")];
   const nft = openNftables();
   try {
     await nft.run("list tables");

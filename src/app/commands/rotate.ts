@@ -97,7 +97,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       : await runGroups(settings.config.retention, rotation, options.now, emit);
   const summary = await runRotations(rotation, { ...options, progress }, emit);
   line.hide();
-  if (!json && summary.rotated === 0 && summary.failed === 0 && !pruned?.removed)
+  if (!json && summary.rotated === 0 && summary.failed === 0 && summary.exitStatus !== 3 && !pruned?.removed)
     process.stdout.write("Nothing was due.\n");
   return summary.exitStatus || (faults.length > 0 || pruned?.failed ? 1 : 0);
 }

@@ -212,6 +212,8 @@ export function deliberate(given: Case, before322: boolean): boolean {
     // The owner alone is what `create root` says; newer logrotates take it for a mode, and refuse it.
     if (!before322 && all.includes("create root")) return true;
     const has = (...words: string[]): boolean => words.some((word) => all.includes(word));
+    // Older ones compress, mail and remove before prerotate is called, newer ones after it.
+    if (before322 && has("prerotate") && has("preremove", "mail root")) return true;
     const kept = all.filter((line) => line.startsWith("rotate")).at(-1);
     const none = kept === undefined || kept === "rotate 0";
     const magic = given.files.some(({ name }) => /[*[{]/.test(name));
