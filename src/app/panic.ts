@@ -3,6 +3,9 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What is said wherever somebody asks why nobody is blocked. */
+export const PANIC_HOLDS = "telltale panic is in force; telltale panic --end lets blocking go on";
+
 /** Where the brake lies for a store in this directory. */
 export function panicFile(storeDirectory: string): string {
   return join(storeDirectory, "panic");

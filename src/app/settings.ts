@@ -9,7 +9,7 @@ import { type Prefix, parsePrefix } from "../core/address.ts";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
 import { type PortsentryConfig, parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
-import { isPanicked } from "./panic.ts";
+import { isPanicked, PANIC_HOLDS } from "./panic.ts";
 import { jitterOf } from "./schedule.ts";
 
 const CONFIG_FILE = "/etc/telltale/telltale.toml";
@@ -70,7 +70,7 @@ export function gatherSettings(configFile: string | undefined, block = false): S
       : unsafe
         ? `${file} has a fault that concerns blocking`
         : panicked
-          ? "telltale panic is in force; telltale panic --end lets blocking go on"
+          ? PANIC_HOLDS
           : "";
   const host = hostname();
   return {

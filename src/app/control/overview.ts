@@ -5,6 +5,7 @@ import { Metrics } from "../../report/metrics.ts";
 import { diskGauges } from "../disk-gauges.ts";
 import type { Guard } from "../lifecycle.ts";
 import { memoryShareBytes } from "../memory.ts";
+import { isPanicked, PANIC_HOLDS } from "../panic.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 import { COUNTED, Today } from "./today.ts";
@@ -44,14 +45,16 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
     status: (): GuardStatus => {
       const { settings } = guard;
       const { user, system } = process.cpuUsage();
+      // The brake may have been pulled since the start.
+      const isBraked = settings.mode === "block" && isPanicked(settings.storeDirectory);
       return {
         version: VERSION,
         host: settings.host,
         pid: process.pid,
         startedAt: startedAt.toISOString(),
         uptimeMs: Math.round(clock.monotonicMs() - began),
-        mode: settings.mode,
-        modeBecause: settings.modeBecause,
+        mode: isBraked ? "observe" : settings.mode,
+        modeBecause: isBraked ? PANIC_HOLDS : settings.modeBecause,
         configFiles: settings.configFiles,
         parts: guard.status().map(({ part, lines, off }) => ({ part, on: !off, lines })),
         today: today.read(clock.now()),
