@@ -8,6 +8,7 @@ import { buildC } from "./compiled.ts";
 import { missing } from "./machine.ts";
 import { type LogTree, makeLogTree, type TreeShape, writeLogOfSize } from "./material/log-trees.ts";
 import { runMeasured } from "./measure.ts";
+import { runtimeAlone } from "./runtime.ts";
 import {
   type Bench,
   type Case,
@@ -162,20 +163,11 @@ const systemCalls =
     };
   };
 
-// One log costs next to nothing: what is left is starting a program of this kind.
-function runtimeAlone(): Contender {
-  return {
-    name: "the runtime alone",
-    role: "limit",
-    command: "node -e 0",
-    run: () => runMeasured([process.execPath, "-e", "0"]),
-  };
-}
-
 const ZSTD = ["compresscmd /usr/bin/zstd", "uncompresscmd /usr/bin/unzstd", "compressext .zst"];
 
 function rotateCases(scale: number): Case[] {
   const many = Math.max(1, Math.round(10_000 * scale));
+  const manyLogs = `${many.toLocaleString("en-US")} logs`;
   const largeMb = Math.max(1, Math.round(50 * scale));
   const small = { count: many, sizeBytes: 4_096, generations: 2 };
   const large = { count: 20, sizeBytes: largeMb * 1_000_000, generations: 2 };
@@ -183,7 +175,7 @@ function rotateCases(scale: number): Case[] {
   return [
     rotateCase({
       name: "small",
-      what: `${many} logs of 4 KiB, two older generations each, all rotated, nothing compressed.`,
+      what: `${manyLogs} of 4 KiB, two older generations each, all rotated, nothing compressed.`,
       shape: { ...small, directives: [], ending: "" },
       force: true,
       rotators: [telltale, logrotate],
@@ -195,7 +187,7 @@ function rotateCases(scale: number): Case[] {
     }),
     rotateCase({
       name: "not-due",
-      what: `${many} logs of 4 KiB, none of them due.`,
+      what: `${manyLogs} of 4 KiB, none of them due.`,
       shape: { ...small, directives: [], ending: "", isFresh: true },
       force: false,
       rotators: [telltale, logrotate],
@@ -204,7 +196,7 @@ function rotateCases(scale: number): Case[] {
     }),
     rotateCase({
       name: "small-gzip",
-      what: `${many} logs of 4 KiB, all rotated and compressed with gzip.`,
+      what: `${manyLogs} of 4 KiB, all rotated and compressed with gzip.`,
       shape: { ...small, directives: gzipped, ending: ".gz" },
       force: true,
       rotators: [telltale, logrotate],

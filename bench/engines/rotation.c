@@ -16,13 +16,13 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static void move(const char *log, const struct stat *was) {
-  char first[PATH_MAX], second[PATH_MAX];
+static void move(const char *log) {
+  char first[PATH_MAX + 2], second[PATH_MAX + 2];
   snprintf(first, sizeof first, "%s.1", log);
   snprintf(second, sizeof second, "%s.2", log);
   if (rename(first, second) != 0 || rename(log, first) != 0) fail(log);
-  int made = open(log, O_WRONLY | O_CREAT | O_EXCL, 0600);
-  if (made < 0 || fchown(made, was->st_uid, was->st_gid) != 0 || fchmod(made, 0640) != 0) fail(log);
+  int made = open(log, O_WRONLY | O_CREAT | O_EXCL, 0640);
+  if (made < 0) fail(log);
   close(made);
 }
 
@@ -36,6 +36,7 @@ static void read_all(const char *path) {
 
 int main(int argc, char **argv) {
   if (argc != 4) return 64;
+  umask(0); /* modes are what open() says */
   int moves = strcmp(argv[1], "move") == 0;
   char path[PATH_MAX], next[PATH_MAX];
   snprintf(next, sizeof next, "%s.tmp", argv[3]);
@@ -58,7 +59,7 @@ int main(int argc, char **argv) {
       struct stat found;
       snprintf(path, sizeof path, "%s/%s/%s", argv[2], folders[i]->d_name, logs[k]->d_name);
       if (lstat(path, &found) != 0) fail(path);
-      if (moves) move(path, &found);
+      if (moves) move(path);
       fprintf(state, "\"%s\" 2026-1-5-0:0:0\n", path);
     }
   }
