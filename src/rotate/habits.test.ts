@@ -212,6 +212,25 @@ test("files that an administrator put aside are not included", async (t) => {
   );
 });
 
+test("on an overlay, where a file and its directory differ in device, a log is rotated beside itself", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("needs root to mount an overlay");
+  const root = scratch(t);
+  for (const name of ["lower/d", "top", "seen"]) mkdirSync(join(root, name), { recursive: true });
+  writeFileSync(join(root, "lower/d/web.log"), "request\n");
+  try {
+    spawnSync("mount", ["-t", "tmpfs", "telltale-overlay", join(root, "top")]);
+    for (const name of ["upper", "work"]) mkdirSync(join(root, "top", name));
+    const layers = `lowerdir=${root}/lower,upperdir=${root}/top/upper,workdir=${root}/top/work`;
+    const laid = spawnSync("mount", ["-t", "overlay", "-o", layers, "telltale-overlay", join(root, "seen")]);
+    if (laid.status !== 0) return t.skip("needs mount, and a kernel with overlayfs");
+    const { events, status } = await rotate(root, "ROOT/seen/d/web.log {\n rotate 2\n create\n}\n");
+    assert.deepEqual([status, events.find(({ type }) => type === "rotation.failed")], [0, undefined]);
+    assert.equal(read(root, "seen/d/web.log.1"), "request\n");
+  } finally {
+    for (const name of ["seen", "top"]) spawnSync("umount", ["-l", join(root, name)]);
+  }
+});
+
 test("a named pipe that a pattern matches stays where its reader is", async (t) => {
   const root = scratch(t);
   if (spawnSync("mkfifo", [join(root, "d/pipe.log")]).status !== 0)

@@ -189,7 +189,9 @@ function findObstacle(settings: Readonly<Settings>, facts: LogFacts, context: Pl
       "name a directory in olddir",
     );
   }
-  if (rotationDirectory !== null && settings.copy === "no" && rotationDirectory.dev !== log.dev) {
+  // Only of an olddir: on an overlay (a live system, a container) a file and its own directory may differ in device.
+  const elsewhere = settings.olddir !== null && rotationDirectory?.dev !== log.dev;
+  if (rotationDirectory !== null && settings.copy === "no" && elsewhere) {
     return outcome(
       "fail",
       `olddir ${facts.scheme.directory} is on another device`,
