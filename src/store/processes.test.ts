@@ -116,3 +116,17 @@ test("a history can be read where its reader may write nothing", (t) => {
   }
   assert.deepEqual(readdirSync(dir), ["history.db"]);
 });
+
+test("a history knows whether anybody else has written to it", (t) => {
+  const path = join(scratch(t), "history.db");
+  using one = openStore(path);
+  assert.equal(one.changedElsewhere(), true, "asked for the first time, nobody knows");
+  one.append(lineEvent("own"));
+  assert.equal(one.changedElsewhere(), false);
+  using other = openStore(path);
+  other.append(lineEvent("another's"));
+  assert.equal(one.changedElsewhere(), true);
+  one.append(lineEvent("own again"));
+  assert.equal(one.changedElsewhere(), false);
+  assert.equal(one.eventsSince(0).length, 3);
+});

@@ -38,6 +38,8 @@ export interface Store {
   eventsSince(seq: number, options?: { types?: readonly string[]; limit?: number }): StoredEvent[];
   /** The seq of the newest event ever appended; 0 at first. */
   lastSeq(): number;
+  /** Whether another process has written since this was asked last; true when it is asked for the first time. */
+  changedElsewhere(): boolean;
   /** One event by its id: the finding behind a verdict. Null when it is not (or no longer) here. */
   event(id: string): StoredEvent | null;
   /** The evidence trail of an address: scans from it, verdicts on it, blocks of it or of a prefix that holds it; oldest first, the newest `limit` (1,000). */
@@ -104,6 +106,9 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
   }
 
   const events = guarded(() => eventQueries(database));
+  // https://www.sqlite.org/pragma.html#pragma_data_version: another number after every commit by anybody else.
+  const version = guarded(() => database.prepare("PRAGMA data_version"));
+  let seenVersion = Number.NaN;
   const keep = guarded(() => retention(database, limits, transaction));
 
   const blocks = guardAll(
@@ -139,6 +144,11 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
     },
     eventsSince: (seq, { types, limit } = {}) => guarded(() => events.since(seq, types, limit)),
     lastSeq: () => guarded(() => events.lastSeq()),
+    changedElsewhere() {
+      const before = seenVersion;
+      seenVersion = guarded(() => Number(version.get()?.["data_version"]));
+      return seenVersion !== before;
+    },
     event: (id) => guarded(() => events.byId(id)),
     eventsAbout: (address, limit = 1_000) => guarded(() => events.about(address, limit)),
     cursors: guardAll(cursorQueries(database, clock), guarded),

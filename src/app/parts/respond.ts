@@ -21,6 +21,7 @@ const FIRST_REMINDER_MS = 15_000;
 const REMIND_MS = 300_000;
 // Our own blocks are among them: some milliseconds of reading, also when there are thousands.
 const TAKEN_UP_AT_ONCE = 500;
+const NEXT_PAGE_MS = 10;
 
 export const respondPart: PartDefinition = {
   name: "respond",
@@ -104,9 +105,23 @@ export const respondPart: PartDefinition = {
         stillRuns: "scans are detected and reported",
       });
     };
+    let isBehind = false;
+    let more: NodeJS.Timeout | undefined;
     const takeUp = (): void => {
+      clearTimeout(more);
+      if (!isBehind && !store.changedElsewhere()) {
+        // Whatever was written is our own. What still waits to be written must not be met later as somebody else's.
+        if (bus.flush()) {
+          seq = store.lastSeq();
+          own.clear();
+        }
+        return;
+      }
       const types = ["block.lifted", "block.applied"];
-      for (const { seq: at, event } of store.eventsSince(seq, { types, limit: TAKEN_UP_AT_ONCE })) {
+      const found = store.eventsSince(seq, { types, limit: TAKEN_UP_AT_ONCE });
+      isBehind = found.length === TAKEN_UP_AT_ONCE;
+      if (isBehind) more = setTimeout(takeUp, NEXT_PAGE_MS);
+      for (const { seq: at, event } of found) {
         seq = at;
         if (own.delete(event.id)) continue;
         if (event.type === "block.lifted") responder.believeLifted(event.target);
@@ -140,6 +155,7 @@ export const respondPart: PartDefinition = {
       outlook: () => ({ blocksInForce: responder.inForce }),
       stop: async () => {
         follow[Symbol.dispose]();
+        clearTimeout(more);
         clearTimeout(reminding);
         ending.abort();
         await rehearsing;
