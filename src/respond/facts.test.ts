@@ -1,32 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { type TestContext } from "node:test";
-import fc from "fast-check";
 import { waitFor } from "../../tests/system/wait.ts";
 import { parseAddress } from "../core/address.ts";
 import { HostFactsReader } from "./facts.ts";
 import { guardrailFor } from "./guardrails.ts";
-import {
-  parseChronySources,
-  parseHosts,
-  parseIgnoreFile,
-  parseIgnoreIp,
-  parseLease,
-  parseLogins,
-  parseNtpPeers,
-  parseResolvers,
-  parseRoutes4,
-  parseRoutes6,
-  parseSockets,
-  parseSshConnection,
-  parseSshPorts,
-  parseTimeServers,
-} from "./parse.ts";
+import { parseChronySources, parseNtpPeers } from "./parse.ts";
 import { TimeSources } from "./time-sources.ts";
 
 const SOCKETS_HEAD =
@@ -264,6 +248,9 @@ test("an address that this host takes is protected at the next question", { time
     ["link set v0 up", /own address on lo/],
     ["addr add 192.0.2.7/24 dev v0", /own address on v0 192\.0\.2\.7/],
     ["route add 203.0.113.0/24 via 192.0.2.1 dev v0", /gateway of v0 192\.0\.2\.1/],
+    ["route add default via 192.0.2.8 dev v0", /default gateway of v0 192\.0\.2\.8/],
+    ["route replace default via 192.0.2.9 dev v0", /^(?!.*192\.0\.2\.8).*default gateway of v0 192\.0\.2\.9/],
+    ["-6 route add default via fe80::9 dev v0", /default gateway of v0 fe80::9/],
   ];
   for (const [command, guards] of changes) {
     const { status, stderr } = spawnSync("ip", ["-n", name, ...command.split(" ")], { encoding: "utf8" });
@@ -279,6 +266,46 @@ test("an address that this host takes is protected at the next question", { time
   }
   child.stdin.end();
   assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
+test("the resolvers behind a stub that stands for them are protected too, and followed when they change", (t) => {
+  const stub = "/run/systemd/resolve/stub-resolv.conf";
+  const upstream = "/run/systemd/resolve/resolv.conf";
+  const root = hostTree(t, {
+    [stub]: "nameserver 127.0.0.53\n",
+    [upstream]: "nameserver 192.0.2.53\nnameserver 2001:db8::53\n",
+    "/etc/hostname": "host\n",
+  });
+  symlinkSync(`..${stub}`, join(root, "/etc/resolv.conf"));
+  const { at } = readerOf(root);
+  assert.deepEqual(at(0), ["127.0.0.53", "192.0.2.53", "2001:db8::53"]);
+  writeFileSync(join(root, upstream), "nameserver 192.0.2.54\n");
+  assert.deepEqual(at(5_000), ["127.0.0.53", "192.0.2.54"]);
+  // Somebody puts a file of their own in the place of the link.
+  rmSync(join(root, "/etc/resolv.conf"));
+  writeFileSync(join(root, "/etc/resolv.conf"), "nameserver 192.0.2.55\n");
+  assert.deepEqual(at(10_000), ["192.0.2.55", "192.0.2.54"]);
+});
+
+test("whoever began a mosh session is protected after its SSH connection has ended", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tt-facts-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const program = join(folder, "mosh-server");
+  copyFileSync("/usr/bin/sleep", program);
+  chmodSync(program, 0o755);
+  const env = { SSH_CONNECTION: "203.0.113.99 50022 192.0.2.5 22" };
+  const child = spawn(program, ["600"], { env, stdio: "ignore" });
+  t.after(() => child.kill("SIGKILL"));
+  const why = () => {
+    const reader = new HostFactsReader();
+    const because = guardrailFor(parseAddress("203.0.113.99")!, reader.current());
+    reader[Symbol.dispose]();
+    return because;
+  };
+  await waitFor("the session", () => why() === `mosh session of process ${child.pid}`);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  assert.equal(why(), null);
 });
 
 test("networks of logins are read from a wtmp as the system writes it, the last month only", (t) => {
@@ -306,64 +333,6 @@ test("networks of logins are read from a wtmp as the system writes it, the last 
       "somebody logged in from 203.0.113.0/24 on 2026-11-20",
       "somebody logged in from 2001:db8:7::/64 on 2026-11-21",
     ],
-  );
-});
-
-test("sshd's ports are read in every form sshd_config(5) allows", () => {
-  assert.deepEqual(
-    parseSshPorts(
-      'Port 2222\nport=2223\n  Port "2224"\nListenAddress 0.0.0.0:2225\nListenAddress [::]:2226\nListenAddress ::1\nListenAddress host\n#Port 1\nPort 99999\nPort x\n',
-    ),
-    [2222, 2223, 2224, 2225, 2226],
-  );
-});
-
-test("the client's address is taken from SSH_CONNECTION only when it is one", () => {
-  assert.equal(parseSshConnection("203.0.113.9 50022 192.0.2.5 22"), "203.0.113.9");
-  assert.equal(parseSshConnection("fe80::5%eth0 50022 fe80::1%eth0 22"), "fe80::5");
-  assert.equal(parseSshConnection("UNKNOWN 65535 UNKNOWN 65535"), null);
-});
-
-test("no parser throws, whatever a file holds", () => {
-  const junk = fc.oneof(
-    fc.string({ unit: "binary" }),
-    fc.string(),
-    fc
-      .array(
-        fc.constantFrom(
-          "nameserver ",
-          "option ",
-          "routers ",
-          "eth0\t",
-          "00000000\t",
-          " 0: ",
-          ":",
-          "\n",
-          "01",
-          "g",
-          "__proto__=",
-        ),
-      )
-      .map((parts) => parts.join("")),
-  );
-  fc.assert(
-    fc.property(junk, (text) => {
-      parseSockets(text, true, () => true);
-      parseRoutes4(text, true);
-      parseRoutes6(text);
-      parseResolvers(text);
-      parseLease(text);
-      parseTimeServers(text);
-      parseChronySources(text);
-      parseNtpPeers(text);
-      parseIgnoreIp(text);
-      parseHosts(text, "g");
-      parseSshPorts(text);
-      parseSshConnection(text);
-      parseIgnoreFile(text);
-      parseLogins(Buffer.from(text.repeat(50)), 0);
-    }),
-    { numRuns: Number(process.env["TELLTALE_RUNS"] ?? 300) },
   );
 });
 
@@ -400,12 +369,4 @@ test("time servers in use are those that the daemon itself names, asked behind w
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(sources.current(), ["192.0.2.123", "2001:db8::123"], "the last answer stays");
   assert.equal(asked, 2);
-});
-
-test("a name of /etc/hosts has the addresses that stand before it", () => {
-  const hosts =
-    "127.0.0.1 localhost\n192.0.2.9\tgw.example.org gw # the office\n2001:db8::9 GW.example.org\n#192.0.2.8 gw\n";
-  assert.deepEqual(parseHosts(hosts, "gw.example.org."), ["192.0.2.9", "2001:db8::9"]);
-  assert.deepEqual(parseHosts(hosts, "gw"), ["192.0.2.9"]);
-  assert.deepEqual(parseHosts(hosts, "office"), []);
 });

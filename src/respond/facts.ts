@@ -152,7 +152,13 @@ export class HostFactsReader {
     const unread = [...reading.unread];
     const listening = this.#sockets.list("tcp", LISTEN, () => true, unread);
     const sshPorts = this.#sshServers.among(listening, nowMs);
-    this.#inUse = { guards: reading.guards, unread, sshPorts, atMs: nowMs };
+    const mosh = this.#sshServers.mosh.map(
+      ({ address, pid }): Guard => ({
+        prefix: wholeAddress(address),
+        because: `mosh session of process ${pid}`,
+      }),
+    );
+    this.#inUse = { guards: [...mosh, ...reading.guards], unread, sshPorts, atMs: nowMs };
   }
 
   /** Peers of established connections to the ports that an SSH server uses, once they have logged in. */

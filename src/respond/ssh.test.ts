@@ -159,5 +159,5 @@ test("a connection that nobody has accepted protects nobody; one of an unknown s
     loggedIn.map(({ remote }) => remote),
     ["203.0.113.10"],
   );
-  assert.deepEqual(readSshSockets(root), { all: new Set(), notLoggedIn: new Map() });
+  assert.deepEqual(readSshSockets(root), { all: new Set(), notLoggedIn: new Map(), mosh: [] });
 });

@@ -6,6 +6,8 @@ import type { Address } from "../core/address.ts";
 import { parseSshConnection, type SocketRow } from "./parse.ts";
 
 const SERVERS = /^(sshd|sshd-session|sshd-auth|dropbear|tinysshd)$/;
+// mosh(1) logs in over SSH, ends that connection and goes on over UDP, of which the kernel knows no peer.
+const MOSH = "mosh-server";
 // How OpenSSH titles its processes until a user has proved who they are: the listener's child, the unprivileged half
 // before authentication, the re-executed binary that has no title yet, and from 10.0 on a program of its own.
 const NOT_LOGGED_IN = /\[(?:listener|accepted|net|preauth)\]|sshd-session -R|^\S*sshd-auth/;
@@ -21,7 +23,12 @@ export type SshSockets = {
   readonly all: ReadonlySet<string>;
   /** Held by processes that wait for their client to log in, and by which. */
   readonly notLoggedIn: ReadonlyMap<string, readonly string[]>;
+  /** From where the mosh sessions that run here were begun; where a client has roamed to since, nobody says. */
+  readonly mosh: readonly SshClient[];
 };
+
+/** Where an SSH client sits, and a process of its session. */
+export type SshClient = { readonly address: Address; readonly pid: number };
 
 /** Reads /proc; processes whose descriptors we may not see are left out. 0.03 ms a process. */
 export function readSshSockets(root: string): SshSockets {
@@ -48,11 +55,17 @@ export async function readSshSocketsBehind(root: string): Promise<SshSockets> {
 function* walkSshServers(root: string): Generator<undefined, SshSockets, undefined> {
   const all = new Set<string>();
   const notLoggedIn = new Map<string, string[]>();
+  const mosh: SshClient[] = [];
   for (const pid of names(join(root, "/proc"))) {
     if (!/^\d+$/.test(pid)) continue;
     yield;
     const folder = join(root, "/proc", pid);
-    if (!SERVERS.test(text(join(folder, "comm")).trim())) continue;
+    const program = text(join(folder, "comm")).trim();
+    if (program === MOSH) {
+      const address = sshClientOf(root, Number(pid));
+      if (address !== null) mosh.push({ address, pid: Number(pid) });
+    }
+    if (!SERVERS.test(program)) continue;
     const waits = waitsForLogin(root, pid);
     for (const fd of names(join(folder, "fd"))) {
       const inode = socketOf(join(folder, "fd", fd));
@@ -61,7 +74,7 @@ function* walkSshServers(root: string): Generator<undefined, SshSockets, undefin
       if (waits) notLoggedIn.set(inode, [...(notLoggedIn.get(inode) ?? []), pid]);
     }
   }
-  return { all, notLoggedIn };
+  return { all, notLoggedIn, mosh };
 }
 
 function waitsForLogin(root: string, pid: string): boolean {
@@ -75,7 +88,7 @@ export class SshSessions {
   #settled: ReadonlySet<string> = new Set();
   #asked: ReadonlySet<string> = new Set();
   #askedAtMs = 0;
-  #sockets: SshSockets = { all: new Set(), notLoggedIn: new Map() };
+  #sockets: SshSockets = { all: new Set(), notLoggedIn: new Map(), mosh: [] };
 
   constructor(root: string) {
     this.#root = root;
@@ -156,6 +169,11 @@ export class SshServerPorts {
     return sockets.filter(({ inode }) => all.has(inode)).map(({ localPort }) => localPort);
   }
 
+  /** Who began the mosh sessions that ran when processes were looked at last. */
+  get mosh(): readonly SshClient[] {
+    return this.#servers?.mosh ?? [];
+  }
+
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
@@ -167,15 +185,20 @@ export class SshServerPorts {
 }
 
 /** SSH clients of our ancestors: SSH_CONNECTION survives sudo in some ancestor's environment where ours has lost it. */
-export function* sshAncestry(root: string): Iterable<{ address: Address; pid: number }> {
+export function* sshAncestry(root: string): Iterable<SshClient> {
   let pid = process.pid;
   for (let depth = 0; depth < 32 && pid > 1; depth++) {
-    const environment = text(join(root, `/proc/${pid}/environ`));
-    const value = /(?:^|\0)SSH_(?:CONNECTION|CLIENT)=([^\0]*)/.exec(environment)?.[1];
-    const address = value === undefined ? null : parseSshConnection(value);
+    const address = sshClientOf(root, pid);
     if (address !== null) yield { address, pid };
     pid = Number(/^PPid:\s*(\d+)/m.exec(text(join(root, `/proc/${pid}/status`)))?.[1] ?? 0);
   }
+}
+
+// What sshd wrote into the environment of a session: sshd(8), ENVIRONMENT.
+function sshClientOf(root: string, pid: number): Address | null {
+  const environment = text(join(root, `/proc/${pid}/environ`));
+  const value = /(?:^|\0)SSH_(?:CONNECTION|CLIENT)=([^\0]*)/.exec(environment)?.[1];
+  return value === undefined ? null : parseSshConnection(value);
 }
 
 function socketOf(path: string): string | null {
