@@ -75,7 +75,7 @@ test("the document has the cases that the bench has, in its order, and a table a
     "## Summary",
     "## Log checking",
     "### Growth",
-    "### c",
-    "### a",
+    "### check: c",
+    "### check: a",
   ]);
 });

@@ -3,7 +3,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { goalLines, tableOf } from "./figures.ts";
-import { summaryOf } from "./summary.ts";
+import { headingOf, summaryOf } from "./summary.ts";
 import type { Bench, BenchRecord, CaseResult, Table } from "./types.ts";
 
 /**
@@ -85,7 +85,7 @@ Record: [${bench.name}-${record.date}.json](../bench/record/${bench.name}-${reco
   return [
     heading,
     ...across.map((table) => `#${renderTable(table)}`),
-    ...record.cases.map((result) => renderCase(result, bench.rows ?? tableOf)),
+    ...record.cases.map((result) => renderCase(headingOf(bench, result.name), result, bench.rows ?? tableOf)),
   ].join("\n");
 }
 
@@ -101,15 +101,21 @@ function markdownRows(rows: readonly (readonly string[])[]): string[] {
   const [heading, ...body] = cells;
   return [
     line(heading!),
-    line(heading!.map((_, column) => (column === 0 ? "---" : "---:"))),
+    line(heading!.map((_, column) => (column > 0 && isOfFigures(body, column) ? "---:" : "---"))),
     ...body.map(line),
   ];
 }
 
-function renderCase(result: CaseResult, rowsOf: (result: CaseResult) => string[][]): string {
+// Figures stand below each other by their last digit, words by their first letter.
+function isOfFigures(body: readonly (readonly string[])[], column: number): boolean {
+  const cells = body.map((row) => row[column] ?? "").filter((cell) => cell !== "");
+  return 2 * cells.filter((cell) => /^[-–<\d]/.test(cell)).length > cells.length;
+}
+
+function renderCase(heading: string, result: CaseResult, rowsOf: (result: CaseResult) => string[][]): string {
   const notes = [...goalLines(result), ...(result.agreement === null ? [] : [result.agreement])];
   return [
-    `### ${result.name}`,
+    `### ${heading}`,
     "",
     result.what,
     "",

@@ -55,7 +55,7 @@ test("a case's row names the best of its peers, and variants are none", () => {
     ]),
   );
   assert.deepEqual(row.slice(0, 6), [
-    "check: small",
+    "[check: small](#check-small)",
     "wall",
     "10 ms",
     "20 ms (quick)",

@@ -14,7 +14,7 @@ export function summaryOf(
     const known = new Map(results.map((result) => [result.name, result]));
     return bench.cases(1).map(({ name, metrics }) => {
       const result = known.get(name);
-      const label = `${bench.name}: ${name}`;
+      const label = `[${headingOf(bench, name)}](${bench.document ?? ""}#${anchorOf(headingOf(bench, name))})`;
       if (result === undefined) return [label, metrics[0]?.title ?? "", NOT_MEASURED, "", "", "", ""];
       return [label, ...(bench.rows === undefined ? rowOf(result) : tally(bench.rows(result)))];
     });
@@ -25,6 +25,16 @@ export function summaryOf(
     rows: [heading, ...rows],
   };
 }
+
+/** What stands above a case in its document. */
+export const headingOf = (bench: Pick<Bench, "name">, name: string): string => `${bench.name}: ${name}`;
+
+// GitHub's anchor of a heading.
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
 
 function countOf(rows: readonly (readonly string[])[]): string {
   const behind = rows.filter((row) => row.at(-1)!.startsWith("BEHIND")).length;
