@@ -49,12 +49,12 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
   const obstacle = labObstacle("nft", "nmap", "ssh", "ssh-keygen", "socat");
   if (obstacle !== null) return t.skip(obstacle);
   if (spawnSync(SSHD, ["-V"]).error !== undefined) return t.skip("needs sshd: apt install openssh-server");
-  using lab = makeLab(["admin", "stranger"]);
+  using lab = makeLab(["admin", "stranger", "admin6"]);
   makeEmptyFolder(t);
   const { binds } = withListener(lab);
   appendFileSync(join(lab.dir, "passwd"), "sshd:x:64932:65534::/run/sshd:/usr/sbin/nologin\n");
   const ssh = keys(lab);
-  const [admin, stranger] = [lab.clients[0]!, lab.clients[1]!];
+  const [admin, stranger, admin6] = [lab.clients[0]!, lab.clients[1]!, lab.clients[2]!];
   const config = join(lab.dir, "telltale.toml");
   writeFileSync(
     config,
@@ -65,7 +65,19 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
   const guard = await startGuard(lab, ["--block", "--config", config], { binds });
 
   const scan = (client: string, address: string) =>
-    lab.run(client, ["nmap", "-sS", "-Pn", "-n", "-T4", "--max-retries", "0", "-p", "1-300", address]);
+    lab.run(client, [
+      "nmap",
+      ...(address.includes(":") ? ["-6"] : []),
+      "-sS",
+      "-Pn",
+      "-n",
+      "-T4",
+      "--max-retries",
+      "0",
+      "-p",
+      "1-300",
+      address,
+    ]);
   const isBlocked = (address: string) => {
     const sets = lab.run("host", ["nft", "list", "table", "inet", "telltale"]).stdout;
     return [...sets.matchAll(/set blocked[^}]*\}/g)].join("\n").includes(`${address} `);
@@ -91,6 +103,27 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
   });
   assert.ok(!isBlocked(admin.v4));
   assert.ok(!guard.events.some((event) => event.type === "block.applied" && event.target === admin.v4));
+
+  // The same over IPv6: nor is the network of the session cut.
+  const session6 = lab.start("admin6", [...ssh.client, `root@${admin6.host6}`, "echo in; sleep 600"]);
+  let said6 = "";
+  session6.stdout!.on("data", (chunk) => {
+    said6 += String(chunk);
+  });
+  await waitFor("the login over IPv6", () => said6 === "in\n");
+  await waitFor("the listener to know of it", () => {
+    scan("admin6", admin6.host6);
+    return guard.events.some(
+      (event) =>
+        event.type === "verdict.reached" &&
+        event.verdict.source === admin6.v6 &&
+        event.verdict.guardrail === `live SSH session on port ${PORT}`,
+    );
+  });
+  await waitFor("the administrator to be free over IPv6", () => !isBlocked(admin6.v6));
+  assert.ok(
+    !guard.events.some((event) => event.type === "block.applied" && event.target.startsWith("2001:db8:3:")),
+  );
 
   // A stranger connects to the same port, says nothing, and scans.
   lab.start("stranger", ["socat", "-u", `TCP:${stranger.host4}:${PORT}`, "STDOUT"]);
