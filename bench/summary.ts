@@ -9,20 +9,21 @@ const NOT_MEASURED = "not measured yet";
 export function summaryOf(
   benches: readonly { readonly bench: Bench; readonly results: readonly CaseResult[] }[],
 ): Table {
-  const heading = ["case", "measured", "telltale", "best peer", "telltale is", "limit", "goals"];
+  const titles = ["case", "measured", "telltale", "best peer", "telltale is", "limit", "goals"];
   const rows = benches.flatMap(({ bench, results }) => {
     const known = new Map(results.map((result) => [result.name, result]));
     return bench.cases(1).map(({ name, metrics }) => {
       const result = known.get(name);
-      const label = `[${headingOf(bench, name)}](${bench.document ?? ""}#${anchorOf(headingOf(bench, name))})`;
-      if (result === undefined) return [label, metrics[0]?.title ?? "", NOT_MEASURED, "", "", "", ""];
+      const heading = headingOf(bench, name);
+      if (result === undefined) return [heading, metrics[0]?.title ?? "", NOT_MEASURED, "", "", "", ""];
+      const label = `[${heading}](${bench.document ?? ""}#${anchorOf(heading)})`;
       return [label, ...(bench.rows === undefined ? rowOf(result) : tally(bench.rows(result)))];
     });
   });
   return {
     title: "Summary",
     about: `${countOf(rows)} The first figure of each case; the best peer is the one with the best median in it.`,
-    rows: [heading, ...rows],
+    rows: [titles, ...rows],
   };
 }
 
