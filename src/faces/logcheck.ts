@@ -2,17 +2,8 @@
 // It differs where logcheck loses something: a rule that does not compile costs itself and not every line, a log that
 // cannot be read is named and the others are read, and no line counts as read before the report is delivered.
 import { spawnSync } from "node:child_process";
-import {
-  accessSync,
-  closeSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { availableParallelism, hostname, userInfo } from "node:os";
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { trimmedEnd } from "../check/blanks/match.ts";
 import { type Collected, collectUnseen } from "../check/collect.ts";
@@ -38,6 +29,7 @@ import type { Layer } from "../core/events.ts";
 import { showableBytes } from "../core/hostile.ts";
 import type { LogcheckMail } from "./logcheck-mail.ts";
 import { LOGCHECK_USAGE, type LogcheckRequest, readLogcheckOptions } from "./logcheck-options.ts";
+import { cacheDirOf, isExecutable, isReadable, makeTemporary, readText } from "./logcheck-places.ts";
 import { BlockWriter, type FaceOutput, standardOutput } from "./output.ts";
 
 /** The logcheck whose behaviour this is. */
@@ -366,45 +358,4 @@ const SUMMARY_TIMEOUT_MS = 60_000;
 async function sendMail(report: Uint8Array, mail: LogcheckMail): Promise<void> {
   const { deliverLogcheckReport } = await import("./logcheck-mail.ts");
   await deliverLogcheckReport(report, mail);
-}
-
-// The user's own cache (XDG Base Directory Specification 0.8). Not $HOME: who becomes another user often leaves it behind.
-function cacheDirOf(env: NodeJS.ProcessEnv): { cacheDir?: string } {
-  try {
-    const given = env["XDG_CACHE_HOME"] ?? "";
-    return { cacheDir: join(given.startsWith("/") ? given : join(userInfo().homedir, ".cache"), "telltale") };
-  } catch {
-    return {}; // a user whom the system does not know has no place of their own
-  }
-}
-
-// header.txt and footer.txt are welcome, not needed.
-function readText(path: string): Uint8Array {
-  return isReadable(path) ? readFileSync(path) : NOTHING;
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false; // the caller says what it means that it is not
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false; // syslog-summary is an extra that need not be installed
-  }
-}
-
-function makeTemporary(parent: string): string {
-  try {
-    return mkdtempSync(join(parent, "logcheck."));
-  } catch {
-    return mkdtempSync("/var/tmp/logcheck."); // a full or missing TMP, as logcheck does
-  }
 }

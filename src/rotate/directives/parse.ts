@@ -2,24 +2,23 @@
 // reference and `--explain` read this table. Names and meanings are those of logrotate(8), 3.21 and later.
 import { splitWords } from "../syntax/parse.ts";
 import type { Attributes, Settings } from "../types.ts";
-import { editDistance, lookUp, parseSizeBytes, parseWholeNumber } from "../values/parse.ts";
+import { editDistance, lookUp, parseWholeNumber } from "../values/parse.ts";
+import {
+  address,
+  constant,
+  criterion,
+  type Directive,
+  flag,
+  found,
+  type Names,
+  number,
+  type Refusal,
+  refuse,
+  size,
+  text,
+} from "./kinds/parse.ts";
 
-/** Names that only the machine knows; null when it does not know them. */
-export type Names = {
-  uidOf(user: string): number | null;
-  gidOf(group: string): number | null;
-};
-
-/** A value that a directive refuses. */
-export type Refusal = { readonly message: string; readonly mend: string };
-
-export type Directive = {
-  /** What it wants after its name, for the reference and for faults. */
-  readonly wants: string;
-  /** The setting it changes, so that `rotate` and `norotate`-like twins share one origin. */
-  readonly sets: keyof Settings;
-  apply(settings: Settings, value: string, names: Names): Refusal | null;
-};
+export type { Directive, Names, Refusal } from "./kinds/parse.ts";
 
 export const DEFAULTS: Readonly<Settings> = {
   criterion: "size",
@@ -74,117 +73,6 @@ const COMPRESSORS: Readonly<Record<string, { readonly ext: string; readonly read
   zip: { ext: ".zip", reader: "unzip" },
 };
 
-function refuse(message: string, mend: string): Refusal {
-  return { message, mend };
-}
-
-function found(value: string): string {
-  return value === "" ? "found nothing" : `found ${JSON.stringify(value.slice(0, 80))}`;
-}
-
-type NumberKey = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings];
-type FlagKey = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
-type TextKey = { [K in keyof Settings]: string extends Settings[K] ? K : never }[keyof Settings];
-
-function flag(sets: FlagKey, to: boolean): Directive {
-  return {
-    wants: "nothing",
-    sets,
-    apply(settings) {
-      settings[sets] = to;
-      return null;
-    },
-  };
-}
-
-function number(sets: NumberKey, least: number, mend: string): Directive {
-  return {
-    wants: `a whole number, ${least} or more`,
-    sets,
-    apply(settings, value) {
-      const given = parseWholeNumber(value);
-      if (given === null) return refuse(`wants a whole number, ${found(value)}`, mend);
-      if (given < least) return refuse(`wants at least ${least}, found ${given}`, mend);
-      settings[sets] = given;
-      return null;
-    },
-  };
-}
-
-function size(sets: NumberKey, andThen: (settings: Settings) => void = () => {}): Directive {
-  return {
-    wants: "a size such as 100, 100k, 100M or 1G",
-    sets,
-    apply(settings, value) {
-      const bytes = parseSizeBytes(value);
-      if (bytes === null) {
-        const unit = /^\d+([a-zA-Z]+)$/.exec(value)?.[1];
-        return refuse(
-          `wants a size in bytes, ${found(value)}`,
-          unit === undefined
-            ? "write a number with k, M or G right after it, as in 100k"
-            : `the units are k, M and G in exactly this case: write ${value.slice(0, -unit.length)}${unit.startsWith("m") ? "M" : "k"}`,
-        );
-      }
-      settings[sets] = bytes;
-      andThen(settings);
-      return null;
-    },
-  };
-}
-
-function criterion(name: Settings["criterion"]): Directive {
-  return {
-    wants: "nothing",
-    sets: "criterion",
-    apply(settings) {
-      settings.criterion = name;
-      return null;
-    },
-  };
-}
-
-function text(sets: TextKey, wants: string): Directive {
-  return {
-    wants,
-    sets,
-    apply(settings, value) {
-      if (value === "") return refuse(`wants ${wants}, found nothing`, `write ${wants} after it`);
-      settings[sets] = value;
-      return null;
-    },
-  };
-}
-
-function constant<K extends keyof Settings>(sets: K, to: Settings[K]): Directive {
-  return {
-    wants: "nothing",
-    sets,
-    apply(settings) {
-      settings[sets] = to;
-      return null;
-    },
-  };
-}
-
-/** One address that may stand on a mail command's line: no blanks, no leading dash, no control characters. */
-function address(sets: "mail" | "errors"): Directive {
-  return {
-    wants: "one mail address",
-    sets,
-    apply(settings, value) {
-      if (value === "" || /[\s\u0000-\u001f\u007f]/.test(value) || value.startsWith("-")) {
-        return refuse(
-          `wants one mail address, ${found(value)}`,
-          `write ${sets} root, or ${sets} you@example.org`,
-        );
-      }
-      settings[sets] = value;
-      return null;
-    },
-  };
-}
-
 function attributes(key: string, value: string, names: Names): Attributes | Refusal {
   const words = splitWords(value);
   const mend = `write ${key} 0640 root adm, or leave out what should stay as it was`;
@@ -207,27 +95,18 @@ function attributes(key: string, value: string, names: Names): Attributes | Refu
   return { mode, uid, gid };
 }
 
-const create: Directive = {
-  wants: "[mode] [owner [group]]",
-  sets: "create",
-  apply(settings, value, names) {
-    const given = attributes("create", value, names);
-    if ("message" in given) return given;
-    settings.create = given;
-    return null;
-  },
-};
-
-const createolddir: Directive = {
-  wants: "[mode] [owner [group]]",
-  sets: "createOlddir",
-  apply(settings, value, names) {
-    const given = attributes("createolddir", value, names);
-    if ("message" in given) return given;
-    settings.createOlddir = given;
-    return null;
-  },
-};
+function owning(sets: "create" | "createOlddir", key: string): Directive {
+  return {
+    wants: "[mode] [owner [group]]",
+    sets,
+    apply(settings, value, names) {
+      const given = attributes(key, value, names);
+      if ("message" in given) return given;
+      settings[sets] = given;
+      return null;
+    },
+  };
+}
 
 const su: Directive = {
   wants: "user group",
@@ -378,11 +257,11 @@ export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Direct
   ["ignoreduplicates", flag("ignoreDuplicates", true)],
   ["allowhardlink", flag("allowHardLink", true)],
   ["noallowhardlink", flag("allowHardLink", false)],
-  ["create", create],
+  ["create", owning("create", "create")],
   ["nocreate", constant("create", null)],
   ["olddir", text("olddir", "a directory")],
   ["noolddir", constant("olddir", null)],
-  ["createolddir", createolddir],
+  ["createolddir", owning("createOlddir", "createolddir")],
   ["nocreateolddir", constant("createOlddir", null)],
   ["su", su],
   ["copy", copying("copy")],
