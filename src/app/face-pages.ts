@@ -38,7 +38,7 @@ export const FACE_PAGES: readonly FacePage[] = [
     does: "rotate logs, by logrotate's own command line",
     text:
       "Takes logrotate's options, reads its configuration files and keeps its state file, so that either of the two goes on where the other " +
-      "stopped. What is rotated, named, compressed, mailed and run is what logrotate 3.21 does; an interrupted rotation is finished by the next run.",
+      "stopped. What is rotated, named, compressed, mailed and run is what logrotate 3.22 does; an interrupted rotation is finished by the next run.",
     help: LOGROTATE_HELP,
     files: [
       ["/var/lib/logrotate/status", "when each log was last rotated"],

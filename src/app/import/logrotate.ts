@@ -13,7 +13,7 @@ const MAX_DEPTH = 8;
 // The files may be those of another host, whose accounts are not this one's.
 const ANYBODY = { uidOf: () => 0, gidOf: () => 0 };
 const SAME = "telltale reads this file itself";
-// Where telltale does more or less than logrotate 3.21; docs/rotate-differences.md has the whole list.
+// Where telltale does more or less than logrotate; docs/rotate-differences.md has the whole list.
 const CHANGED: Readonly<Record<string, string>> = {
   errors: "failures are mailed to this address; logrotate ignores the directive",
   size: "looked at every second by the guard, not once a run",
