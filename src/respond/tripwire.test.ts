@@ -57,6 +57,15 @@ scene("the third distinct unused port gets no answer, and the verdict follows", 
   assert.deepEqual(await knocks(lab, "10.77.0.3", 1001), ["answered"]);
 });
 
+scene("ports that are not to count, as those that somebody knocks at, do not", async (lab, guard) => {
+  for (const from of ["10.77.0.2", "2001:db8:77::2"]) {
+    const three = ["answered", "answered", "answered"];
+    assert.deepEqual(await knocks(lab, from, 7000, 8000, 9000), three);
+    assert.deepEqual(await knocks(lab, from, 1001, 1002, 1003), ["answered", "answered", "silent"]);
+  }
+  assert.equal(guard.of("scan.detected").length > 0, true);
+});
+
 scene("over IPv6 too, though the addresses of one network change", async (lab, guard) => {
   assert.deepEqual(await knocks(lab, "2001:db8:77::2", 1001), ["answered"]);
   assert.deepEqual(await knocks(lab, "2001:db8:77::3", 1002, 1003), ["answered", "silent"]);

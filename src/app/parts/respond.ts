@@ -6,6 +6,7 @@ import { RecordBackend } from "../../respond/backends/record.ts";
 import { rehearse } from "../../respond/rehearse.ts";
 import { Responder } from "../../respond/responder.ts";
 import { respondLimits } from "../firewall.ts";
+import { Logins } from "../logins.ts";
 import { isPanicked } from "../panic.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { allowList } from "../protected.ts";
@@ -28,7 +29,7 @@ export const respondPart: PartDefinition = {
   stillRuns: "scans are detected and reported, but nobody is blocked; blocks in force stay",
   async start({ settings, store, bus, clock, powers }: PartContext) {
     const { respond } = settings.config;
-    const { facts } = powers;
+    const facts = new Logins(powers.facts, store, clock);
     const allow = allowList(settings, store, {
       remember: true,
       onChange: (allowed) => responder.setAllow(allowed),
@@ -43,7 +44,11 @@ export const respondPart: PartDefinition = {
       allow: allow.current,
       backend,
       tripwire: respond.kernel
-        ? { ports: settings.tripwires, maxPerMinute: respond.max_blocks_per_minute }
+        ? {
+            ports: settings.tripwires,
+            excludedPorts: settings.config.sentry.exclude_ports,
+            maxPerMinute: respond.max_blocks_per_minute,
+          }
         : false,
       history,
       facts: () => facts.current(),

@@ -99,10 +99,11 @@ export class FirewallDesk {
         // What arms it stands in the configuration; the listener only says when.
         return async () => {
           this.#mustBlock();
-          const { respond } = this.#settings.config;
+          const { respond, sentry } = this.#settings.config;
           if (!respond.kernel) throw new Refused("respond.kernel = false");
           await this.#open().arm({
             ports: this.#settings.tripwires,
+            excludedPorts: sentry.exclude_ports,
             maxPerMinute: respond.max_blocks_per_minute,
           });
         };

@@ -45,7 +45,7 @@ export const SENTRY_KEYS = [
     fallback: [],
     summary: "TCP and UDP ports whose probes never count",
     reason:
-      "113 (ident) and 137 to 139 (NetBIOS) belong here where mail servers and Windows neighbours ask for them",
+      "113 (ident) and 137 to 139 (NetBIOS) belong here where mail servers and Windows neighbours ask for them, and the ports of a knock: three of them are what the kernel takes for a scan",
   },
   {
     name: "sentry.ratio",

@@ -10,6 +10,8 @@ export type TripwireOptions = {
   readonly distinctPorts?: number;
   /** Ports of which one touch is enough, when nothing listens there. */
   readonly ports?: readonly number[];
+  /** Ports that never count, as `sentry.exclude_ports` has it: those that people knock at, ident. */
+  readonly excludedPorts?: readonly number[];
   /** How long the kernel blocks by itself, milliseconds: short, because a bare SYN may bear a forged source. */
   readonly blockMs?: number;
   /** New blocks a minute that the kernel makes by itself, for each family; past it user space decides alone. */
@@ -54,7 +56,7 @@ export function distinctPortsOf(
 export function tripwireScript(options: TripwireOptions): string {
   const perMinute = options.maxPerMinute ?? MAX_PER_MINUTE;
   const timeout = `${Math.ceil((options.blockMs ?? BLOCK_MS) / 1_000)}s`;
-  const ports = [...new Set(options.ports ?? [])].filter((port) => port > 0 && port < 65_536);
+  const [ports, excluded] = [portsOf(options.ports), portsOf(options.excludedPorts)] as const;
   const lines = [
     // After address translation: a port that leads to a container is not local any more and never comes here.
     `add chain ${TABLE} ${CHAIN} { type filter hook input priority -310; policy accept; }`,
@@ -82,6 +84,7 @@ export function tripwireScript(options: TripwireOptions): string {
     // The kernel itself knows which ports are in use, also one that was opened a microsecond ago.
     rule("socket wildcard { 0, 1 } accept"),
     rule("tcp dport @served accept"),
+    ...(excluded.length > 0 ? [rule(`tcp dport { ${excluded.join(", ")} } accept`)] : []),
   ];
   for (const [family, source, network, width] of [
     [4, "ip saddr", "", 32],
@@ -124,6 +127,10 @@ export function tripwireScript(options: TripwireOptions): string {
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+function portsOf(given: readonly number[] = []): number[] {
+  return [...new Set(given)].filter((port) => port > 0 && port < 65_536);
 }
 
 /** The steps that make the kernel forget what it counted against these. */

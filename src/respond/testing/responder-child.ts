@@ -22,7 +22,7 @@ const responder = new Responder({
   history: store === null ? history : { ...store.blocks, together: store.transaction },
   facts: () => facts.current(),
   maxPerMinute: 1_000_000,
-  tripwire: process.argv[2] === "tripwire" ? { ports: [23] } : false,
+  tripwire: process.argv[2] === "tripwire" ? { ports: [23], excludedPorts: [7000, 8000, 9000] } : false,
   emit: (body) => {
     const event = stamp(body, new Date());
     say({ event });
