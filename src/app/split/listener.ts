@@ -11,6 +11,7 @@ import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
 import { settleSoon } from "../settle.ts";
 import type { Briefing } from "./briefing.ts";
+import { calmDownWhenTold } from "./haste.ts";
 import { ListenerPowers } from "./listener-powers.ts";
 
 const STORE_RETRY_MS = 1_000;
@@ -22,6 +23,7 @@ export async function runListener(): Promise<number> {
     return 64;
   }
   process.title = "telltale: listener";
+  calmDownWhenTold();
   const heard: News[] = [];
   let hear = (news: News): void => void heard.push(news);
   let end: (because: string) => void = () => {};

@@ -11,6 +11,15 @@ export const GUARD_KEYS = [
     reason: "whoever finds a fault in the reading of packets must not be root by it",
   },
   {
+    name: "guard.haste",
+    kind: { is: "switch" },
+    fallback: true,
+    summary:
+      "run before other programs for the few milliseconds that a block takes, as far as the kernel allows it (SCHED_DEADLINE); telltale status says whether it does",
+    reason:
+      "on busy cores waiting for a turn takes longer than the rest; the kernel itself stops whoever wants more than an eighth of a core by it",
+  },
+  {
     name: "guard.jitter",
     kind: { is: "duration", minMs: 0, maxMs: 86_400_000 },
     fallback: "2m",
