@@ -57,8 +57,9 @@ export class ChangeQueue {
   ): Promise<void> {
     const lifted = new Set<string>();
     this.#lifted = lifted;
-    for (let next = taken(changes); next.length > 0 && this.#lifted === lifted; ) {
+    for (let next = taken(changes); next.length > 0; ) {
       while (this.#flushing !== undefined) await this.#flushing;
+      if (this.#lifted !== lifted) return;
       const still = next.filter(
         ({ do: what, target }) => what === "lift" || !lifted.has(formatPrefix(target)),
       );
@@ -71,9 +72,14 @@ export class ChangeQueue {
     this.#lifted = null;
   }
 
+  /** Gives up a long list: what is on its way arrives, nothing more of it is sent. */
+  giveUp(): void {
+    this.#lifted = null;
+  }
+
   /** Gives up a long list, and resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    this.#lifted = null;
+    this.giveUp();
     while (this.#flushing !== undefined) await this.#flushing;
   }
 

@@ -126,6 +126,7 @@ export class Responder {
       onScan: (scan) => void this.onFinding(this.#emit({ type: "scan.detected", scan })),
     });
     this.#ear = this.#backend.subscribe((event) => {
+      if (event.on === "lifted-by-order") this.#queue.giveUp();
       this.#healing.hear(event);
       this.#tripwire.hear(event);
     });
