@@ -245,6 +245,10 @@ export class Engine {
       counters.inUse++;
       return;
     }
+    if (isAmbiguous(kind) && this.#isLeftOver()) {
+      counters.answers++;
+      return;
+    }
     const isRepeat = found >= 0 && suspects.hasContact(found, target, packet.targetPort);
     if (isRepeat && suspects.state(found) === CALM && !isImpossible(kind)) {
       counters.repeats++;
@@ -387,6 +391,17 @@ export class Engine {
   #targetOf(): number {
     const p = this.#packet;
     return this.#locals.numberOf(p.family, p.target0, p.target1, p.target2, p.target3);
+  }
+
+  /**
+   * What a service sends on a connection of ours that this host has forgotten: after a reboot or a kill the database and
+   * the proxy go on for minutes, each of their connections to another port. An ACK scan of just these ports, from the
+   * port of a service, gains what it says about a filter there, and no open port.
+   */
+  #isLeftOver(): boolean {
+    const { sourcePort, targetPort } = this.#packet;
+    const [first, last] = this.#ephemeral;
+    return sourcePort < first && targetPort >= first && targetPort <= last;
   }
 
   /** Echo requests, and datagrams that look like a late answer to one of ours. */

@@ -19,6 +19,29 @@ test("the visitor who types https:// where only http is served is no scan, howev
   assert.equal(b.engine.counters.inUse, 10);
 });
 
+test("a service that goes on with connections which this host has forgotten is no scanner", (t) => {
+  const b = bench(t);
+  for (const [sourcePort, flags] of [
+    [443, ACK | 8],
+    [5_432, ACK | 1],
+    [30_000, ACK],
+  ] as const)
+    for (let n = 0; n < 200; n++) b.send({ sourcePort, port: 33_000 + n * 100, flags });
+  assert.equal(b.scans.length, 0);
+  assert.equal(b.engine.counters.answers, 600);
+});
+
+test("whoever asks ports of services by ACKs is a scanner, from whichever port he does", (t) => {
+  for (const sourcePort of [443, 40_000]) {
+    const b = bench(t);
+    for (let port = 1; port <= 40; port++) b.send({ sourcePort, port, flags: ACK });
+    assert.equal(b.scans.length, 1);
+  }
+  const b = bench(t);
+  for (let port = 33_000; port <= 33_040; port++) b.send({ sourcePort: 40_000, port, flags: ACK });
+  assert.equal(b.scans.length, 1, "of ephemeral ports, too, from a port that no service has");
+});
+
 test("whoever scans all ports is a scanner, from the fourth closed one on", (t) => {
   const b = bench(t);
   for (let port = 1; port <= 65_535; port++) b.send({ port, sourcePort: 50_000 });
