@@ -14,6 +14,8 @@ export type ChangeResult = {
   readonly mend: string;
   /** Packets a lifted block had stopped, where the backend counts. */
   readonly packetsStopped: number;
+  /** Who the target turned out to be, when a block did not happen because it is protected by now. */
+  readonly guardrail?: string;
 };
 
 /** What a backend says of itself once it is open. */

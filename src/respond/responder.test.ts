@@ -155,6 +155,33 @@ test("what the firewall refuses is a failure, not a block, and is tried again at
   assert.equal(it.of("block.applied").length, 1);
 });
 
+test("whom the firewall knows to be protected by now is a verdict, and no failure", async () => {
+  class Guarding extends RecordBackend {
+    override async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+      const guardrail = "live SSH session on port 22";
+      const why = `refused by the warden: ${guardrail}`;
+      return changes.map((change) => ({ change, why, mend: "", packetsStopped: 0, guardrail }));
+    }
+  }
+  await using it = scene({ backend: new Guarding() });
+  await it.responder.onFinding(scanEvent("198.51.100.7"));
+  assert.deepEqual(
+    it
+      .of("verdict.reached")
+      .map(({ verdict }) => [verdict.action, verdict.guardrail, verdict.because])
+      .at(-1),
+    ["ignore", "live SSH session on port 22", "never blocked: live SSH session on port 22"],
+  );
+  assert.equal(it.of("block.failed").length, 0);
+  assert.equal(it.of("block.applied").length, 0);
+  assert.equal(it.responder.inForce, 0);
+  const target = parsePrefix("198.51.100.7")!;
+  assert.equal(
+    await it.responder.block(target, 1_000, "by hand"),
+    "never blocked: live SSH session on port 22",
+  );
+});
+
 test("a store that cannot write does not keep a scanner in", async () => {
   const history = new MemoryHistory();
   history.put = () => {

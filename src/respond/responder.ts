@@ -3,7 +3,7 @@
 import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/address.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
-import type { Emit, Event, EventBody, Mode } from "../core/events.ts";
+import type { Emit, Event, EventBody, Mode, Verdict } from "../core/events.ts";
 import type { Backend, BackendTraits, ChangeResult } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
@@ -184,7 +184,7 @@ export class Responder {
     const cuts = verdict.action === "block" || verdict.action === "throttle";
     // The firewall first: a single change is made within this very call, before the verdict is written anywhere.
     const acts = cuts && this.#mode === "block";
-    const blocked = acts ? this.#block(rowOf(verdict, scan.grade, this.#clock.now())) : null;
+    const blocked = acts ? this.#block(rowOf(verdict, scan.grade, this.#clock.now()), verdict) : null;
     this.#emit({ type: "verdict.reached", verdict });
     if (blocked === null || (await blocked) !== null) return;
     await this.#lookAgain(parsePrefix(verdict.target)!);
@@ -341,7 +341,8 @@ export class Responder {
     }
   }
 
-  async #block(row: BlockRow): Promise<string | null> {
+  /** @param verdict that it carries out; left out for a block by hand */
+  async #block(row: BlockRow, verdict?: Verdict): Promise<string | null> {
     const target = parsePrefix(row.target)!;
     const forMs = Date.parse(row.until) - Date.parse(row.since);
     const before = this.#ledger.standing.get(target);
@@ -349,12 +350,22 @@ export class Responder {
     this.#ledger.believe(row, target, forMs);
     const throttled = row.throttled === true ? { throttled: true } : {};
     const change = { do: "block" as const, target, forMs: forMs + GRACE_MS, ...throttled };
-    const { why, mend } = await this.#queue.change(change);
+    const { why, mend, guardrail } = await this.#queue.change(change);
     if (why === null) {
       this.#ledger.confirm(row);
       return null;
     }
     this.#ledger.disbelieve(target, before);
+    if (guardrail !== undefined) {
+      // Whoever applies blocks knew better: a login, say, of which the news was on its way. That is a verdict, and no failure.
+      const because = `never blocked: ${guardrail}`;
+      if (verdict !== undefined)
+        this.#emit({
+          type: "verdict.reached",
+          verdict: { ...verdict, action: "ignore", forMs: 0, because, guardrail },
+        });
+      return because;
+    }
     this.#emit({ type: "block.failed", target: row.target, why, mend, findingId: row.findingId });
     return why;
   }

@@ -5,7 +5,7 @@ import { type Prefix, parsePrefix } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BACKEND_CALLS, type Backend, type BackendEvent } from "../../respond/backend.ts";
 import type { HostFactsReader } from "../../respond/facts.ts";
-import { allGuards, refuseBlock, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
+import { allGuards, refuseBlock, tooWide, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
 import { isRehearsed } from "../../respond/rehearse.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
@@ -142,10 +142,14 @@ export class FirewallDesk {
     const allow = allowedBy(this.#settings).prefixes;
     const observing = this.#observing();
     const refused = new Map<FirewallChange, string>();
+    const guardrails = new Map<FirewallChange, string>();
     for (const change of changes) {
       if (change.do !== "block") continue;
-      const why = observing ?? refuseBlock(change.target, facts, allow, WIDEST_BY_HAND);
+      const wide = observing ?? tooWide(change.target, WIDEST_BY_HAND);
+      const guardrail = wide === null ? refuseBlock(change.target, facts, allow, WIDEST_BY_HAND) : null;
+      const why = wide ?? guardrail;
       if (why !== null) refused.set(change, `refused by the warden: ${why}`);
+      if (guardrail !== null) guardrails.set(change, guardrail);
     }
     const wanted = changes.filter(
       (change) => change.do === "block" && !refused.has(change) && !isRehearsed(change.target),
@@ -160,7 +164,11 @@ export class FirewallDesk {
     let next = 0;
     return changes.map((change): Outcome => {
       const because = refused.get(change);
-      if (because !== undefined) return { why: because, mend: mendOf(because), packetsStopped: 0 };
+      if (because !== undefined) {
+        const guardrail = guardrails.get(change);
+        const refusal = { why: because, mend: mendOf(because), packetsStopped: 0 };
+        return guardrail === undefined ? refusal : { ...refusal, guardrail };
+      }
       const { why, mend, packetsStopped } = results[next++]!;
       return why === null && packetsStopped === 0 ? DONE : { why, mend, packetsStopped };
     });
