@@ -41,9 +41,8 @@ export type FollowFilesOptions = {
 const MAX_LINE_BYTES = 512 * 1024;
 
 // Writers write line by line: waiting a moment makes one read and one commit of a burst. After a while of quiet the first
-// line is read almost at once, because somebody may wait to hear of it; whoever goes on writing is read this often.
+// line is read at once, because somebody may wait to hear of it; whoever goes on writing is read this often.
 const COALESCE_MS = 20;
-const FIRST_MS = 1;
 
 // Where the kernel does not tell of writes. Elsewhere a writer through a mapping makes no event, nor do late lines in a
 // generation that was moved to another folder: every log is looked at now and then.
@@ -170,12 +169,22 @@ class FileFollower implements Follower {
       if (log.folders.includes(folder) && (name === null || log.concerns(name))) this.#dirty.add(log);
     }
     if (this.#dirty.size === 0) return;
-    this.#wake(Math.max(FIRST_MS, this.#readAtMs + COALESCE_MS - performance.now()));
+    const nowMs = performance.now();
+    const waitMs = this.#readAtMs + COALESCE_MS - nowMs;
+    if (waitMs > 0) this.#wake(waitMs);
+    else if (this.#mayRead()) {
+      this.#readAtMs = nowMs;
+      void this.#inTurn(() => this.#readDirty());
+    }
+  }
+
+  /** Nobody else is about to. While commits fail, the retry timer decides when to read again. */
+  #mayRead(): boolean {
+    return this.#live && this.#soon === undefined && this.#retry === undefined;
   }
 
   #wake(afterMs: number): void {
-    // While commits fail, the retry timer decides when to read again.
-    if (!this.#live || this.#soon !== undefined || this.#retry !== undefined) return;
+    if (!this.#mayRead()) return;
     this.#soon = setTimeout(() => {
       this.#soon = undefined;
       void this.#inTurn(() => this.#readDirty());
