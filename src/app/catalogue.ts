@@ -301,7 +301,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "list who is never blocked, and why",
     usage: "[--config FILE] [--json]",
     description:
-      "Own addresses, loopback, gateways, resolvers, NTP and DHCP servers in use, peers of live SSH sessions, the allow list and portsentry.ignore.",
+      "Own addresses, loopback, gateways, resolvers, NTP and DHCP servers in use, peers of live SSH and mosh sessions, the allow list and portsentry.ignore. " +
+      "Then the networks that somebody logged in from within the last month: a block there ends after two minutes unless it is confirmed by the telltale block that its reason names.",
     options: [CONFIG, JSON_OUT],
     examples: [["telltale guardrails", "is my office in it?"]],
     run: () => import("./commands/guardrails.ts"),

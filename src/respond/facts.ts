@@ -156,6 +156,7 @@ export class HostFactsReader {
       ({ address, pid }): Guard => ({
         prefix: wholeAddress(address),
         because: `mosh session of process ${pid}`,
+        isLogin: true,
       }),
     );
     this.#inUse = { guards: [...mosh, ...reading.guards], unread, sshPorts, atMs: nowMs };
@@ -176,9 +177,10 @@ export class HostFactsReader {
     const ports = new Set([DEFAULT_SSH_PORT, ...this.#file!.reading.sshPorts, ...this.#inUse!.sshPorts]);
     const connections = this.#sockets.list("tcp", ESTABLISHED, (port) => ports.has(port), unread);
     const guards = this.#ssh.loggedIn(connections, nowMs).map(
-      ({ remote, localPort }): Guard => ({
-        prefix: wholeAddress(remote),
-        because: `live SSH session on port ${localPort}`,
+      (row): Guard => ({
+        prefix: wholeAddress(row.remote),
+        because: `live SSH session on port ${row.localPort}`,
+        ...(this.#ssh.isSure(row) && { isLogin: true as const }),
       }),
     );
     // The kernel counts a connection a moment before it lists it: the last one counted is looked for once more.

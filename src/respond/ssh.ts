@@ -134,6 +134,11 @@ export class SshSessions {
     );
     return sessions;
   }
+
+  /** Whether a session that was sorted last is one of a server that we know, and none by doubt alone. */
+  isSure({ inode }: SocketRow): boolean {
+    return this.#settled.has(inode);
+  }
 }
 
 /** On which ports SSH servers listen here, as their sockets say: that knows socket activation and `sshd -p`. */

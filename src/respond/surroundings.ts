@@ -58,7 +58,8 @@ const JAIL_FOLDER = "/etc/fail2ban/jail.d";
 const SSHD = "/etc/ssh/sshd_config";
 const SSHD_FOLDER = "/etc/ssh/sshd_config.d";
 const WTMP = "/var/log/wtmp";
-const LOGINS_COUNT_MS = 30 * 86_400_000;
+/** How long a login says where people come from, milliseconds. */
+export const LOGINS_COUNT_MS = 30 * 86_400_000;
 // The last 2,730 logins and logouts.
 const WTMP_BYTES = 384 * 2_730;
 const UDP_ROLES: Record<number, string> = {
@@ -162,6 +163,17 @@ class Guards implements Reading {
   }
 }
 
+/** The network that somebody comes from who logs in from this address. */
+export function loginNetworkOf(from: Address): Prefix {
+  return prefixOf(from, familyOf(from) === 4 ? 24 : 64);
+}
+
+/** @param atMs when somebody last logged in from there, since 1970 */
+export function loginGuard(prefix: Prefix, atMs: number): Guard {
+  const day = new Date(atMs).toISOString().slice(0, 10);
+  return { prefix, because: `somebody logged in from ${formatPrefix(prefix)} on ${day}` };
+}
+
 /** Networks of the logins of the last month. */
 function readLoginNetworks(files: HostFiles, clock: Clock, unread: Unread[]): Guard[] {
   const path = files.at(WTMP);
@@ -171,12 +183,8 @@ function readLoginNetworks(files: HostFiles, clock: Clock, unread: Unread[]): Gu
     if (size === undefined) return []; // Hosts without a wtmp (Debian 13 on) have no such memory.
     const sinceMs = clock.now().getTime() - LOGINS_COUNT_MS;
     for (const { from, atMs } of parseLogins(readEnd(path, size, WTMP_BYTES), sinceMs)) {
-      const prefix = prefixOf(from, familyOf(from) === 4 ? 24 : 64);
-      const day = new Date(atMs).toISOString().slice(0, 10);
-      networks.set(formatPrefix(prefix), {
-        prefix,
-        because: `somebody logged in from ${formatPrefix(prefix)} on ${day}`,
-      });
+      const prefix = loginNetworkOf(from);
+      networks.set(formatPrefix(prefix), loginGuard(prefix, atMs));
     }
   } catch (error) {
     unread.push({ what: WTMP, why: describeError(error) });

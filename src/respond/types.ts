@@ -68,6 +68,8 @@ export type Guard = {
   readonly prefix: Prefix;
   /** For a verdict and for `telltale guardrails`: `default gateway of eth0`. */
   readonly because: string;
+  /** Somebody is logged in from there. */
+  readonly isLogin?: true;
 };
 
 /** Who must never be blocked, as far as this host can be read. */

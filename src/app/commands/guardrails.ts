@@ -6,6 +6,7 @@ import { allGuards } from "../../respond/guardrails.ts";
 import type { Store } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { openHistory } from "../history.ts";
+import { rememberedLogins, withLogins } from "../logins.ts";
 import { allowList, factsReader } from "../protected.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
 import { table } from "../terminal.ts";
@@ -29,14 +30,20 @@ export async function run({ values }: CommandCall): Promise<number> {
     target: formatPrefix(prefix),
     because,
   }));
-  if (values["json"] === true) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
-  else
-    process.stdout.write(
+  const { loginNetworks = [] } = withLogins(facts, rememberedLogins(store), Date.now());
+  const brief = loginNetworks.map(({ prefix, because }) => ({ target: formatPrefix(prefix), because }));
+  if (values["json"] === true) {
+    for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+    for (const row of brief) process.stdout.write(`${JSON.stringify({ ...row, provisional: true })}\n`);
+  } else {
+    const show = (head: string, some: typeof rows): string =>
       table(
-        ["NEVER BLOCKED", "BECAUSE"],
-        rows.map((row) => [row.target, row.because]),
-      ),
-    );
+        [head, "BECAUSE"],
+        some.map((row) => [row.target, row.because]),
+      );
+    process.stdout.write(show("NEVER BLOCKED", rows));
+    if (brief.length > 0) process.stdout.write(`\n${show("BLOCKED BRIEFLY", brief)}`);
+  }
   for (const { what, why } of facts.unread) {
     process.stderr.write(
       `telltale guardrails: ${showable(what)} cannot be read: ${showable(why)}; whom it names is not protected\n`,
