@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -211,6 +212,19 @@ test("one step that succeeds is a block; then the host is blocked already", asyn
   const history = readFileSync(join(dir, "history"), "utf8").trimEnd().split("\n");
   assert.equal(history.length, 3);
   assert.ok(history.every((line) => / Scan from: \[/.test(line)));
+});
+
+test("fail2ban finds the scanner in the history by the filter that comes with PortSentry 2.x", async (t) => {
+  if (spawnSync("fail2ban-regex", ["--version"]).status !== 0)
+    return t.skip("needs fail2ban-regex: apt install fail2ban");
+  const { dir } = await react(t, 'BLOCK_TCP="0"', [
+    SIGHTING,
+    { ...SIGHTING, source: "2001:db8::7" as Address, protocol: "UDP", type: "UDP" },
+  ]);
+  const filter = join(dir, "filter.conf");
+  writeFileSync(filter, "[Definition]\nfailregex = ^[^ ]* Scan from: \\[<HOST>\\]\n");
+  const done = spawnSync("fail2ban-regex", [join(dir, "history"), filter], { encoding: "utf8" });
+  assert.match(done.stdout, /Lines: 2 lines, 0 ignored, 2 matched, 0 missed/, done.stdout + done.stderr);
 });
 
 test("with the wording of 1.x the lines, the history and the blocked file are those of 1.x", async (t) => {
