@@ -1,5 +1,6 @@
 // Which firewall blocks here, and what it says about the blocks in force.
-import { formatPrefix } from "../core/address.ts";
+import { formatPrefix, parsePrefix } from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Backend } from "../respond/backend.ts";
 import { commandBackend } from "../respond/backends/command.ts";
@@ -7,9 +8,10 @@ import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
 import { IptablesBackend } from "../respond/backends/iptables.ts";
 import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.ts";
 import { routeBackend } from "../respond/backends/route.ts";
-import type { HeldBlock } from "../respond/plan.ts";
+import { type HeldBlock, liftOf } from "../respond/plan.ts";
 import type { ResponderOptions } from "../respond/responder.ts";
 import type { BlockRow } from "../store/store.ts";
+import { openHistory } from "./history.ts";
 import type { Settings } from "./settings.ts";
 
 /**
@@ -66,12 +68,23 @@ export async function liftEverything(settings: Settings): Promise<void> {
     const backend = makeBackend(settings);
     try {
       await backend.clear();
+      if (settings.config.respond.backend === "command") await liftByHistory(settings, backend);
     } finally {
       await backend.close();
     }
   } catch (error) {
     throw firewallFault(error);
   }
+}
+
+// Nobody can ask a command of the administrator's what it has blocked: the history says it.
+async function liftByHistory(settings: Settings, backend: Backend): Promise<void> {
+  using store = openHistory(settings);
+  const targets = (store?.blocks.inForce(systemClock.now()) ?? []).map(({ target }) => parsePrefix(target)!);
+  const failed = (await backend.apply(targets.map((target) => liftOf({ target })))).find(
+    ({ why }) => why !== null,
+  );
+  if (failed !== undefined) throw new MissingPartError("respond", failed.why!, failed.mend);
 }
 
 // Who is not root is told to be; for root the firewall itself is what does not work.

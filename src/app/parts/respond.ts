@@ -1,6 +1,6 @@
 // Scans become verdicts and, in block mode, blocks.
 import { type FSWatcher, watch } from "node:fs";
-import type { ConfigFault } from "../../core/errors.ts";
+import { type ConfigFault, describeError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
 import { rehearse } from "../../respond/rehearse.ts";
@@ -101,11 +101,16 @@ export const respondPart: PartDefinition = {
         });
         return;
       }
-      await responder.liftAll();
+      let letIn = "everybody is let in";
+      try {
+        await responder.liftAll();
+      } catch (error) {
+        letIn = `not everybody could be let in (${describeError(error)})`;
+      }
       bus.emit({
         type: "part.failed",
         part: "respond",
-        why: "telltale panic: everybody is let in, nobody is blocked",
+        why: `telltale panic: ${letIn}, nobody is blocked any more`,
         mend: "telltale panic --end",
         stillRuns: "scans are detected and reported",
       });

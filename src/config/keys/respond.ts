@@ -39,7 +39,7 @@ export const RESPOND_KEYS = [
     kind: { is: "texts" },
     fallback: [],
     summary:
-      'for backend = "command": program and arguments, run without a shell; {target} stands for the address',
+      'for backend = "command": program and arguments, run without a shell; {target} stands for the address. After a restart of the guard it runs again for each block that still counts',
     reason: "there is no command that fits every firewall",
   },
   {

@@ -27,7 +27,7 @@ test("the command is told by arguments and environment, once for each block and 
     [null],
   );
   await backend.apply([block("192.0.2.1"), block("2001:db8::/64")]);
-  await backend.apply([lift("192.0.2.1"), lift("192.0.2.99")]);
+  await backend.apply([lift("192.0.2.1")]);
   assert.deepEqual(readFileSync(notes, "utf8").trim().split("\n"), [
     "block 192.0.2.1 4 32 to 192.0.2.1 of 192.0.2.1",
     "block 2001:db8::/64 6 64 to 2001:db8::/64 of 2001:db8::",
@@ -37,6 +37,21 @@ test("the command is told by arguments and environment, once for each block and 
     (await backend.held()).map(({ target }) => target.base),
     ["2001:db8::"],
   );
+});
+
+test("what another process blocked or lifted is lifted and blocked like one's own", async (t) => {
+  const notes = notebook(t);
+  const argv = ["/bin/sh", "-c", SCRIPT, "sh", notes, "-"];
+  const backend = commandBackend({ block: { argv }, lift: { argv } });
+  assert.equal((await backend.apply([lift("192.0.2.9")]))[0]!.why, null);
+  await backend.apply([block("192.0.2.1")]);
+  await backend.pardon([parsePrefix("192.0.2.1")!]);
+  await backend.apply([block("192.0.2.1")]);
+  assert.deepEqual(readFileSync(notes, "utf8").match(/^\w+ [0-9.]+/gm), [
+    "lift 192.0.2.9",
+    "block 192.0.2.1",
+    "block 192.0.2.1",
+  ]);
 });
 
 test("metacharacters in an argument list stay what they are", async (t) => {

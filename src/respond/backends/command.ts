@@ -41,11 +41,16 @@ class CommandWay implements Way {
     return [...this.#held.values()];
   }
 
+  forget(targets: readonly Prefix[]): void {
+    for (const target of targets) this.#held.delete(formatPrefix(target));
+  }
+
   async change(add: readonly Prefix[], remove: readonly Prefix[]): Promise<void> {
     const jobs = [
       ...remove.map((target) => ({ target, line: this.#options.lift, action: "lift" as const })),
       ...add.map((target) => ({ target, line: this.#options.block, action: "block" as const })),
-    ].filter(({ target, action }) => (action === "lift") === this.#held.has(formatPrefix(target)));
+      // A lift is an order also when another process made the block; a block that stands is not made twice.
+    ].filter(({ target, action }) => action === "lift" || !this.#held.has(formatPrefix(target)));
     let first: unknown;
     const worker = async () => {
       for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {

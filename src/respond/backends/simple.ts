@@ -17,6 +17,8 @@ export interface Way {
   change(add: readonly Prefix[], remove: readonly Prefix[]): Promise<void>;
   /** What is blocked, read back from where it counts. */
   list(): Promise<Prefix[]>;
+  /** Somebody else has lifted these; only where `list` cannot see it. */
+  forget?(targets: readonly Prefix[]): void;
   /** What to do when a change did not happen. */
   readonly mend: string;
 }
@@ -29,7 +31,6 @@ export class SimpleBackend implements Backend {
   readonly watch = QUIET.watch;
   readonly arm = QUIET.arm;
   readonly disarm = QUIET.disarm;
-  readonly pardon = QUIET.pardon;
   readonly #way: Way;
   #allow: readonly Prefix[] = [];
   // Blocked in principle, let through because allowed; bounded by the cap on blocks in force.
@@ -75,6 +76,10 @@ export class SimpleBackend implements Backend {
     this.#withheld.clear();
     const held = await this.#way.list();
     if (held.length > 0) await this.#way.change([], held);
+  }
+
+  async pardon(targets: readonly Prefix[]): Promise<void> {
+    this.#way.forget?.(targets);
   }
 
   async close(): Promise<void> {}
