@@ -66,8 +66,11 @@ export interface Backend {
   setAllow(prefixes: readonly Prefix[]): Promise<void>;
   /** Does all changes, in order, and says of each what became of it. Doing one twice is no failure. Never throws. */
   apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]>;
-  /** The blocks in force, read back from the firewall, with the packets each has stopped where the backend counts. */
-  held(): Promise<HeldBlock[]>;
+  /**
+   * The blocks in force, read back from the firewall, with the packets each has stopped where the backend counts.
+   * @param covering who asks needs only the blocks that cover this prefix; there may be others in the answer
+   */
+  held(covering?: Prefix): Promise<HeldBlock[]>;
   /** Is what carries the blocks still whole? Blocks themselves may be missing: somebody lifted them by hand. */
   intact(): Promise<boolean>;
   /**

@@ -243,7 +243,7 @@ export class Responder {
     if (wanted === null) return [];
     const covers = (other: Prefix) => other.bits <= wanted.bits && prefixesOverlap(other, wanted);
     // The firewall may hold what an earlier run left there and the history has lost.
-    const held = (await this.#heldOrNothing()).filter(({ target: other }) => covers(other));
+    const held = (await this.#heldOrNothing(wanted)).filter(({ target: other }) => covers(other));
     const targets = new Map(held.map((block) => [formatPrefix(block.target), block]));
     const believed = this.#ledger.covering(wanted, covers).filter((each) => !targets.has(each));
     const results = await this.#queue.changes([
@@ -389,9 +389,9 @@ export class Responder {
     await this.#protection.tell();
   }
 
-  async #heldOrNothing(): Promise<HeldBlock[]> {
+  async #heldOrNothing(covering?: Prefix): Promise<HeldBlock[]> {
     try {
-      return await this.#backend.held();
+      return await this.#backend.held(covering);
     } catch (error) {
       this.#voice.fail(
         "firewall",

@@ -94,22 +94,22 @@ export class NftablesTable {
     }
   }
 
+  /** The element of a set with this key; null where there is none. */
+  element(set: string, key: Uint8Array): TableElement | null {
+    const head = [attribute(TABLE, text(this.name)), attribute(ELEMENTS_SET, text(set))];
+    const wanted = nested(ELEMENTS, nested(LIST_ELEMENT, nested(KEY, attribute(KEY_VALUE, key))));
+    const question = joined(nfgenmsg(NFPROTO_INET), ...head, wanted);
+    try {
+      return this.#ask(GETSETELEM, NLM_F_ACK, question).flatMap(elementsIn)[0] ?? null;
+    } catch (error) {
+      if (isAbsent(error)) return null;
+      throw error;
+    }
+  }
+
   /** Packets that the counters of these elements have seen; null where there is no such element. */
   packets(set: string, keys: readonly Uint8Array[]): (number | null)[] {
-    const head = joined(
-      nfgenmsg(NFPROTO_INET),
-      attribute(TABLE, text(this.name)),
-      attribute(ELEMENTS_SET, text(set)),
-    );
-    return keys.map((key) => {
-      const wanted = nested(ELEMENTS, nested(LIST_ELEMENT, nested(KEY, attribute(KEY_VALUE, key))));
-      try {
-        return this.#ask(GETSETELEM, NLM_F_ACK, joined(head, wanted)).flatMap(elementsIn)[0]?.packets ?? null;
-      } catch (error) {
-        if (isAbsent(error)) return null;
-        throw error;
-      }
-    });
+    return keys.map((key) => this.element(set, key)?.packets ?? null);
   }
 
   /** Lets go of its socket; the next question opens another. */

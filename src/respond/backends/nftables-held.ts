@@ -1,5 +1,5 @@
 // Reads from the kernel which blocks telltale's nftables table holds, and how many packets each has stopped.
-import { bytesOfAddress, formatPrefix, type Prefix } from "../../core/address.ts";
+import { bytesOfAddress, familyOf, formatPrefix, type Prefix, prefixOf } from "../../core/address.ts";
 import type { NftablesTable } from "../../sys/nftables-table.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
@@ -14,6 +14,18 @@ export async function heldBlocks(table: NftablesTable): Promise<HeldBlock[]> {
   for (const name of table.sets()) {
     const key = setKeyNamed(name);
     if (key !== null) for (const block of await heldIn(table, key)) out.push(block);
+  }
+  return out;
+}
+
+/** The blocks that cover this prefix: one question for each set, however many blocks there are. */
+export function blocksCovering(table: NftablesTable, { base, bits }: Prefix): HeldBlock[] {
+  const out: HeldBlock[] = [];
+  for (const name of table.sets()) {
+    const key = setKeyNamed(name);
+    if (key === null || key.family !== familyOf(base) || key.bits > bits) continue;
+    const found = table.element(name, bytesOfAddress(prefixOf(base, key.bits).base));
+    if (found !== null) out.push(heldBlock(key, found));
   }
   return out;
 }

@@ -8,7 +8,7 @@ import { type Backend, BackendEars, type BackendTraits, type ChangeResult } from
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { ConntrackSweep } from "./conntrack.ts";
-import { heldBlocks, heldIn, packetsStopped } from "./nftables-held.ts";
+import { blocksCovering, heldBlocks, heldIn, packetsStopped } from "./nftables-held.ts";
 import { ORDER_MARK, watchTable } from "./nftables-watch.ts";
 import {
   allowScript,
@@ -101,8 +101,8 @@ export class NftablesBackend implements Backend {
     return results;
   }
 
-  held(): Promise<HeldBlock[]> {
-    return heldBlocks(this.#table);
+  async held(covering?: Prefix): Promise<HeldBlock[]> {
+    return covering === undefined ? await heldBlocks(this.#table) : blocksCovering(this.#table, covering);
   }
 
   async intact(): Promise<boolean> {
