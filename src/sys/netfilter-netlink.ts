@@ -41,6 +41,8 @@ const READS_PER_TURN = 64;
 const EINTR = 4;
 const EAGAIN = 11;
 
+const NOTHING_MORE = (): void => {};
+
 type Foreign = {
   socket(domain: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint32Array, length: number): number;
@@ -94,8 +96,7 @@ export class NetfilterSocket {
           throw lastError("setsockopt", `NETLINK_ADD_MEMBERSHIP ${group}`);
         }
       }
-      // The handle calls from outside of Node's own machinery, where promises are not settled; an immediate settles them.
-      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => setImmediate(() => this.#drain()));
+      this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => this.#readable());
       this.#poll.unref();
     } catch (error) {
       c.close(this.#fd);
@@ -131,6 +132,19 @@ export class NetfilterSocket {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  // The handle calls from outside of Node's own machinery, where neither promises are settled nor errors are seen; an
+  // immediate sees to both, and what was said does not wait for it.
+  #readable(): void {
+    setImmediate(NOTHING_MORE);
+    try {
+      this.#drain();
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
   }
 
   #drain(): void {
