@@ -89,7 +89,10 @@ export interface Backend {
    */
   arm(options: TripwireOptions): Promise<void>;
   disarm(): Promise<void>;
-  /** Makes the kernel forget what it counted against these; whoever is let in again starts anew. Never throws. */
+  /**
+   * Somebody else has let these in: what is remembered against them, or counted by the kernel, is forgotten; they start anew.
+   * Never throws.
+   */
   pardon(targets: readonly Prefix[]): Promise<void>;
   /** Removes every block and everything else this backend has put on the host. */
   clear(): Promise<void>;
