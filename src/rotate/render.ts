@@ -28,7 +28,7 @@ export function renderPlans(plans: readonly LogPlan[], width: number): string {
     plans.filter((plan) => plan.verdict === verdict).length;
   const freed = plans.reduce((sum, plan) => sum + plan.bytesFreed, 0);
   lines.push(
-    `${plans.length} logs: ${count("rotate")} to rotate, ${count("skip")} not due, ${count("fail")} in trouble; ${formatBytes(freed)} freed, before compression`,
+    `${plans.length} ${plans.length === 1 ? "log" : "logs"}: ${count("rotate")} to rotate, ${count("skip")} not due, ${count("fail")} in trouble; ${formatBytes(freed)} freed, before compression`,
   );
   return `${lines.flatMap((line) => fold(line, Math.max(40, width))).join("\n")}\n`;
 }

@@ -1,7 +1,7 @@
 // bin/telltale starts from any folder, through a link, and under a name that is not its own.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
@@ -68,4 +68,24 @@ test("a reader that goes away is no error", () => {
   });
   assert.equal(status, 0);
   assert.equal(stderr, "");
+});
+
+test("rotate says which of the logs it was given no stanza covers", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-launcher-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  writeFileSync(join(dir, "app.log"), "a line\n");
+  writeFileSync(join(dir, "logrotate.conf"), `${dir}/app.log {\n daily\n rotate 2\n}\n`, { mode: 0o644 });
+  const config = join(dir, "telltale.toml");
+  writeFileSync(config, `[rotate]\nconfig = ["${dir}/logrotate.conf"]\nstate = "${dir}/state"\n`);
+  const { status, stdout, stderr } = run(TELLTALE, [
+    "rotate",
+    "-c",
+    config,
+    "-f",
+    join(dir, "ap.log"),
+    join(dir, "app.log"),
+  ]);
+  assert.match(stderr, /ap\.log is covered by no stanza\n {4}mend: check its name/);
+  assert.match(stdout, /^rotated \S+app\.log to \S+app\.log\.1 /m);
+  assert.equal(status, 1);
 });

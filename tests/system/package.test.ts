@@ -184,11 +184,26 @@ test("the package is whole, and its program runs from wherever it was unpacked",
   });
 });
 
+// The files of two packages that are not the same, or that only their archives are not.
+function whatDiffers(dirs: readonly string[]): string {
+  const trees = dirs.map((dir) => {
+    const deb = join(dir, readdirSync(dir).find((name) => name.endsWith(".deb"))!);
+    must("dpkg-deb", ["-R", deb, join(dir, "raw")]);
+    return join(dir, "raw");
+  });
+  const listed = (tree: string) =>
+    must("find", [tree, "-printf", "%P %m %s %T@ %l\\n"]).split("\n").sort().join("\n");
+  const said = run("diff", ["-rq", ...trees]).stdout.trim();
+  if (said !== "") return said;
+  return listed(trees[0]!) === listed(trees[1]!) ? "the archives only" : "modes, times or links";
+}
+
 test("the same commit gives the same package", (t) => {
   const missing = obstacle();
   if (missing !== null) return t.skip(missing);
-  const [first, second] = [scratch(t), scratch(t)].map((dir) => readFileSync(build(dir)));
-  assert.ok(first!.equals(second!), "two builds differ");
+  const dirs = [scratch(t), scratch(t)];
+  const [first, second] = dirs.map((dir) => readFileSync(build(dir)));
+  assert.ok(first!.equals(second!), `two builds differ: ${whatDiffers(dirs)}`);
 });
 
 test("for another processor it holds that processor's programs, and nothing of this one's", (t) => {

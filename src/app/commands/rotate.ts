@@ -34,7 +34,6 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   tuneForRotation();
   const settings = gatherSettings(values["config"] as string | undefined);
   const json = values["json"] === true;
-  const complain = (text: string) => process.stderr.write(`${showable(text).replaceAll("\\x0a", "\n")}\n`);
   // Without any configuration no log is covered, which is an answer.
   if (settings.rotateConfigs.length === 0 && values["uncovered"] !== true) {
     complain(
@@ -55,23 +54,46 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
 
   if (values["explain"] === true) return explain(rotation, operands, json);
   if (values["uncovered"] === true) return await uncovered(settings, rotation, json);
+  const stray = operands.filter((log) => coveredBy(rotation, log) === null);
+  for (const log of stray)
+    complain(
+      `telltale rotate: ${log} is covered by no stanza\n    mend: check its name; telltale rotate --uncovered writes stanzas`,
+    );
+  const work: Work = { settings, rotation, options, json };
+  const amiss = faults.length > 0 || stray.length > 0;
   if (values["plan"] === true) {
-    const plans = await planRotations(rotation, options);
-    const groups = operands.length > 0 ? [] : planGroups(settings.config.retention, rotation, options.now);
-    if (json) for (const plan of [...plans, ...groups]) process.stdout.write(`${JSON.stringify(plan)}\n`);
-    else {
-      process.stdout.write(renderPlans(plans, widthOf(process.stdout)));
-      for (const group of groups) process.stdout.write(renderGroup(group));
-    }
-    return faults.length > 0 ? 1 : 0;
+    await showPlan(work);
+    return amiss ? 1 : 0;
   }
-
   const planFile = values["apply"] as string | undefined;
   if (planFile !== undefined) {
     const logs = await approvedLogs(planFile, rotation, options);
     if (logs === null) return 1;
     Object.assign(options, { force: true, only: logs });
   }
+  return (await carryOut(work)) || (amiss ? 1 : 0);
+}
+
+type Work = {
+  readonly settings: Settings;
+  readonly rotation: Rotation;
+  readonly options: RotateOptions & { readonly now: Date };
+  readonly json: boolean;
+};
+
+async function showPlan({ settings, rotation, options, json }: Work): Promise<void> {
+  const plans = await planRotations(rotation, options);
+  const groups =
+    options.only === undefined ? planGroups(settings.config.retention, rotation, options.now) : [];
+  if (json) for (const plan of [...plans, ...groups]) process.stdout.write(`${JSON.stringify(plan)}\n`);
+  else {
+    process.stdout.write(renderPlans(plans, widthOf(process.stdout)));
+    for (const group of groups) process.stdout.write(renderGroup(group));
+  }
+}
+
+// Rotates, telling each thing as it is done. Returns the exit status.
+async function carryOut({ settings, rotation, options, json }: Work): Promise<number> {
   const bus = new Bus(settings.host, systemClock);
   const progress = new RotationProgress();
   using line = new ProgressLine(process.stderr, progress);
@@ -79,27 +101,35 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     const event = bus.stamp(body);
     line.hide();
     if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
-    else if (event.type === "log.rotated")
-      process.stdout.write(
-        `rotated ${showable(event.log)} to ${showable(event.to)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
-      );
-    else if (event.type === "log.pruned")
-      process.stdout.write(
-        `removed ${showable(event.path)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
-      );
-    else if (event.type === "rotation.failed")
-      complain(`failed  ${event.log}: ${event.why}\n    mend: ${event.mend}`);
+    else tell(event);
     return event;
   };
   const pruned =
-    operands.length > 0 || planFile !== undefined
-      ? null
-      : await runGroups(settings.config.retention, rotation, options.now, emit);
+    options.only === undefined
+      ? await runGroups(settings.config.retention, rotation, options.now, emit)
+      : null;
   const summary = await runRotations(rotation, { ...options, progress }, emit);
   line.hide();
-  if (!json && summary.rotated === 0 && summary.failed === 0 && summary.exitStatus !== 3 && !pruned?.removed)
-    process.stdout.write("Nothing was due.\n");
-  return summary.exitStatus || (faults.length > 0 || pruned?.failed ? 1 : 0);
+  const idle = summary.rotated === 0 && summary.failed === 0 && summary.exitStatus !== 3 && !pruned?.removed;
+  if (!json && idle) process.stdout.write("Nothing was due.\n");
+  return summary.exitStatus || (pruned?.failed ? 1 : 0);
+}
+
+function tell(event: EventBody): void {
+  if (event.type === "log.rotated")
+    process.stdout.write(
+      `rotated ${showable(event.log)} to ${showable(event.to)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
+    );
+  else if (event.type === "log.pruned")
+    process.stdout.write(
+      `removed ${showable(event.path)} (${formatBytes(event.sizeBytes)}, ${showable(event.because)})\n`,
+    );
+  else if (event.type === "rotation.failed")
+    complain(`failed  ${event.log}: ${event.why}\n    mend: ${event.mend}`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${showable(text).replaceAll("\\x0a", "\n")}\n`);
 }
 
 async function uncovered(settings: Settings, rotation: Rotation, json: boolean): Promise<number> {
