@@ -4,6 +4,8 @@ import type { Client, Lab } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
 import { blockCases } from "./blocks.cases.ts";
 import { readSegments, silenceAfterKth, whatWasLearned } from "./scene/capture.ts";
+import { floor } from "./scene/guards/floor.ts";
+import { blockingGuards } from "./scene/guards.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
 import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
 import { type Bench, type Case, CPU, type Goal, type Metric, PSS, type Sample } from "./types.ts";
@@ -128,6 +130,7 @@ function scanCase(wanted: Scan): Case {
     goals: wanted.goals,
     tool: wanted.tool,
     withNone: true,
+    guards: [...blockingGuards(""), floor(DECISION_AT)],
     limit: {
       name: "the oracle",
       command: `nothing # what had answered when the ${DECISION_AT}th closed port was asked for`,
@@ -179,7 +182,7 @@ function latencyCase(): Case {
       { metric: "p99Ms", atMost: 5 },
     ],
     tool: "hping3",
-    settings: "max_blocks_per_minute = 10000",
+    guards: [...blockingGuards("max_blocks_per_minute = 10000"), floor(DECISION_AT)],
     work: latency,
   });
 }

@@ -22,8 +22,6 @@ type SceneCase = {
   readonly goals: readonly Goal[];
   /** The program that plays the stranger: a Debian package of the same name. */
   readonly tool: string | null;
-  /** Further lines of [respond], for telltale. */
-  readonly settings?: string;
   /** Who stands there; the default is everybody who blocks. */
   readonly guards?: readonly Guard[];
   /** Whether a host without any guard says something. */
@@ -35,7 +33,7 @@ type SceneCase = {
 
 /** The same scene before each guard in turn; each run begins with a new one. */
 export function sceneCase(wanted: SceneCase): Case {
-  const { name, what, metrics, goals, tool, settings = "", withNone = false } = wanted;
+  const { name, what, metrics, goals, tool, withNone = false } = wanted;
   const obstacle = labObstacle("tcpdump") ?? (tool === null ? null : missing(tool));
   const contender = (guard: Guard, work: SceneCase["work"]): Contender => ({
     name: guard.name,
@@ -57,7 +55,7 @@ export function sceneCase(wanted: SceneCase): Case {
     goals,
     open: () => ({
       contenders: [
-        ...(wanted.guards ?? blockingGuards(settings))
+        ...(wanted.guards ?? blockingGuards(""))
           .filter((guard) => withNone || guard.name !== unguarded.name)
           .map((guard) => contender(guard, wanted.work)),
         ...(limit === undefined
