@@ -112,7 +112,7 @@ async function main(argv: readonly string[]): Promise<number> {
     : new Map<string, CaseResult>();
   const turns = named.filter((turn) => roundsOf(held.get(nameOf(turn))) < rounds);
   if (turns.length < named.length)
-    process.stderr.write(`bench: ${named.length - turns.length} of ${named.length} cases are up to date\n`);
+    process.stderr.write(`bench: ${named.length - turns.length} of ${named.length} need no further round\n`);
   if (values.list) {
     process.stdout.write(listing(turns, rounds));
     return 0;
@@ -151,7 +151,7 @@ function listing(turns: readonly Turn[], rounds: number): string {
     return `${bench.name}  ${each.name}  ${spoken(durationIn(turn), rounds)}  ${each.what}\n`;
   });
   const totalS = turns.reduce((sum, turn) => sum + estimateS(durationIn(turn), rounds), 0);
-  return `${lines.join("")}${turns.length} cases, about ${spokenS(totalS)} with --rounds ${rounds}\n`;
+  return `${lines.join("")}${turns.length === 1 ? "1 case" : `${turns.length} cases`}, about ${spokenS(totalS)} with --rounds ${rounds}\n`;
 }
 
 // Kept after every case, so that what was measured before a failure is not lost. Returns whether something failed.
