@@ -41,9 +41,10 @@ function failedLogins(n: number): string {
 }
 
 async function measure(
-  blocks: boolean,
+  role: Contender["role"],
   start: (lab: Lab, log: string, heard: Word[]) => Promise<Words>,
 ): Promise<Sample> {
+  const blocks = role === "peer";
   using lab = makeLab(["stranger"]);
   const cost = startAccount(lab);
   const log = join(lab.dir, "auth.log");
@@ -78,7 +79,7 @@ async function measure(
     ...middleAndWorst("word", spoken()),
     ...middleAndWorst("block", toBlock),
     silent: ATTACKERS - spoken().length,
-    ...(blocks ? { open: ATTACKERS - toBlock.length } : {}),
+    ...(role === "limit" ? {} : { open: ATTACKERS - toBlock.length }),
     ...cost(),
   };
 }
@@ -162,7 +163,7 @@ export function logToFindingCase(): Case {
     command,
     obstacle: labObstacle("nft") ?? obstacle,
     isAlwaysCold: true,
-    run: () => measure(role === "peer", start),
+    run: () => measure(role, start),
   });
   return {
     name: "log-to-finding",
@@ -179,6 +180,7 @@ export function logToFindingCase(): Case {
     ],
     goals: [
       { metric: "silent", atMost: 0 },
+      { metric: "open", atMost: 0 },
       { metric: "wordMs", over: "fail2ban", ratioAtLeast: 1 },
       { metric: "wordMs", over: "sshguard", ratioAtLeast: 1 },
     ],
@@ -214,8 +216,6 @@ export function logToFindingCase(): Case {
         ),
         contender("tail -F", "limit", "tail -F auth.log", null, startTail),
       ],
-      agreement: () =>
-        "BEHIND in one thing: the others block by these lines, telltale does not yet; it blocks by what packets say",
       [Symbol.dispose]: () => {},
     }),
   };
