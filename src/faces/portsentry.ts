@@ -135,6 +135,8 @@ function nameProcess(argv: readonly string[]): void {
 function guardrails(): (source: Address) => string | null {
   const facts = new HostFactsReader({ ignoreFiles: [] });
   const locals = new LocalAddresses();
+  // Read now: the first look costs more than a block, which others wait for.
+  facts.current();
   return (source) => {
     locals.refresh();
     return locals.isOurs(source) ? null : guardOver(wholeAddress(source), facts.current().guards);

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  type Stats,
   statSync,
   writeSync,
 } from "node:fs";
@@ -46,8 +47,7 @@ export class BlockedHosts {
     if (path === "") return;
     if (wording === 1) {
       // What 1.x does: blocks did not survive a reboot, and the file must not say they did.
-      append(path, new Uint8Array(0), constants.O_TRUNC);
-      this.#seen = stampOf(path);
+      this.#seen = append(path, new Uint8Array(0), constants.O_TRUNC);
       return;
     }
     this.#read(stampOf(path));
@@ -76,15 +76,19 @@ export class BlockedHosts {
         break;
       }
     this.#hosts.add(host);
-    append(this.#path, this.#wording === 1 ? Buffer.from(`${line}\n`) : recordOf(host));
-    this.#seen = stampOf(this.#path);
+    // The stamp of what was written to: the file may be gone, or be another, a moment later.
+    this.#seen = append(this.#path, this.#wording === 1 ? Buffer.from(`${line}\n`) : recordOf(host));
   }
 }
 
 /** Tells one content of a file from another; "" when there is no file. */
 function stampOf(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.ino} ${found.size} ${found.mtimeMs}`;
+  return found === undefined ? "" : stampOfStats(found);
+}
+
+function stampOfStats({ ino, size, mtimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs}`;
 }
 
 /** The hosts in lines of 1.x: `… Host: NAME/ADDRESS Port: …`. */
@@ -121,13 +125,17 @@ function readRecords(path: string): Address[] {
   return out.slice(-MAX_HOSTS);
 }
 
-/** Appends to a regular file; the default path lies in /tmp, where somebody may have put a link or a pipe. */
-function append(path: string, bytes: Uint8Array, also = 0): void {
+/**
+ * Appends to a regular file; the default path lies in /tmp, where somebody may have put a link or a pipe.
+ * @returns the stamp of the file as it is now
+ */
+function append(path: string, bytes: Uint8Array, also = 0): string {
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | also, 0o600);
   try {
     if (!fstatSync(file).isFile()) throw new Error(`${path} is no regular file`);
     writeSync(file, bytes);
+    return stampOfStats(fstatSync(file));
   } finally {
     closeSync(file);
   }
