@@ -105,6 +105,13 @@ test("by hand somebody is locked out and let in again, and nobody else's rules c
   assert.equal(it.telltale("block", "203.0.113.7", "--for", "1h").status, 0);
   assert.match(it.telltale("blocks").stdout, /^203\.0\.113\.7 .* proven +1 +blocked by hand/m);
   assert.match(it.telltale("explain", "203.0.113.7").stdout, /203\.0\.113\.7 lifted \(administrator\)/);
+  // Check that whoever is cut with a network finds out why.
+  for (const [address, network] of [
+    ["203.0.113.99", "203.0.113.0/24"],
+    ["2001:db8:9:1::5", "2001:db8:9::/48"],
+  ] as const) {
+    assert.ok(it.telltale("explain", address).stdout.includes(`${network} blocked via nftables`), address);
+  }
 
   const refused = it.telltale("block", "127.0.0.1", "0.0.0.0/0", "fe80::1", "192.0.2.1; nft flush ruleset");
   assert.equal(refused.status, 1);
