@@ -120,6 +120,20 @@ const MODES: readonly Mode[] = [
     last: /already blocked/,
     count: 1,
   },
+  {
+    mode: "-stcp",
+    config: ['KILL_ROUTE="true"', 'KILL_HOSTS_DENY="ALL: nobody"', 'IGNORE_FILE="/nonexistent/ignore"'],
+    probes: [connect(11), connect(15)],
+    last: /Could not block/,
+    count: 2,
+  },
+  {
+    mode: "-tcp",
+    config: ['IGNORE_FILE="DIR/ignored"'],
+    probes: [connect(11), connect(15)],
+    last: /already blocked/,
+    count: 1,
+  },
   ...["-udp", "-sudp"].map((mode) => ({
     mode,
     probes: [datagram(69), datagram(70), datagram(123)],
