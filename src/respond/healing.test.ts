@@ -38,6 +38,16 @@ scene("someone flushes the ruleset: table and blocks are back within a second", 
   assert.equal(guard.of("part.failed").length, 1, "the same trouble within a minute is said once");
 });
 
+scene("a block between the flush and the look at it does not hide what was lost", async (lab, guard) => {
+  await guard.ask("scan", { targets: ["10.77.0.2"] });
+  for (const scanner of ["10.77.0.3", "10.77.0.4", "10.77.0.5"]) {
+    lab.run(lab.host, "nft", "flush", "ruleset");
+    await guard.ask("scan", { targets: [scanner] });
+    await holds(lab, "10.77.0.2");
+    await holds(lab, scanner);
+  }
+});
+
 scene("what is put back is what another process has just blocked, or made to last", async (lab, guard) => {
   await guard.ask("scan", { targets: ["10.77.0.2"] });
   await isShut(lab, "10.77.0.2");

@@ -67,6 +67,8 @@ export class NftablesBackend implements Backend {
   readonly #sweep = new ConntrackSweep();
   // What the chains are like when nobody has touched them.
   #chain = "";
+  // Somebody took the table away, and a block has made it again since: without the blocks that it held.
+  #isTorn = false;
   #tripwire: { readonly options: TripwireOptions; readonly ear: Disposable } | undefined;
 
   constructor(options: NftablesBackendOptions = {}) {
@@ -79,6 +81,7 @@ export class NftablesBackend implements Backend {
     const standing = this.#fingerprint();
     if (this.#options.beside === true && standing !== "") this.#chain = standing;
     else await this.#build();
+    this.#isTorn = false;
     return { what: `table ${TABLE}, through ${this.#nft.via}`, throttles: true, tripwire: true };
   }
 
@@ -88,7 +91,7 @@ export class NftablesBackend implements Backend {
       await this.#run(allowScript(prefixes));
     } catch (error) {
       if (!(error instanceof NftError)) throw error;
-      await this.#build(); // The table is gone, and is made again with the allow list in it.
+      await this.#rebuild(); // The table is gone, and is made again with the allow list in it.
     }
   }
 
@@ -106,7 +109,7 @@ export class NftablesBackend implements Backend {
   }
 
   async intact(): Promise<boolean> {
-    return this.#fingerprint() === this.#chain;
+    return !this.#isTorn && this.#fingerprint() === this.#chain;
   }
 
   subscribe(listener: Parameters<BackendEars["subscribe"]>[0]): Disposable {
@@ -230,6 +233,12 @@ export class NftablesBackend implements Backend {
     this.#chain = this.#fingerprint();
   }
 
+  // For a single block. That the others are missing has still to be noticed: whole again is the table once it was opened.
+  async #rebuild(): Promise<void> {
+    if (this.#fingerprint() !== this.#chain) this.#isTorn = true;
+    await this.#build();
+  }
+
   #changeElements(changes: readonly FirewallChange[]): void {
     const spare = this.#tripwire === undefined ? [] : spareSteps(changes);
     this.#elements.change([...elementSteps(changes, (key) => this.#knows(key)), ...spare]);
@@ -289,7 +298,7 @@ export class NftablesBackend implements Backend {
     for (const change of missing) if (change.do === "block") this.#know(keyOf(change));
     if (this.#keys === before) return;
     try {
-      await this.#build();
+      await this.#rebuild();
     } catch (error) {
       // A kernel before 5.12 knows no rate beside a counter: that must not cost the others their block.
       this.#keep(before);
@@ -306,7 +315,7 @@ export class NftablesBackend implements Backend {
         if (change.do === "lift") {
           return [this.#holds(change) ? failed(change, error) : done(change, 0)];
         }
-        await this.#build();
+        await this.#rebuild();
         this.#changeElements(changes);
         return [done(change, 0)];
       } catch (again) {
