@@ -1,21 +1,25 @@
 // Lets the two halves of the guard run before other programs for the few milliseconds that a block takes. On busy cores,
 // and a scanner at full speed makes them busy, waiting for a turn takes longer than all the rest. It must not become a way to
-// hold a core, since one half may be in a stranger's hands: the kernel grants a sixth of one at the most, and whoever uses up
+// hold a core, since one half may be in a stranger's hands: the kernel grants a third of one at the most, and whoever uses up
 // what it was given becomes ordinary again for a while.
 import { describeError } from "../../core/errors.ts";
 import { type Budget, giveDeadline, giveUpDeadline, hasDeadline } from "../../sys/deadline.ts";
 
 // A scan is known after three milliseconds of work and blocked after one more in the warden; writing it down takes some
-// more. In a flood the other forty are a pause, once, and then the deadline is given up; the ring of packets bridges seventy.
-const BUDGET: Budget = { runtimeMs: 8, periodMs: 48 };
+// more. In a flood the other sixteen are a pause, once, and then the deadline is given up. Work that does not let the event
+// loop run, as a digest of a busy day, takes up to three times as long while the signal waits: the pings of the warden bear that.
+const BUDGET: Budget = { runtimeMs: 8, periodMs: 24 };
 // Reports, rotation's news and floods take more than that: then it is given again after so long.
 const AGAIN_MS = 5_000;
 
 /** Becomes ordinary again when the budget is used up. To be called before anybody gives this process one. */
 export function calmDownWhenTold(): void {
-  process.on("SIGXCPU", () => {
-    if (hasDeadline(process.pid)) giveUpDeadline();
-  });
+  process.on("SIGXCPU", calmDown);
+}
+
+/** Becomes ordinary again: before work that is long and not urgent. */
+export function calmDown(): void {
+  if (hasDeadline(process.pid)) giveUpDeadline();
 }
 
 export class Haste {
@@ -52,6 +56,7 @@ export class Haste {
 
   stop(): void {
     clearInterval(this.#timer);
+    calmDown();
   }
 
   #processes(): number[] {

@@ -11,7 +11,7 @@ import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
 import { settleSoon } from "../settle.ts";
 import type { Briefing } from "./briefing.ts";
-import { calmDownWhenTold } from "./haste.ts";
+import { calmDown, calmDownWhenTold } from "./haste.ts";
 import { ListenerPowers } from "./listener-powers.ts";
 
 const STORE_RETRY_MS = 1_000;
@@ -95,6 +95,7 @@ export async function runListener(): Promise<number> {
   client.say({ ask: "ready" });
   settleSoon();
   const because = await ended;
+  calmDown();
   letters.stop();
   await guard.stop(because);
   screen.flush();

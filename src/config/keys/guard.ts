@@ -17,7 +17,7 @@ export const GUARD_KEYS = [
     summary:
       "run before other programs for the few milliseconds that a block takes, as far as the kernel allows it (SCHED_DEADLINE); telltale status says whether it does",
     reason:
-      "on busy cores waiting for a turn takes longer than the rest; the kernel itself stops whoever wants more than a sixth of a core by it",
+      "on busy cores waiting for a turn takes longer than the rest; the kernel itself stops whoever wants more than a third of a core by it",
   },
   {
     name: "guard.jitter",
