@@ -60,14 +60,22 @@ export class Lifting {
    * @param packets what they had stopped by then, by target
    */
   async endAll(packets: ReadonlyMap<string, number>): Promise<void> {
+    const { standing } = this.#ledger;
     const before = new Map<string, number>();
     this.#ledger.eachInForce((row) => before.set(row.target, row.packetsStopped));
-    for (const { target, packetsStopped } of this.#ledger.standing)
-      before.set(formatPrefix(target), packetsStopped);
+    const believed = new Set<string>();
+    for (const { target, packetsStopped } of standing) {
+      const text = formatPrefix(target);
+      before.set(text, packetsStopped);
+      believed.add(text);
+    }
     await inTurns([...before], (some) =>
       this.#ledger.together(() => {
-        for (const [target, stopped] of some)
+        for (const [target, stopped] of some) {
+          // No longer believed: another process has ended it meanwhile, and its word was taken up.
+          if (believed.has(target) && !standing.knows(target)) continue;
           this.#ledger.end(target, "administrator", packets.get(target) ?? stopped);
+        }
       }),
     );
   }

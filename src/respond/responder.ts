@@ -68,6 +68,8 @@ export class Responder {
   #entered = false;
   #restored = false;
   #lastFinding = "";
+  // By other processes, since the last turn of the event loop.
+  readonly #letIn: Prefix[] = [];
   #closed = false;
 
   constructor(options: ResponderOptions) {
@@ -263,7 +265,10 @@ export class Responder {
   believeLifted(target: string): void {
     this.#ledger.forget(target);
     const prefix = parsePrefix(target);
-    if (prefix !== null) void this.#backend.pardon([prefix]);
+    if (prefix === null) return;
+    // Somebody who lets everybody in is told of in thousands, and each call is a transaction of the kernel's.
+    if (this.#letIn.length === 0) setImmediate(() => void this.#backend.pardon(this.#letIn.splice(0)));
+    this.#letIn.push(prefix);
   }
 
   /** Lifts every block and removes all that the backend has put on the host. */

@@ -71,7 +71,12 @@ export class StandingBlocks {
   }
 
   has(target: Prefix): boolean {
-    return this.#slots.has(formatPrefix(target));
+    return this.knows(formatPrefix(target));
+  }
+
+  /** @param target as `formatPrefix` writes it */
+  knows(target: string): boolean {
+    return this.#slots.has(target);
   }
 
   /** The narrowest block that covers the address or the whole prefix. */
