@@ -14,7 +14,7 @@ const skip = labObstacle("nft", "setpriv") ?? false;
 
 test("both halves get their turn first, their threads and jobs do not", { skip }, async (t) => {
   using lab = makeLab(["stranger"]);
-  const { config, binds } = makeScene(lab);
+  const { config, binds } = makeScene(lab, "[guard]\nhaste = true\n");
   const guard = await startGuard(lab, ["--block", "--config", config], { binds });
   const warden = guard.child.pid!;
   const listener = listenerOf(guard);
@@ -51,9 +51,9 @@ test("both halves get their turn first, their threads and jobs do not", { skip }
   });
 });
 
-test("guard.haste = false: an ordinary program, and the status says so", { skip }, async () => {
+test("without being told to: an ordinary program, and the status says so", { skip }, async () => {
   using lab = makeLab(["stranger"]);
-  const { config, binds } = makeScene(lab, "[guard]\nhaste = false\n");
+  const { config, binds } = makeScene(lab);
   await startGuard(lab, ["--block", "--config", config], { binds });
   const said = () => lab.run("host", [TELLTALE, "status", "--config", config], { binds }).stdout;
   await waitFor("a status that says so", () => said().includes("guard.haste = false"));

@@ -13,11 +13,11 @@ export const GUARD_KEYS = [
   {
     name: "guard.haste",
     kind: { is: "switch" },
-    fallback: true,
+    fallback: false,
     summary:
-      "run before other programs for the few milliseconds that a block takes, as far as the kernel allows it (SCHED_DEADLINE); telltale status says whether it does",
+      "run before other programs for the few milliseconds that a block takes (SCHED_DEADLINE, a third of a core at the most); telltale status says whether the kernel does it. Under systemd it also takes RestrictRealtime=false",
     reason:
-      "on busy cores waiting for a turn takes longer than the rest; the kernel itself stops whoever wants more than a third of a core by it",
+      "with respond.kernel = false a fast scanner is shut out sooner on busy cores; off, because Linux 6.18 was once seen to leave a thread with a deadline stopped for good",
   },
   {
     name: "guard.jitter",
