@@ -11,7 +11,6 @@ import { Guard } from "../lifecycle.ts";
 import { Screen } from "../screen.ts";
 import { settleSoon } from "../settle.ts";
 import type { Briefing } from "./briefing.ts";
-import { calmDown, calmDownWhenTold } from "./haste.ts";
 import { ListenerPowers } from "./listener-powers.ts";
 
 const STORE_RETRY_MS = 1_000;
@@ -23,7 +22,6 @@ export async function runListener(): Promise<number> {
     return 64;
   }
   process.title = "telltale: listener";
-  calmDownWhenTold();
   const heard: News[] = [];
   let hear = (news: News): void => void heard.push(news);
   let end: (because: string) => void = () => {};
@@ -95,7 +93,6 @@ export async function runListener(): Promise<number> {
   client.say({ ask: "ready" });
   settleSoon();
   const because = await ended;
-  calmDown();
   letters.stop();
   await guard.stop(because);
   screen.flush();

@@ -6,11 +6,8 @@ import { memoryShareBytes } from "../memory.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 
-/**
- * @param said the listener's own status, or null while there is no listener that answers
- * @param haste how soon both get their turn
- */
-export function statusOf(settings: Settings, said: unknown, startedAt: Date, haste: string): GuardStatus {
+/** @param said the listener's own status, or null while there is no listener that answers */
+export function statusOf(settings: Settings, said: unknown, startedAt: Date): GuardStatus {
   const { user, system } = process.cpuUsage();
   const now = systemClock.now();
   const own = {
@@ -25,9 +22,6 @@ export function statusOf(settings: Settings, said: unknown, startedAt: Date, has
     return {
       ...theirs,
       ...own,
-      parts: theirs.parts.map((row) =>
-        row.part === "listener" ? { ...row, lines: [...row.lines, haste] } : row,
-      ),
       memoryBytes: theirs.memoryBytes + memoryBytes,
       cpuMs: theirs.cpuMs + cpuMs,
     };

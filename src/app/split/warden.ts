@@ -25,7 +25,6 @@ import { type Account, dropTo, LISTENER_USER } from "./account.ts";
 import type { Briefing } from "./briefing.ts";
 import { FactsDesk } from "./facts-desk.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
-import { calmDownWhenTold, Haste } from "./haste.ts";
 import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
 import { statusOf } from "./overview.ts";
@@ -57,7 +56,6 @@ export class Warden {
   readonly #facts: FactsDesk;
   readonly #desk: FirewallDesk;
   readonly #supervisor: Supervisor;
-  readonly #haste: Haste;
   readonly #followers = new Set<(event: Event) => void>();
   readonly #startedAt = systemClock.now();
   readonly #questions = new Map<number, (value: unknown) => void>();
@@ -93,10 +91,6 @@ export class Warden {
       onEnded: (why, nextInMs) => this.#ended(why, nextInMs),
       onRefused: (ask, why) => this.#refused(ask, why),
     });
-    calmDownWhenTold();
-    this.#haste = new Haste(options.settings.config.guard.haste, () =>
-      this.#supervisor.conversation?.stage === "running" ? this.#supervisor.pid : null,
-    );
   }
 
   /** What it runs by. */
@@ -128,7 +122,6 @@ export class Warden {
     this.#settings = next;
     this.#logs = null;
     this.#desk.setSettings(next);
-    this.#haste.setWanted(next.config.guard.haste);
     const keeper = this.#rotation;
     this.#rotation = null;
     await (await keeper?.catch(() => null))?.stop();
@@ -141,8 +134,7 @@ export class Warden {
   /** The guard, as the control socket may ask for it. */
   control(stop: (because: string) => void): Controlled {
     return {
-      status: async () =>
-        statusOf(this.#settings, await this.#ask("status"), this.#startedAt, this.#haste.describe()),
+      status: async () => statusOf(this.#settings, await this.#ask("status"), this.#startedAt),
       metrics: async () => String((await this.#ask("metrics")) ?? ""),
       reload: () => this.reload(),
       stop,
@@ -183,7 +175,6 @@ export class Warden {
   async stop(because: string): Promise<void> {
     clearInterval(this.#rotationRow);
     this.#facts.stop();
-    this.#haste.stop();
     const keeper = this.#rotation;
     this.#rotation = null;
     await Promise.all([

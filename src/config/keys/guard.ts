@@ -11,15 +11,6 @@ export const GUARD_KEYS = [
     reason: "whoever finds a fault in the reading of packets must not be root by it",
   },
   {
-    name: "guard.haste",
-    kind: { is: "switch" },
-    fallback: false,
-    summary:
-      "run before other programs for the few milliseconds that a block takes (SCHED_DEADLINE, a third of a core at the most); telltale status says whether the kernel does it. Under systemd it also takes RestrictRealtime=false",
-    reason:
-      "with respond.kernel = false a fast scanner is shut out sooner on busy cores; off, because Linux 6.18 was once seen to leave a thread with a deadline stopped for good",
-  },
-  {
     name: "guard.jitter",
     kind: { is: "duration", minMs: 0, maxMs: 86_400_000 },
     fallback: "2m",
