@@ -26,8 +26,9 @@ table ip6 nat {
 
 const GREET = `require("net").createServer((s) => s.on("error", () => {}).end("hello")).listen(80, "::", () => console.log("ready"))`;
 const ECHO = `for (const type of ["udp4", "udp6"]) { const s = require("dgram").createSocket({ type, ipv6Only: type === "udp6" }); s.on("message", (m, from) => s.send(m, from.port, from.address)).bind(7000, () => console.log("ready")) }`;
-// One visit to each port after the other: what was heard, by port.
-const VISIT = `const [host, ...ports] = process.argv.slice(1); const next = () => { const port = ports.shift(); if (port === undefined) return; const s = require("net").connect(Number(port), host); let heard = ""; const end = (how) => { s.destroy(); console.log(port, how); next() }; s.setTimeout(700, () => end("silent")).on("data", (d) => heard += d).on("error", () => end("refused")).on("end", () => end(heard)) }; next()`;
+// One visit to each port after the other: what was heard, by port. A first packet may be lost before neighbours know each other,
+// and is sent again after a second.
+const VISIT = `const [host, ...ports] = process.argv.slice(1); const next = () => { const port = ports.shift(); if (port === undefined) return; const s = require("net").connect(Number(port), host); let heard = ""; const end = (how) => { s.destroy(); console.log(port, how); next() }; s.setTimeout(4000, () => end("silent")).on("data", (d) => heard += d).on("error", () => end("refused")).on("end", () => end(heard)) }; next()`;
 // Questions from as many ports, each answered: what the masquerade translates.
 const ASK = `const [host] = process.argv.slice(1); const type = host.includes(":") ? "udp6" : "udp4"; let left = 40; for (let i = 0; i < 40; i++) { const s = require("dgram").createSocket(type); s.on("message", () => { s.close(); if (--left === 0) console.log("answered") }).send("x", 7000, host) } setTimeout(() => process.exit(), 5000).unref()`;
 
