@@ -57,19 +57,23 @@ export class ChangeQueue {
   ): Promise<void> {
     const lifted = new Set<string>();
     this.#lifted = lifted;
-    for (let next = taken(changes); next.length > 0; ) {
-      while (this.#flushing !== undefined) await this.#flushing;
-      if (this.#lifted !== lifted) return;
-      const still = next.filter(
-        ({ do: what, target }) => what === "lift" || !lifted.has(formatPrefix(target)),
-      );
-      const applied = this.#apply(still);
-      this.#flushing = applied.then(() => this.#flushed());
-      await new Promise((resolve) => setImmediate(resolve));
-      next = taken(changes);
-      told(await applied);
+    try {
+      for (let next = taken(changes); next.length > 0; ) {
+        while (this.#flushing !== undefined) await this.#flushing;
+        if (this.#lifted !== lifted) return;
+        const still = next.filter(
+          ({ do: what, target }) => what === "lift" || !lifted.has(formatPrefix(target)),
+        );
+        const applied = this.#apply(still);
+        this.#flushing = applied.then(() => this.#flushed());
+        await new Promise((resolve) => setImmediate(resolve));
+        next = taken(changes);
+        told(await applied);
+      }
+    } finally {
+      // Also when whoever is told throws: what is lifted is only kept while a list is at work.
+      if (this.#lifted === lifted) this.#lifted = null;
     }
-    this.#lifted = null;
   }
 
   /** Gives up a long list: what is on its way arrives, nothing more of it is sent. */
