@@ -121,11 +121,14 @@ export const respondPart: PartDefinition = {
       clearTimeout(more);
       if (!isBehind && !store.changedElsewhere()) {
         // Whatever was written is our own. What still waits to be written must not be met later as somebody else's.
-        if (bus.flush()) {
-          seq = store.lastSeq();
+        if (!bus.flush()) return;
+        const last = store.lastSeq();
+        // Asked again, because somebody may have written since: that must not be passed over as our own.
+        if (!store.changedElsewhere()) {
+          seq = last;
           own.clear();
+          return;
         }
-        return;
       }
       const types = ["block.lifted", "block.applied"];
       const found = store.eventsSince(seq, { types, limit: TAKEN_UP_AT_ONCE });
