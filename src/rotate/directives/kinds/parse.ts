@@ -35,14 +35,7 @@ type TextKey = { [K in keyof Settings]: string extends Settings[K] ? K : never }
 
 /** A switch. */
 export function flag(sets: FlagKey, to: boolean): Directive {
-  return {
-    wants: "nothing",
-    sets,
-    apply(settings) {
-      settings[sets] = to;
-      return null;
-    },
-  };
+  return constant(sets, to);
 }
 
 /** A whole number of at least `least`. */
