@@ -1,7 +1,16 @@
 // bin/telltale starts from any folder, through a link, and under a name that is not its own.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
@@ -39,6 +48,32 @@ test("each face has a program of its own, also for who follows the link to it fi
       );
     }
   }
+});
+
+test("a launcher that was copied away from its program says so, and what to do", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale copy "));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const copies = join(dir, "bin");
+  mkdirSync(copies);
+  const copied = (name: string): string => {
+    copyFileSync(join(ROOT, "bin", name), join(copies, name));
+    return join(copies, name);
+  };
+  for (const face of Object.keys(FACES)) {
+    const alone = run(copied(face), ["--help"]);
+    assert.equal(alone.status, 69);
+    assert.ok(alone.stderr.startsWith(`${face}: ${copies}/${face} is a copy: telltale is not beside it`));
+    assert.match(alone.stderr, /\n {4}mend: put a link there instead: ln -sf /);
+  }
+  const { status, stdout, stderr } = run(copied("telltale"), ["--version"]);
+  assert.equal(status, 69);
+  assert.equal(stdout, "");
+  assert.ok(stderr.startsWith(`telltale: ${copies}/telltale is a copy: the program is not beside it`));
+  assert.match(stderr, /\n {4}mend: put a link there instead: ln -sf /);
+  // Beside a link to the program the copy of a face finds it.
+  rmSync(join(copies, "telltale"));
+  symlinkSync(TELLTALE, join(copies, "telltale"));
+  assert.match(run(join(copies, "logrotate"), ["--version"]).stdout, /^logrotate .*telltale/);
 });
 
 test("--help is there for everything, and a mistake names what is right", () => {

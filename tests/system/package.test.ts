@@ -267,6 +267,12 @@ for (const release of ["bookworm", "trixie"] as const)
     assert.equal(run("unshare", [...bare, "sh", "-c", "command -v node"]).status, 127);
     assert.equal(inside("telltale --version"), `telltale ${version}\n`);
     assert.match(inside("/usr/lib/telltale/faces/logrotate --version 2>&1"), /telltale/);
+    // A copy of the launcher that somebody put elsewhere starts the installed program.
+    const copy = "/usr/local/bin/telltale-copy";
+    assert.equal(
+      inside(`cp /usr/bin/telltale ${copy}; ${copy} --version; rm ${copy}`),
+      `telltale ${version}\n`,
+    );
     assert.match(inside("telltale doctor || true"), /rotate {3}.*\n[\s\S]*store/);
     // A newer version takes over: what was configured and found stays, what only the older had goes.
     inside("mkdir -p /etc/telltale /var/lib/telltale; touch /var/lib/telltale/telltale.db");
