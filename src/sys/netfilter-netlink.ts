@@ -18,6 +18,8 @@ export type NetfilterSocketOptions = {
   /** The kernel had more to say than the socket could hold: something was missed. */
   readonly onOverrun: () => void;
   readonly receiveBytes?: number;
+  /** An open one that another process has let go of; it is owned from now on. */
+  readonly fd?: number;
 };
 
 /** linux/netfilter/nfnetlink.h */
@@ -68,7 +70,11 @@ export function netlinkCalls(): Foreign {
   return foreign;
 }
 
-/** An open netfilter socket of this process's network namespace. Throws SystemCallError when it cannot be had. */
+/**
+ * An open netfilter socket of this process's network namespace, or of the one in which it was opened. In the hands of a process
+ * without CAP_NET_ADMIN it only hears what it was set to hear: the kernel asks for the right of whoever sends and of whoever joins
+ * a group, at that moment. Throws SystemCallError when it cannot be had.
+ */
 export class NetfilterSocket {
   readonly #fd: number;
   readonly #onMessage: (message: NetlinkMessage) => void;
@@ -82,20 +88,8 @@ export class NetfilterSocket {
     const c = netlinkCalls();
     this.#onMessage = options.onMessage;
     this.#onOverrun = options.onOverrun;
-    this.#fd = c.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (this.#fd < 0) throw lastError("socket", "NETLINK_NETFILTER");
+    this.#fd = options.fd ?? openSocket(options);
     try {
-      // Refused without CAP_NET_ADMIN; the socket then keeps its usual size and overruns earlier.
-      c.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, Uint32Array.of(options.receiveBytes ?? 1 << 20), 4);
-      // struct sockaddr_nl: family, pad, port 0 (the kernel gives one), no legacy groups.
-      const address = new Uint8Array(12);
-      new DataView(address.buffer).setUint16(0, AF_NETLINK, true);
-      if (c.bind(this.#fd, address, address.length) < 0) throw lastError("bind", "NETLINK_NETFILTER");
-      for (const group of options.groups ?? []) {
-        if (c.setsockopt(this.#fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Uint32Array.of(group), 4) < 0) {
-          throw lastError("setsockopt", `NETLINK_ADD_MEMBERSHIP ${group}`);
-        }
-      }
       this.#poll = koffi().node.poll(this.#fd, { readable: true }, () => this.#readable());
       this.#poll.unref();
     } catch (error) {
@@ -123,15 +117,25 @@ export class NetfilterSocket {
     return sequence;
   }
 
+  /** Ends as `close` does, but leaves the descriptor open for somebody else, who owns it from now on. */
+  release(): number {
+    this.#stop();
+    return this.#fd;
+  }
+
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#poll.close();
-    netlinkCalls().close(this.#fd);
+    if (this.#stop()) netlinkCalls().close(this.#fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #stop(): boolean {
+    if (this.#closed) return false;
+    this.#closed = true;
+    this.#poll.close();
+    return true;
   }
 
   // The handle calls from outside of Node's own machinery, where neither promises are settled nor errors are seen; an
@@ -176,6 +180,28 @@ export class NetfilterSocket {
       });
       at += (size + 3) & ~3;
     }
+  }
+}
+
+function openSocket({ groups = [], receiveBytes = 1 << 20 }: NetfilterSocketOptions): number {
+  const c = netlinkCalls();
+  const fd = c.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
+  if (fd < 0) throw lastError("socket", "NETLINK_NETFILTER");
+  try {
+    // Refused without CAP_NET_ADMIN; the socket then keeps its usual size and overruns earlier.
+    c.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, Uint32Array.of(receiveBytes), 4);
+    // struct sockaddr_nl: family, pad, port 0 (the kernel gives one), no legacy groups.
+    const address = new Uint8Array(12);
+    new DataView(address.buffer).setUint16(0, AF_NETLINK, true);
+    if (c.bind(fd, address, address.length) < 0) throw lastError("bind", "NETLINK_NETFILTER");
+    for (const group of groups) {
+      if (c.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Uint32Array.of(group), 4) < 0)
+        throw lastError("setsockopt", `NETLINK_ADD_MEMBERSHIP ${group}`);
+    }
+    return fd;
+  } catch (error) {
+    c.close(fd);
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import {
   attributes,
   joined,
   NetfilterSocket,
+  type NetlinkMessage,
   NLM_F_ACK,
   NLMSG_ERROR,
   nfgenmsg,
@@ -32,32 +33,33 @@ const PAYLOAD = 9;
 const PREFIX = 10;
 const PROTOCOL_TCP = 6;
 
+/** Tells touches as they happen, until it is disposed or handed over. */
+export type TouchEar = Disposable & {
+  /**
+   * Ends hearing here and returns the descriptor, for `hearHandedTouches` in another process: the group is heard for as long as it
+   * is open. A process without CAP_NET_ADMIN can do nothing else with it.
+   */
+  handOver(): number;
+};
+
+type Told = {
+  readonly onTouch: (touch: Touch) => void;
+  readonly onDeaf: (why: string) => void;
+};
+
 /**
  * Binds to the group.
+ * @param snapBytes of each packet
+ * @param onDeaf more was said than could be read, or the kernel refuses the group
  * @throws SystemCallError when the socket cannot be had
  */
 export function hearTouches(
   group: number,
   snapBytes: number,
-  onTouch: (touch: Touch) => void,
-  onDeaf: (why: string) => void,
-): Disposable {
-  const socket = new NetfilterSocket({
-    onMessage: ({ type, payload }) => {
-      if (type === NLMSG_ERROR) {
-        const errno = -new DataView(payload.buffer, payload.byteOffset).getInt32(0, true);
-        if (errno !== 0) onDeaf(`NFLOG group ${group}: errno ${errno}`);
-        return;
-      }
-      if (type !== ((SUBSYSTEM.ulog << 8) | MSG_PACKET)) return;
-      const told = attributes(payload);
-      const packet = told.get(PAYLOAD);
-      const touch = packet === undefined ? null : readPacket(packet);
-      const prefix = new TextDecoder().decode(told.get(PREFIX)?.subarray(0, -1)); // less the closing zero
-      if (touch !== null) onTouch({ ...touch, prefix });
-    },
-    onOverrun: () => onDeaf("more notifications than could be read"),
-  });
+  onTouch: Told["onTouch"],
+  onDeaf: Told["onDeaf"],
+): TouchEar {
+  const socket = openEar({ onTouch, onDeaf });
   const configure = (...parts: Uint8Array[]) =>
     socket.send((SUBSYSTEM.ulog << 8) | MSG_CONFIG, NLM_F_ACK, joined(nfgenmsg(0, group), ...parts));
   const mode = new Uint8Array(6);
@@ -67,7 +69,34 @@ export function hearTouches(
   configure(attribute(CFG_MODE, mode));
   // Each packet at once; the kernel would otherwise gather them for up to a second.
   configure(attribute(CFG_QTHRESH, Uint8Array.of(0, 0, 0, 1)));
-  return socket;
+  return { handOver: () => socket.release(), [Symbol.dispose]: () => socket.close() };
+}
+
+/** Goes on hearing, without any right, what another process has bound and let go of; the descriptor is owned from now on. */
+export function hearHandedTouches(fd: number, onTouch: Told["onTouch"], onDeaf: Told["onDeaf"]): Disposable {
+  return openEar({ onTouch, onDeaf }, fd);
+}
+
+function openEar(told: Told, fd?: number): NetfilterSocket {
+  return new NetfilterSocket({
+    ...(fd !== undefined && { fd }),
+    onMessage: (message) => take(message, told),
+    onOverrun: () => told.onDeaf("more notifications than could be read"),
+  });
+}
+
+function take({ type, payload }: NetlinkMessage, { onTouch, onDeaf }: Told): void {
+  if (type === NLMSG_ERROR) {
+    const errno = -new DataView(payload.buffer, payload.byteOffset).getInt32(0, true);
+    if (errno !== 0) onDeaf(`NFLOG group: errno ${errno}`);
+    return;
+  }
+  if (type !== ((SUBSYSTEM.ulog << 8) | MSG_PACKET)) return;
+  const told = attributes(payload);
+  const packet = told.get(PAYLOAD);
+  const touch = packet === undefined ? null : readPacket(packet);
+  const prefix = new TextDecoder().decode(told.get(PREFIX)?.subarray(0, -1)); // less the closing zero
+  if (touch !== null) onTouch({ ...touch, prefix });
 }
 
 /** Source, target and port of an IP packet whose transport header follows at once, as for every packet the rules let through. */
