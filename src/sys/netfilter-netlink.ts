@@ -117,10 +117,9 @@ export class NetfilterSocket {
     return sequence;
   }
 
-  /** Ends as `close` does, but leaves the descriptor open for somebody else, who owns it from now on. */
-  release(): number {
-    this.#stop();
-    return this.#fd;
+  /** Ends as `close` does, but leaves the descriptor open for somebody else, who owns it from now on; null when it has ended. */
+  release(): number | null {
+    return this.#stop() ? this.#fd : null;
   }
 
   close(): void {

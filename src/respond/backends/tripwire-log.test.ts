@@ -48,7 +48,8 @@ function bind(): void {
   const ear = hearTouches(GROUP, 128, fail, fail);
   const { status, stderr } = spawnSync("nft", [RULES], { encoding: "utf8" });
   if (status !== 0) fail(stderr);
-  const fd = ear.handOver();
+  const fd = ear.handOver() ?? assert.fail();
+  assert.equal(ear.handOver(), null);
   const child = start(["setpriv", ...WITHOUT_PRIVILEGE, ...itself("hear")], fd);
   closeSync(fd);
   child.stdout!.on("data", (chunk: Buffer) => {

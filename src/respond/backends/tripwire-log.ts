@@ -37,9 +37,9 @@ const PROTOCOL_TCP = 6;
 export type TouchEar = Disposable & {
   /**
    * Ends hearing here and returns the descriptor, for `hearHandedTouches` in another process: the group is heard for as long as it
-   * is open. A process without CAP_NET_ADMIN can do nothing else with it.
+   * is open. A process without CAP_NET_ADMIN can do nothing else with it. Null when it has been handed over already.
    */
-  handOver(): number;
+  handOver(): number | null;
 };
 
 type Told = {
