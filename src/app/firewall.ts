@@ -4,6 +4,7 @@ import { systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Backend } from "../respond/backend.ts";
 import { commandBackend } from "../respond/backends/command.ts";
+import type { EarlyOptions } from "../respond/backends/early-rules.ts";
 import { hostsDenyBackend } from "../respond/backends/hosts-deny.ts";
 import { IptablesBackend } from "../respond/backends/iptables.ts";
 import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.ts";
@@ -17,12 +18,13 @@ import type { Settings } from "./settings.ts";
 /**
  * The backend that the configuration names.
  * @param beside whether a guard may be running that has the firewall as it wants it
+ * @param early the user who may have a source blocked before the order for it arrives, where the backend can
  */
-export function makeBackend({ config }: Settings, beside = false): Backend {
+export function makeBackend({ config }: Settings, beside = false, early?: EarlyOptions): Backend {
   const { backend, block_command: block, lift_command: lift } = config.respond;
   switch (backend) {
     case "nftables":
-      return new NftablesBackend({ beside });
+      return new NftablesBackend({ beside, ...(early !== undefined && { early }) });
     case "iptables":
       return new IptablesBackend();
     case "route":

@@ -67,6 +67,11 @@ export interface Backend {
   /** Does all changes, in order, and says of each what became of it. Doing one twice is no failure. Never throws. */
   apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]>;
   /**
+   * Has the source of this block shut out within this very call, for a minute at most, where that is possible and the way to
+   * the firewall is long; the change itself follows by `apply`. Never throws.
+   */
+  early?(change: FirewallChange): void;
+  /**
    * The blocks in force, read back from the firewall, with the packets each has stopped where the backend counts.
    * @param covering who asks needs only the blocks that cover this prefix; there may be others in the answer
    */

@@ -1,7 +1,7 @@
 // Plays verdicts and blocks through the very path that a real one takes, before the first is needed: decision, history, channel,
 // warden, kernel. The first scanner of the day would otherwise wait until all that code is loaded and compiled, some fifteen
 // milliseconds, and be through with five hundred ports.
-import { type Address, formatPrefix, type Prefix, type PrefixSet, prefixOf } from "../core/address.ts";
+import { type Address, familyOf, formatPrefix, type Prefix, type PrefixSet, prefixOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EVENT_SCHEMA_VERSION, type Event } from "../core/events.ts";
 import type { Backend } from "./backend.ts";
@@ -13,6 +13,7 @@ import type { BlockHistory, FirewallChange, HostFacts } from "./types.ts";
 // Addresses that are nobody's: of the IETF's own block, never assigned (RFC 6890), and of the prefix for packets that are thrown
 // away (RFC 6666). Each is blocked for as long as it takes to lift it.
 const NOBODY = ["192.0.0.127", "100::7f"] as Address[];
+const LOOPBACK: Record<4 | 6, Address> = { 4: "127.0.0.1" as Address, 6: "::1" as Address };
 // After so many turns V8 has compiled the path, for some 0.2 s of CPU in each process. Six times as many make no difference.
 const ROUNDS = 50;
 // The facts about who is protected are asked for at each verdict, and within some milliseconds remembered.
@@ -108,11 +109,18 @@ const toFresh: Play = (changes) =>
   changes.map((change) => (change.do === "block" ? { ...change, fresh: true } : change));
 const toNothing: Play = () => [];
 
+// Nobody is blocked, and the way is the same.
+const toOurselves = (change: FirewallChange): FirewallChange => ({
+  ...change,
+  target: wholeAddress(LOOPBACK[familyOf(change.target.base)]),
+});
+
 // Changes are real, as far as `play` leaves any; all else is the real responder's business.
 function stage(backend: Backend, play: Play): Backend {
   return {
     ...QUIET,
     name: backend.name,
+    early: (change) => backend.early?.(play([change])[0] ?? toOurselves(change)),
     apply: async (changes) => {
       const played = await backend.apply(play(changes));
       return changes.map((change, i) => played[i] ?? { change, why: null, mend: "", packetsStopped: 0 });

@@ -355,12 +355,16 @@ export class Responder {
     this.#ledger.believe(row, target, forMs);
     const throttled = row.throttled === true ? { throttled: true } : {};
     const change = { do: "block" as const, target, forMs: forMs + GRACE_MS, ...throttled };
+    this.#backend.early?.(change);
     const { why, mend, guardrail } = await this.#queue.change(change);
     if (why === null) {
       this.#ledger.confirm(row);
       return null;
     }
     this.#ledger.disbelieve(target, before);
+    // What the kernel did early is undone; what stood before stays.
+    if (before === null && this.#backend.early !== undefined)
+      await this.#queue.change({ do: "lift", target });
     if (guardrail !== undefined) {
       // Whoever applies blocks knew better: a login, say, of which the news was on its way. That is a verdict, and no failure.
       const because = `never blocked: ${guardrail}`;

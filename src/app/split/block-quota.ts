@@ -24,6 +24,11 @@ const SPAN_MS = 600_000;
 const LONG_MS = 86_400_000;
 const FAR = Number.POSITIVE_INFINITY;
 
+/** So many new blocks a minute are granted at the very most. */
+export function hardestRate(perMinute: number): number {
+  return TIMES_THE_BREAKER * perMinute;
+}
+
 export class BlockQuota {
   readonly #clock: Clock;
   // Of the minute that began then; that twice as many fall into sixty seconds around its end does no harm.
@@ -116,7 +121,7 @@ export class BlockQuota {
     if (nowMs >= this.#restoringUntilMs) this.#restorable = 0;
     if (this.#atMost + wanted.length > most && nowMs - this.#countedAtMs >= COUNT_AGAIN_MS)
       this.counted(await count());
-    const perMinute = limits.perMinute * TIMES_THE_BREAKER;
+    const perMinute = hardestRate(limits.perMinute);
     const rate = Math.max(0, perMinute - this.#inMinute);
     const restored = Math.min(wanted.length, this.#restorable);
     const owed = Math.min(wanted.length - restored, this.#owed);

@@ -14,7 +14,7 @@ import { makeBackend } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
 import type { Settings } from "../settings.ts";
-import { BlockQuota } from "./block-quota.ts";
+import { BlockQuota, hardestRate } from "./block-quota.ts";
 import { readChanges, writeHeld } from "./block-text.ts";
 import { DONE, type Outcome } from "./outcome.ts";
 
@@ -30,17 +30,20 @@ export class FirewallDesk {
   readonly #tell: (event: BackendEvent) => void;
   readonly #onRefused: (why: string) => void;
   #settings: Settings;
+  readonly #listenerUid: number;
   #backend: Backend | null = null;
   readonly #quota = new BlockQuota(systemClock);
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     settings: Settings,
+    listenerUid: number,
     facts: HostFactsReader,
     tell: (event: BackendEvent) => void,
     onRefused: (why: string) => void,
   ) {
     this.#settings = settings;
+    this.#listenerUid = listenerUid;
     this.#facts = facts;
     this.#tell = tell;
     this.#onRefused = onRefused;
@@ -184,7 +187,8 @@ export class FirewallDesk {
 
   #open(): Backend {
     if (this.#backend === null) {
-      this.#backend = makeBackend(this.#settings);
+      const perMinute = hardestRate(this.#settings.config.respond.max_blocks_per_minute);
+      this.#backend = makeBackend(this.#settings, false, { uid: this.#listenerUid, perMinute });
       this.#backend.subscribe((event) => {
         if (event.on === "disturbed") this.#quota.disturbed();
         else if (event.on === "lifted-by-order") this.#quota.cleared();

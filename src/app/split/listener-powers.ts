@@ -5,13 +5,14 @@ import type { Route } from "../../report/types.ts";
 import type { BackendEvent } from "../../respond/backend.ts";
 import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
+import { LoopbackDatagrams } from "../../sys/loopback-datagram.ts";
 import type { Client } from "../../warden/client.ts";
 import type { Powers } from "../powers.ts";
 import { routesOf } from "../reporting.ts";
 import type { RotationEars } from "../rotation.ts";
 import { readHeld } from "./block-text.ts";
 import type { Briefing } from "./briefing.ts";
-import { RemoteBackend } from "./remote-backend.ts";
+import { type EarlyWay, RemoteBackend } from "./remote-backend.ts";
 
 /** What rotation says of itself, as it comes from the warden. */
 export type RotationSays = {
@@ -66,7 +67,8 @@ export class ListenerPowers implements Powers {
   readonly backend: Powers["backend"] = (settings) => {
     const call = (name: string, args: readonly unknown[]) =>
       this.#client.ask({ ask: "firewall", call: name, args });
-    this.#backend = new RemoteBackend(settings.config.respond.backend, call);
+    const { backend } = settings.config.respond;
+    this.#backend = new RemoteBackend(backend, call, backend === "nftables" ? earlyWay() : null);
     return this.#backend;
   };
 
@@ -120,5 +122,14 @@ export class ListenerPowers implements Powers {
       default:
         return route;
     }
+  }
+}
+
+// Without it a block waits for its order, as with every other backend.
+function earlyWay(): EarlyWay | null {
+  try {
+    return new LoopbackDatagrams();
+  } catch {
+    return null;
   }
 }

@@ -1,26 +1,40 @@
 // The firewall, as the listener sees it: every call goes to the warden, which decides anew whether it grants it.
 
-import type { Prefix } from "../../core/address.ts";
+import type { Address, Prefix } from "../../core/address.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Backend, BackendEvent, BackendTraits, ChangeResult } from "../../respond/backend.ts";
 import { BackendEars } from "../../respond/backend.ts";
+import { earlyNameOf } from "../../respond/backends/early-rules.ts";
 import type { TripwireOptions } from "../../respond/backends/tripwire-rules.ts";
 import type { HeldBlock } from "../../respond/plan.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { readHeld, writeChanges } from "./block-text.ts";
 import { type Outcome, resultsOf } from "./outcome.ts";
 
+/** Names a source to the kernel without waking anybody (`LoopbackDatagrams`). */
+export type EarlyWay = { send(address: Address, length: 0 | 1): void; close(): void };
+
 export type FirewallCall = (call: string, args: readonly unknown[]) => Promise<unknown>;
 
 export class RemoteBackend implements Backend {
   readonly name: string;
   readonly #call: FirewallCall;
+  readonly #early: EarlyWay | null;
   readonly #ears = new BackendEars();
 
-  /** @param name of the backend behind it */
-  constructor(name: string, call: FirewallCall) {
+  /**
+   * @param name of the backend behind it
+   * @param early the short way for single sources; null where there is none
+   */
+  constructor(name: string, call: FirewallCall, early: EarlyWay | null) {
     this.name = name;
     this.#call = call;
+    this.#early = early;
+  }
+
+  early(change: FirewallChange): void {
+    const name = earlyNameOf(change);
+    if (name !== null) this.#early?.send(name.address, name.length);
   }
 
   /** Something that the backend told in the warden. */
@@ -55,6 +69,7 @@ export class RemoteBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    this.#early?.close();
     await this.#call("close", []).catch(() => {}); // The warden has gone, and its handles with it.
   }
 }

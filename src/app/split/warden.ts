@@ -77,6 +77,7 @@ export class Warden {
     this.#facts = new FactsDesk(reader, systemClock, (facts) => this.#found("facts", facts));
     this.#desk = new FirewallDesk(
       options.settings,
+      options.account.uid,
       reader,
       (event) => void this.#supervisor.conversation?.tell({ tell: "firewall", event }),
       (why) => {

@@ -8,6 +8,7 @@ import { type Backend, BackendEars, type BackendTraits, type ChangeResult } from
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { ConntrackSweep } from "./conntrack.ts";
+import { EARLY_CHAIN, type EarlyOptions, earlyEndScript, earlyScript } from "./early-rules.ts";
 import { blocksCovering, heldBlocks, heldIn, packetsStopped } from "./nftables-held.ts";
 import { ORDER_MARK, watchTable } from "./nftables-watch.ts";
 import {
@@ -51,6 +52,8 @@ const MEND_REFUSED = "see `nft list table inet telltale`; the guard needs root o
 export type NftablesBackendOptions = NftablesOptions & {
   /** Beside a guard: a table that stands is the guard's, and stays as it is. */
   readonly beside?: boolean;
+  /** Who may name sources that the kernel blocks before the order for it has arrived; nobody when left out. */
+  readonly early?: EarlyOptions;
 };
 
 export class NftablesBackend implements Backend {
@@ -185,10 +188,16 @@ export class NftablesBackend implements Backend {
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
     if (this.#tripwire !== undefined) await this.disarm().catch(NOTHING_MORE_TO_DO);
+    await this.#endEarly().catch(NOTHING_MORE_TO_DO);
     this.#elements.close();
     this.#table.close();
     await this.#nft?.close();
     this.#nft = undefined;
+  }
+
+  async #endEarly(): Promise<void> {
+    if (this.#options.early === undefined || this.#table.fingerprint([EARLY_CHAIN]) === "") return;
+    await this.#run(earlyEndScript());
   }
 
   async #run(script: string): Promise<string> {
@@ -197,9 +206,11 @@ export class NftablesBackend implements Backend {
   }
 
   #fingerprint(): string {
-    return this.#table.fingerprint(
-      this.#tripwire === undefined ? ["prerouting"] : ["prerouting", "tripwire", "answered"],
-    );
+    return this.#table.fingerprint([
+      "prerouting",
+      ...(this.#tripwire === undefined ? [] : ["tripwire", "answered"]),
+      ...(this.#options.early === undefined ? [] : [EARLY_CHAIN]),
+    ]);
   }
 
   #knowWhatIsThere(): void {
@@ -211,7 +222,8 @@ export class NftablesBackend implements Backend {
 
   async #build(): Promise<void> {
     const tripwire = this.#tripwire === undefined ? "" : tripwireScript(this.#tripwire.options);
-    const script = tableScript(this.#keys) + tripwire + allowScript(this.#allow);
+    const early = this.#options.early === undefined ? "" : earlyScript(this.#options.early);
+    const script = tableScript(this.#keys) + tripwire + early + allowScript(this.#allow);
     try {
       await this.#run(script);
     } catch (error) {
