@@ -8,6 +8,10 @@ const PSH = 8;
 const ACK = 16;
 const URG = 32;
 
+// Tunnels and routing protocols that a host may well speak and that carry no ports: IGMP, IPIP, IPv6-in-IP, GRE, ESP, AH,
+// EIGRP, OSPF, PIM, VRRP (IANA protocol numbers). Live, the kernel's filter keeps them to itself already.
+const QUIET_PROTOCOLS = [2, 4, 41, 47, 50, 51, 88, 89, 103, 112];
+
 /** The kind as a number of KIND, KIND.none for what cannot be a probe: answers, resets, errors. */
 export function classify(packet: Packet): number {
   switch (packet.protocol) {
@@ -23,7 +27,7 @@ export function classify(packet: Packet): number {
     case PROTOCOL.icmp6:
       return packet.flags === 128 ? KIND.ping : KIND.none;
     default:
-      return KIND.protocol;
+      return QUIET_PROTOCOLS.includes(packet.protocol) ? KIND.none : KIND.protocol;
   }
 }
 
@@ -54,9 +58,12 @@ export function isAmbiguous(kind: number): boolean {
 }
 
 // traceroute(8) counts its UDP port up from 33434, and what arrives has hardly any hops left: it was sent with just
-// enough. A scanner who limits himself to that gains 192 ports that nothing uses.
-function isTraceroute(packet: Packet): boolean {
-  return packet.targetPort >= 33_434 && packet.targetPort <= 33_625 && packet.hops <= 30;
+// enough. mtr(8) goes on counting from 33000 through the whole range for as long as somebody looks, and what it sends
+// arrives on its last hop, or a few before that while it does not know the way yet. A scanner who limits himself to that
+// gains ports that nothing uses.
+function isTraceroute({ targetPort, hops }: Packet): boolean {
+  if (targetPort >= 33_434 && targetPort <= 33_625) return hops <= 30;
+  return targetPort >= 33_000 && hops <= 3;
 }
 
 // DHCP clients read their answers from packet sockets, so their ports stand in no table (RFC 2131, RFC 8415).

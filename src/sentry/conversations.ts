@@ -1,5 +1,8 @@
 // Remembers to whom this host has sent datagrams, so that an answer is not taken for a probe. The socket table cannot
 // tell: a resolver's socket is closed microseconds after its answer came, before anybody could look.
+//
+// A question to everybody (SSDP, mDNS, WS-Discovery) is answered by whoever likes, from any port, up to seconds later: after
+// one, whatever comes to the port that asked is an answer. Somebody who guesses that port has one port for two minutes.
 import { finish, mix } from "./hash.ts";
 import type { Packet } from "./types.ts";
 
@@ -25,7 +28,7 @@ export class Conversations {
 
   /** Notes a datagram that was sent. */
   remember(sent: Packet): void {
-    const tag = this.#tagOf(sent, true);
+    const tag = isToMany(sent) ? this.#tagOfPort(sent.family, sent.sourcePort) : this.#tagOf(sent, true);
     const nowS = Math.floor(sent.atMs / 1_000);
     const first = this.#slotOf(tag);
     let oldest = first;
@@ -42,10 +45,17 @@ export class Conversations {
 
   /** Whether the datagram answers one that was sent lately. */
   has(received: Packet): boolean {
-    const tag = this.#tagOf(received, false);
+    const { atMs } = received;
+    return (
+      this.#holds(this.#tagOf(received, false), atMs) ||
+      this.#holds(this.#tagOfPort(received.family, received.targetPort), atMs)
+    );
+  }
+
+  #holds(tag: number, atMs: number): boolean {
     const first = this.#slotOf(tag);
     for (let slot = first; slot < first + WAYS; slot++) {
-      if (this.#tags[slot] === tag && received.atMs - this.#sentAtS[slot]! * 1_000 < LIFETIME_MS) return true;
+      if (this.#tags[slot] === tag && atMs - this.#sentAtS[slot]! * 1_000 < LIFETIME_MS) return true;
     }
     return false;
   }
@@ -72,4 +82,15 @@ export class Conversations {
     }
     return finish(h) || 1;
   }
+
+  /** The same of a local port alone, for questions to everybody. */
+  #tagOfPort(family: 4 | 6, port: number): number {
+    return finish(mix(mix(this.#seed, family), port)) || 1;
+  }
+}
+
+/** Multicast (RFC 5771, RFC 4291), the whole network (RFC 919), or what looks like the broadcast address of some network. */
+function isToMany({ family, target0 }: Packet): boolean {
+  if (family === 6) return target0 >>> 24 === 0xff;
+  return target0 >>> 28 === 0xe || (target0 & 0xff) === 0xff;
 }

@@ -56,6 +56,10 @@ export type EngineOptions = {
 // A SYN and the ACK that completes its handshake lie a round trip apart; whoever goes on probing brings the next chance.
 const HANDSHAKE_MS = 2;
 
+const NFS_PORT = 2_049;
+// sunrpc.min_resvport, Documentation/admin-guide/kernel-parameters.txt
+const LEAST_RESERVED_PORT = 665;
+
 const TRIPWIRE = 1;
 const EXCLUDED = 2;
 
@@ -134,6 +138,11 @@ export class Engine {
     const refusal = decode(frame, packet);
     if (refusal !== 0) {
       counters.refused[REFUSALS[refusal]!]!++;
+      return;
+    }
+    // To everybody, to a group, to another machine: live, the kernel's filter keeps those to itself.
+    if (frame.direction !== 0 && !packet.sent) {
+      counters.notOurs++;
       return;
     }
     if (packet.sent) {
@@ -396,11 +405,13 @@ export class Engine {
   /**
    * What a service sends on a connection of ours that this host has forgotten: after a reboot or a kill the database and
    * the proxy go on for minutes, each of their connections to another port. An ACK scan of just these ports, from the
-   * port of a service, gains what it says about a filter there, and no open port.
+   * port of a service, gains what it says about a filter there, and no open port. NFS has its connections, up to sixteen of
+   * them (nconnect, nfs(5)), at reserved ports on our side.
    */
   #isLeftOver(): boolean {
     const { sourcePort, targetPort } = this.#packet;
     const [first, last] = this.#ephemeral;
+    if (sourcePort === NFS_PORT) return targetPort >= LEAST_RESERVED_PORT && targetPort <= last;
     return sourcePort < first && targetPort >= first && targetPort <= last;
   }
 

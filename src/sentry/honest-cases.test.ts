@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { DistributedScan } from "../core/events.ts";
+import { craft } from "./craft.ts";
 import { ACK, at, bench, HOST4, STRANGER4, STRANGER6, SYN } from "./testing/engine-bench.ts";
 
 test("the visitor who types https:// where only http is served is no scan, however often he tries", (t) => {
@@ -40,6 +41,41 @@ test("whoever asks ports of services by ACKs is a scanner, from whichever port h
   const b = bench(t);
   for (let port = 33_000; port <= 33_040; port++) b.send({ sourcePort: 40_000, port, flags: ACK });
   assert.equal(b.scans.length, 1, "of ephemeral ports, too, from a port that no service has");
+});
+
+test("an NFS server that goes on with our forgotten connections is no scanner, and port 2049 excuses nothing else", (t) => {
+  const b = bench(t);
+  for (let n = 0; n < 16; n++) b.send({ sourcePort: 2_049, port: 1_023 - n, flags: ACK });
+  assert.equal(b.scans.length, 0);
+  for (let port = 1; port <= 40; port++) b.send({ sourcePort: 2_049, port, flags: ACK });
+  assert.equal(b.scans.length, 1);
+});
+
+test("after a question to everybody answers may come from anywhere to the port that asked, and to no other", (t) => {
+  const b = bench(t);
+  const ask = { sent: true, protocol: 17, source: HOST4, target: at("239.255.255.250"), port: 1_900 };
+  for (let sourcePort = 40_000; sourcePort < 40_020; sourcePort++) b.send({ ...ask, sourcePort });
+  for (let port = 40_000; port < 40_020; port++) b.send({ protocol: 17, sourcePort: 45_000, port });
+  assert.equal(b.engine.counters.answers, 20);
+  assert.equal(b.scans.length, 0);
+  for (let port = 41_000; port < 41_004; port++) b.send({ protocol: 17, sourcePort: 45_000, port });
+  assert.equal(b.scans.length, 1);
+});
+
+test("what mtr sends arrives on its last hop; a scan of the same ports from anywhere else is one", (t) => {
+  const b = bench(t);
+  for (let port = 34_000; port < 34_200; port++) b.send({ protocol: 17, port, hops: 1 });
+  assert.equal(b.scans.length, 0);
+  for (let port = 34_000; port < 34_004; port++) b.send({ protocol: 17, port, hops: 50 });
+  assert.equal(b.scans.length, 1);
+});
+
+test("what went to everybody is nobody's probe, also where a recording has it", (t) => {
+  const b = bench(t);
+  for (let port = 1; port < 50; port++)
+    for (const direction of [1, 2, 3])
+      b.engine.observe({ ...craft({ source: STRANGER4, target: HOST4, port }), direction });
+  assert.deepEqual([b.scans.length, b.engine.counters.notOurs], [0, 147]);
 });
 
 test("whoever scans all ports is a scanner, from the fourth closed one on", (t) => {

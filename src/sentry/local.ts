@@ -65,7 +65,9 @@ export class LocalAddresses {
   numberOf(family: 4 | 6, w0: number, w1: number, w2: number, w3: number): number {
     const number = this.#find(w0, w1, w2, w3, family);
     if (number >= 0) return this.#present[number] === 1 ? number : -1;
-    if (!this.any) return -1;
+    // 224.0.0.0/3 and ff00::/8 are nobody's own: groups, and everybody (RFC 6890).
+    const isGroup = family === 4 ? w0 >>> 29 === 7 : w0 >>> 24 === 0xff;
+    if (!this.any || isGroup) return -1;
     const address = addressOfWords(family, w0, w1, w2, w3);
     const appended = this.#append(address, w0, w1, w2, w3);
     if (appended >= 0) this.#present[appended] = 1;

@@ -1,5 +1,6 @@
 // Runs the whole engine over a recording, with the recording's clock. What was in use is learned from the recording
-// itself in a first pass: a port that answered a SYN with SYN|ACK, or a datagram with a datagram, is served.
+// itself in a first pass: a port that answered a SYN with SYN|ACK, or a datagram with a datagram, is served, and so is
+// one to which somebody goes on sending datagrams: nobody probes a port two dozen times, and a stream may go one way only.
 import type { Address, PrefixSet } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { DistributedScan, Scan } from "../core/events.ts";
@@ -31,6 +32,8 @@ export type ReplayOptions = {
 
 // A recording of a whole network has many conversations; of more than these the rest looks like probes of closed ports.
 const MAX_HEARD = 262_144;
+// nmap tries a silent port up to eleven times (--max-retries); of a telephone call that is a quarter of a second.
+const STREAM_DATAGRAMS = 24;
 const SYN = 2;
 const RST = 4;
 const ACK = 16;
@@ -78,8 +81,13 @@ export function replay(options: ReplayOptions): Counters {
 function learn(frames: Iterable<Frame>): SocketTables {
   const open = new Map<string, OpenSocket & { protocol: number }>();
   const connected = new Set<string>();
-  const heard = new Set<string>();
+  /** Who sent to whom, and how often. */
+  const heard = new Map<string, number>();
   const packet = emptyPacket();
+  const serve = (key: string, [local0, local1, local2, local3, localPort]: End): void => {
+    const { protocol, family } = packet;
+    if (open.size < MAX_HEARD) open.set(key, { protocol, family, local0, local1, local2, local3, localPort });
+  };
   for (const frame of frames) {
     if (decode(frame, packet) !== 0) continue;
     const { protocol, family, flags } = packet;
@@ -102,12 +110,12 @@ function learn(frames: Iterable<Frame>): SocketTables {
     ] as const;
     const from = keyOf(family, protocol, source);
     const to = keyOf(family, protocol, target);
-    if (heard.size < MAX_HEARD) heard.add(`${from} ${to}`);
+    const times = (heard.get(`${from} ${to}`) ?? 0) + 1;
+    if (times > 1 || heard.size < MAX_HEARD) heard.set(`${from} ${to}`, times);
     const isAnswer = heard.has(`${to} ${from}`);
     if (isTcp && isAnswer && connected.size < MAX_HEARD) connected.add(from).add(to);
-    if ((isTcp ? (flags & SYN) === 0 : !isAnswer) || open.size >= MAX_HEARD) continue;
-    const [local0, local1, local2, local3, localPort] = source;
-    open.set(from, { protocol, family, local0, local1, local2, local3, localPort });
+    if (isTcp ? (flags & SYN) !== 0 : isAnswer) serve(from, source);
+    else if (!isTcp && times === STREAM_DATAGRAMS) serve(to, target);
   }
   return {
     open: (protocol, take) => {
