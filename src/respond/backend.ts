@@ -95,6 +95,11 @@ export interface Backend {
   arm(options: TripwireOptions): Promise<void>;
   disarm(): Promise<void>;
   /**
+   * Lets somebody else hear the touches, in a process that needs no right for it: from then on this backend tells none.
+   * @returns a descriptor for `hearHandedTouches`, which the caller owns; null when there are none to hear, or somebody has it already
+   */
+  handTouches?(): number | null;
+  /**
    * Somebody else has let these in: what is remembered against them, or counted by the kernel, is forgotten; they start anew.
    * Never throws.
    */

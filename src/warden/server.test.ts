@@ -37,6 +37,7 @@ async function converse(t: TestContext, some: Partial<Handlers>): Promise<Ends> 
     hello: nothing,
     ready: nothing,
     capture: nothing,
+    touches: nothing,
     log: nothing,
     "report-file": nothing,
     mail: nothing,

@@ -13,6 +13,8 @@ export type Request =
   | { readonly ask: "ready" }
   /** A packet socket, as a descriptor. */
   | { readonly ask: "capture" }
+  /** What the kernel's tripwire tells, as a descriptor. */
+  | { readonly ask: "touches" }
   /** A log that the listener may not open, as a descriptor. */
   | { readonly ask: "log"; readonly path: string }
   /** The file that reports are appended to, as a descriptor. */

@@ -45,14 +45,20 @@ const descriptors = (pid: number): string[] =>
     }
   });
 
-const packetSockets = (pid: number): number => {
-  const inodes = readFileSync(`/proc/${pid}/net/packet`, "utf8")
+const socketsIn = (pid: number, table: string, fits: (fields: readonly string[]) => boolean): number => {
+  const inodes = readFileSync(`/proc/${pid}/net/${table}`, "utf8")
     .trim()
     .split("\n")
     .slice(1)
-    .map((line) => `socket:[${line.trim().split(/\s+/).at(-1)}]`);
+    .map((line) => line.trim().split(/\s+/))
+    .filter(fits)
+    .map((fields) => `socket:[${fields.at(-1)}]`);
   return descriptors(pid).filter((name) => inodes.includes(name)).length;
 };
+const packetSockets = (pid: number): number => socketsIn(pid, "packet", () => true);
+// NETLINK_NETFILTER of linux/netlink.h
+const netfilterSockets = (pid: number): number =>
+  socketsIn(pid, "netlink", ([, protocol]) => protocol === "12");
 
 function scan(lab: Lab, client: string): void {
   const { host4 } = lab.clients.find((each) => each.name === client)!;
@@ -104,6 +110,8 @@ test("the two processes hold what they should and no more", { skip }, async (t) 
     async () => {
       assert.equal(packetSockets(listener), 1);
       assert.equal(packetSockets(warden), 0);
+      // Bound by the warden to what the tripwire tells; a process without rights can do nothing else with it.
+      assert.equal(netfilterSockets(listener), 1);
       const files = (pid: number) =>
         descriptors(pid).filter(
           (name) => name.startsWith("/") && name !== "/dev/null" && !name.endsWith("/guard.lock"),

@@ -9,7 +9,7 @@ import { allGuards, refuseBlock, tooWide, WIDEST_BY_HAND } from "../../respond/g
 import { isRehearsed } from "../../respond/rehearse.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
-import { Refused } from "../../warden/server.ts";
+import { Handover, Refused } from "../../warden/server.ts";
 import { makeBackend } from "../firewall.ts";
 import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
@@ -133,6 +133,17 @@ export class FirewallDesk {
       default:
         return async () => await this.#open()[call]();
     }
+  }
+
+  /**
+   * What the tripwire tells, for the listener to read by itself; after the calls that came before.
+   * @throws Refused when it is not armed, or somebody reads it already
+   */
+  async touches(): Promise<Handover> {
+    await this.#turn;
+    const fd = this.#backend?.handTouches?.() ?? null;
+    if (fd === null) throw new Refused("the tripwire tells nothing that is still to be handed over");
+    return new Handover(fd);
   }
 
   /** A listener has started everything. */

@@ -1,8 +1,10 @@
 // The powers of a process that has none: everything that takes a right is asked for in the warden.
+import { describeError } from "../../core/errors.ts";
 import type { CoverageReport } from "../../disk/types.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import type { Route } from "../../report/types.ts";
 import type { BackendEvent } from "../../respond/backend.ts";
+import { hearHandedTouches } from "../../respond/backends/tripwire-log.ts";
 import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
 import { LoopbackDatagrams } from "../../sys/loopback-datagram.ts";
@@ -29,6 +31,7 @@ export class ListenerPowers implements Powers {
   #facts: HostFacts = NOTHING_KNOWN;
   #backend: RemoteBackend | null = null;
   #ears: RotationEars | null = null;
+  #touches: Disposable | null = null;
   #rotation: RotationSays = { lines: [], next: [] };
 
   constructor(client: Client, briefing: Briefing) {
@@ -65,8 +68,12 @@ export class ListenerPowers implements Powers {
   }
 
   readonly backend: Powers["backend"] = (settings) => {
-    const call = (name: string, args: readonly unknown[]) =>
-      this.#client.ask({ ask: "firewall", call: name, args });
+    const call = async (name: string, args: readonly unknown[]): Promise<unknown> => {
+      if (name === "arm" || name === "disarm" || name === "close") this.#touches?.[Symbol.dispose]();
+      const answer = await this.#client.ask({ ask: "firewall", call: name, args });
+      if (name === "arm") await this.#hearTouches();
+      return answer;
+    };
     const { backend } = settings.config.respond;
     this.#backend = new RemoteBackend(backend, call, backend === "nftables" ? earlyWay() : null);
     return this.#backend;
@@ -96,6 +103,18 @@ export class ListenerPowers implements Powers {
       },
     };
   };
+
+  // Straight from the kernel: an alarm that came by way of the warden would wait for one more process to wake up.
+  async #hearTouches(): Promise<void> {
+    const backend = this.#backend;
+    const deaf = (why: string): void => backend?.heard({ on: "deaf", why });
+    try {
+      const fd = await this.#client.askDescriptor({ ask: "touches" });
+      this.#touches = hearHandedTouches(fd, (touch) => backend?.heard({ on: "touch", touch }), deaf);
+    } catch (error) {
+      deaf(describeError(error));
+    }
+  }
 
   #throughWarden(route: Route): Route {
     switch (route.via) {

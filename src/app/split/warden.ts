@@ -205,6 +205,7 @@ export class Warden {
         if (!this.#settings.config.sentry.enabled) throw new Refused("sentry.enabled = false");
         return new Handover(openSocket());
       },
+      touches: () => this.#desk.touches(),
       log: ({ path }) => new Handover(openNamedLog(path, this.#namedLogs())),
       "report-file": async () => {
         const { via, file } = this.#settings.config.report;

@@ -25,7 +25,7 @@ import {
   tableScript,
   USUAL_SETS,
 } from "./ruleset.ts";
-import { hearTouches } from "./tripwire-log.ts";
+import { hearTouches, type TouchEar } from "./tripwire-log.ts";
 import {
   disarmScript,
   LOG_GROUP,
@@ -72,7 +72,7 @@ export class NftablesBackend implements Backend {
   #chain = "";
   // Somebody took the table away, and a block has made it again since: without the blocks that it held.
   #isTorn = false;
-  #tripwire: { readonly options: TripwireOptions; readonly ear: Disposable } | undefined;
+  #tripwire: { readonly options: TripwireOptions; readonly ear: TouchEar } | undefined;
 
   constructor(options: NftablesBackendOptions = {}) {
     this.#options = options;
@@ -166,6 +166,10 @@ export class NftablesBackend implements Backend {
     if (this.#table.fingerprint(["tripwire"]) === "") return;
     await this.#run(disarmScript());
     this.#chain = this.#fingerprint();
+  }
+
+  handTouches(): number | null {
+    return this.#tripwire?.ear.handOver() ?? null;
   }
 
   async pardon(targets: readonly Prefix[]): Promise<void> {

@@ -11,6 +11,7 @@ const GOOD = [
   { ask: "hello" },
   { ask: "ready" },
   { ask: "capture" },
+  { ask: "touches" },
   { ask: "log", path: "/var/log/syslog" },
   { ask: "report-file" },
   { ask: "mail", mail: "aGVsbG8=" },
