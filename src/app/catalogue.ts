@@ -248,7 +248,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "list the blocks in force",
     usage: "[--config FILE] [--json]",
     description:
-      "Lists each blocked address with the time since and until, the reason, and the packets stopped (which needs root).",
+      "Lists each blocked address with the time since and until, the packets stopped (which needs root), how the scan was proven, how often " +
+      "it was blocked before, and the reason. A terminal of 100 columns or fewer gets less of that; --json and telltale explain have all.",
     options: [CONFIG, JSON_OUT],
     examples: [["telltale blocks", "who is locked out, why and until when"]],
     run: () => import("./commands/blocks.ts"),

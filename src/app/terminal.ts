@@ -6,9 +6,14 @@ export function wantsColour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 }
 
+/** Columns of the stream's terminal; null where it is none, and nothing needs to be cut. */
+export function columnsOf(stream: NodeJS.WriteStream): number | null {
+  return stream.isTTY === true && stream.columns > 20 ? stream.columns : null;
+}
+
 /** Columns of the stream's terminal, or a width that fits a mail. */
 export function widthOf(stream: NodeJS.WriteStream): number {
-  return stream.isTTY === true && stream.columns > 20 ? stream.columns : 100;
+  return columnsOf(stream) ?? 100;
 }
 
 /** The text in bold, red and so on when `colour`; the styles are ECMA-48 "select graphic rendition" numbers. */

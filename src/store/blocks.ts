@@ -28,6 +28,16 @@ export type BlockInForce = Pick<BlockRow, "target" | "grade" | "packetsStopped">
   readonly throttled: boolean;
 };
 
+/** A block in force, and how often its target was blocked in the time asked for, this block among them. */
+export type ListedBlock = BlockRow & { readonly times: number };
+
+export type BlockListing = {
+  /** The numbers of the blocks in force. */
+  readonly numbers: Float64Array;
+  /** Length of the longest target. */
+  readonly longestTarget: number;
+};
+
 export interface BlockQueries {
   /**
    * Opens a block. While one of the same target is in force, that one is renewed: it keeps its start, and takes
@@ -41,6 +51,10 @@ export interface BlockQueries {
    * @param after the last target of those that came before; "" for the first
    */
   inForceAfter(now: Date, after: string, limit: number): BlockInForce[];
+  /** Which are in force, oldest first, for whoever shows them page by page (`listed`). */
+  listing(now: Date): BlockListing;
+  /** Of these blocks of a listing those that are still in force, in its order. */
+  listed(numbers: Iterable<number>, sinceMs: number): ListedBlock[];
   /** How many are in force. */
   countInForce(now: Date): number;
   /** So many packets has the open block of a target stopped by now; a count never falls. */
@@ -65,7 +79,8 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
      ON CONFLICT (target) WHERE lifted IS NULL DO UPDATE SET
        until = excluded.until, because = excluded.because, grade = excluded.grade,
        finding_id = excluded.finding_id, packets_stopped = excluded.packets_stopped,
-       throttled = excluded.throttled, lifted = excluded.lifted, cause = excluded.cause`,
+       throttled = excluded.throttled, lifted = excluded.lifted, cause = excluded.cause
+     WHERE until > excluded.since`,
   );
   const inForce = database.prepare(
     `SELECT ${COLUMNS} FROM blocks WHERE lifted IS NULL AND until > ? ORDER BY since, number`,
@@ -74,6 +89,14 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
     // Numbers instead of times as text: half the time and a third of the garbage, where there are a hundred thousand.
     `SELECT target, unixepoch(since, 'subsec'), unixepoch(until, 'subsec'), grade = 'proven', packets_stopped, throttled
      FROM blocks WHERE lifted IS NULL AND target > ?2 AND until > ?1 ORDER BY target LIMIT ?3`,
+  );
+  const numbersInForce = database.prepare(
+    `SELECT number, length(target) FROM blocks WHERE lifted IS NULL AND until > ? ORDER BY since, number`,
+  );
+  const listed = database.prepare(
+    `SELECT ${COLUMNS}, (SELECT count(*) FROM blocks p WHERE p.target = b.target AND p.since >= ?2)
+     FROM json_each(?1) wanted CROSS JOIN blocks b ON b.number = wanted.value
+     WHERE lifted IS NULL ORDER BY wanted.key`,
   );
   const countInForce = database.prepare(
     "SELECT count(*) AS n FROM blocks WHERE lifted IS NULL AND until > ?",
@@ -90,13 +113,12 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
   );
   const times = database.prepare("SELECT count(*) AS n FROM blocks WHERE target = ? AND since >= ?");
 
-  for (const query of [inForce, inForceAfter, history]) query.setReturnArrays(true);
+  for (const query of [inForce, inForceAfter, history, numbersInForce, listed]) query.setReturnArrays(true);
 
   return {
     put(row) {
       const since = utc(row.since);
-      expire.run(row.target, since);
-      put.run(
+      const values = [
         row.target,
         since,
         utc(row.until),
@@ -107,13 +129,32 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
         row.throttled === true ? 1 : 0,
         row.liftedAt === undefined ? null : utc(row.liftedAt),
         row.cause ?? null,
-      );
+      ];
+      if (Number(put.run(...values).changes) > 0) return;
+      // One stands in the way that ran out and that nobody has closed.
+      expire.run(row.target, since);
+      put.run(...values);
     },
     inForce(now) {
       return rows(inForce.all(now.toISOString()));
     },
     inForceAfter(now, after, limit) {
       return (inForceAfter.all(now.toISOString(), after, limit) as unknown as ShortRow[]).map(shortRow);
+    },
+    listing(now) {
+      const numbers: number[] = [];
+      let longestTarget = 0;
+      for (const row of numbersInForce.iterate(now.toISOString())) {
+        const [number, length] = row as unknown as [number, number];
+        numbers.push(number);
+        longestTarget = Math.max(longestTarget, length);
+      }
+      return { numbers: Float64Array.from(numbers), longestTarget };
+    },
+    listed(numbers, sinceMs) {
+      const since = new Date(sinceMs).toISOString();
+      const found = listed.all(JSON.stringify([...numbers]), since) as unknown as [...Row, number][];
+      return rows(found).map((row, i) => ({ ...row, times: found[i]![TIMES] }));
     },
     countInForce(now) {
       return Number(countInForce.get(now.toISOString())?.["n"] ?? 0);
@@ -164,6 +205,9 @@ function shortRow([target, since, until, isProven, packetsStopped, throttled]: S
     throttled: throttled === 1,
   };
 }
+
+// Behind the columns.
+const TIMES = 10;
 
 // In the order of COLUMNS. As arrays: at a hundred thousand blocks, naming each value takes most of the time.
 function rows(found: unknown): BlockRow[] {

@@ -8,42 +8,46 @@ export type StoredEvent = { readonly seq: number; readonly event: Event };
 
 const DEFAULT_LIMIT = 10_000;
 
+// Of a flood so many events by one statement, which costs a fifth less than one by one; twice as many cost no less.
+const ROWS_TOGETHER = 8;
+
+function insertOf(rows: number): string {
+  const values = Array(rows).fill("(?, ?, ?, ?, ?, ?, ?)").join(", ");
+  return `INSERT OR IGNORE INTO events (id, at, type, bytes, json, about, target) VALUES ${values}`;
+}
+
 export type EventQueries = ReturnType<typeof eventQueries>;
 
 export function eventQueries(database: DatabaseSync) {
-  const insert = database.prepare(
-    "INSERT OR IGNORE INTO events (id, at, type, bytes, json) VALUES (?, ?, ?, ?, ?)",
-  );
-  const mention = database.prepare("INSERT OR IGNORE INTO mentions (address, seq) VALUES (?, ?)");
+  const one = database.prepare(insertOf(1));
+  const several = database.prepare(insertOf(ROWS_TOGETHER));
   const since = database.prepare("SELECT seq, json FROM events WHERE seq > ? ORDER BY seq LIMIT ?");
+  // Which they are the index says by itself; read are only those within the limit.
   const sinceOfTypes = database.prepare(
-    `SELECT seq, json FROM events WHERE seq > ?1 AND type IN (SELECT value FROM json_each(?2))
-     ORDER BY seq LIMIT ?3`,
+    `SELECT seq, json FROM events WHERE seq IN (
+       SELECT seq FROM events WHERE seq > ?1 AND type IN (SELECT value FROM json_each(?2)) ORDER BY seq LIMIT ?3)
+     ORDER BY seq`,
   );
   const last = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'");
   const byId = database.prepare("SELECT seq, json FROM events WHERE id = ?");
   // The newest first, so that a limit keeps the newest; handed out oldest first.
   const about = database.prepare(
-    `SELECT json FROM events WHERE seq IN (
-       SELECT DISTINCT seq FROM mentions WHERE address IN (SELECT value FROM json_each(?1))
+    `WITH names AS (SELECT value FROM json_each(?1))
+     SELECT json FROM events WHERE seq IN (
+       SELECT seq FROM events WHERE about IN names
+       UNION SELECT seq FROM events WHERE target IN names
+       UNION SELECT seq FROM mentions WHERE address IN names
        ORDER BY seq DESC LIMIT ?2)
      ORDER BY seq`,
   );
 
   return {
-    /** Returns false when this event (by its id) is in the stream already: appending twice is appending once. */
-    append(event: Event): boolean {
-      const json = JSON.stringify(event);
-      const { changes, lastInsertRowid } = insert.run(
-        event.id,
-        Date.parse(event.at),
-        event.type,
-        json.length,
-        json,
-      );
-      if (changes === 0) return false;
-      for (const address of addressesOf(event)) mention.run(address, lastInsertRowid);
-      return true;
+    /** An event that is in the stream already (by its id) is passed over: appending twice is appending once. */
+    append(events: readonly Event[]): void {
+      const whole = events.length - (events.length % ROWS_TOGETHER);
+      for (let at = 0; at < whole; at += ROWS_TOGETHER)
+        several.run(...events.slice(at, at + ROWS_TOGETHER).flatMap(rowOf));
+      for (let at = whole; at < events.length; at++) one.run(...rowOf(events[at]!));
     },
 
     since(seq: number, types: readonly string[] | undefined, limit = DEFAULT_LIMIT): StoredEvent[] {
@@ -72,23 +76,41 @@ function storedEvent(row: Record<string, unknown>): StoredEvent {
   return { seq: Number(row["seq"]), event: JSON.parse(String(row["json"])) as Event };
 }
 
-/** The addresses and prefixes that an event is about. */
-function addressesOf(event: Event): readonly string[] {
+type Row = [
+  id: string,
+  atMs: number,
+  type: string,
+  bytes: number,
+  json: string,
+  about: string | null,
+  target: string | null,
+];
+
+function rowOf(event: Event): Row {
+  const json = JSON.stringify(event);
+  const [about, target] = addressesOf(event);
+  return [event.id, Date.parse(event.at), event.type, json.length, json, about, target];
+}
+
+/** The address or prefix that an event is about, and what a verdict would cover where that is another. */
+function addressesOf(event: Event): [about: string | null, target: string | null] {
   switch (event.type) {
     case "scan.detected":
-      return [event.scan.source];
-    case "verdict.reached":
-      return event.verdict.source === event.verdict.target
-        ? [event.verdict.source]
-        : [event.verdict.source, event.verdict.target];
+      return [event.scan.source, null];
+    case "verdict.reached": {
+      const { source, target } = event.verdict;
+      return [source, source === target ? null : target];
+    }
     case "block.applied":
     case "block.failed":
     case "block.lifted":
-      return [event.target];
+      return [event.target, null];
     default:
-      return [];
+      return NOBODY;
   }
 }
+
+const NOBODY: [null, null] = [null, null];
 
 // What was done to an address may have been done to a prefix around it: the address itself and every prefix that
 // holds it, as they are written in events. A text that is no address stands for itself.

@@ -4,9 +4,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { MissingPartError } from "../core/errors.ts";
 import { BEGIN } from "./migrations/0001-begin.ts";
 import { THROTTLED } from "./migrations/0002-throttled.ts";
+import { ABOUT } from "./migrations/0003-about.ts";
 
 /** Oldest first; the version of a history is how many of these it has seen (`PRAGMA user_version`). */
-const MIGRATIONS: readonly string[] = [BEGIN, THROTTLED];
+const MIGRATIONS: readonly string[] = [BEGIN, THROTTLED, ABOUT];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

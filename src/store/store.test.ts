@@ -53,6 +53,13 @@ test("appending the same event twice is appending it once", (t) => {
   store.append(event);
   store.append(event);
   assert.equal(store.eventsSince(0).length, 1);
+  // Many are written by few statements: what is known among them costs no other its place.
+  const many = Array.from({ length: 21 }, (_, n) => lineEvent(`line ${n}`));
+  store.appendAll(many.slice(3, 12));
+  store.appendAll([...many, event, many[0]!]);
+  const lines = store.eventsSince(0).map(({ event: each }) => (each.type === "line.found" ? each.line : ""));
+  const order = [...many.slice(3, 12), ...many.slice(0, 3), ...many.slice(12)];
+  assert.deepEqual(lines, ["once", ...order.map((each) => (each.type === "line.found" ? each.line : ""))]);
 });
 
 test("tells the whole trail of an address: scan, verdict, and a block of a prefix around it", (t) => {
@@ -154,6 +161,29 @@ test("a block is in force until it runs out or is lifted; repeats are counted, r
       ["expired", at("10:30"), 5],
     ],
   );
+});
+
+test("a listing shows those in force page by page, oldest first, with how often each was blocked", (t) => {
+  using store = openStore(join(scratch(t), "history.db"));
+  const { blocks } = store;
+  const at = (minute: number) => new Date(AT.getTime() + minute * 60_000).toISOString();
+  blocks.put(blockRow("192.0.2.9", at(1), at(30)));
+  blocks.put(blockRow("2001:db8::/64", at(0), at(30), { throttled: true, packetsStopped: 3 }));
+  blocks.put(blockRow("192.0.2.8", at(2), at(3)));
+  blocks.put(blockRow("192.0.2.7", at(-90), at(-80)));
+  blocks.put(blockRow("192.0.2.7", at(2), at(30)));
+  const { numbers, longestTarget } = blocks.listing(new Date(at(4)));
+  assert.equal(longestTarget, "2001:db8::/64".length);
+  assert.equal(numbers.length, 3);
+  assert.deepEqual(blocks.listed(numbers, Date.parse(at(-60))), [
+    { ...blockRow("2001:db8::/64", at(0), at(30), { throttled: true, packetsStopped: 3 }), times: 1 },
+    { ...blockRow("192.0.2.9", at(1), at(30)), times: 1 },
+    { ...blockRow("192.0.2.7", at(2), at(30)), times: 1 },
+  ]);
+  assert.equal(blocks.listed(numbers.subarray(2), Date.parse(at(-100)))[0]?.times, 2);
+  blocks.lift("192.0.2.9", new Date(at(5)), "administrator");
+  assert.equal(blocks.listed(numbers, 0).length, 2, "lifted since the listing was made");
+  assert.deepEqual(blocks.listed([], 0), []);
 });
 
 test("a reader sees what the guard committed while the guard holds the file, and cannot write", (t) => {

@@ -138,7 +138,7 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
     },
     appendAll(batch) {
       transaction(() => {
-        for (const event of batch) events.append(event);
+        events.append(batch);
         trimNowAndThen(batch.length);
       });
     },

@@ -19,6 +19,8 @@ test("what the kernel holds is what nft was told, and every change to a chain sh
     console.log(JSON.stringify({
       sets: table.sets(), four: elements("four"), six: elements("six"), many: elements("many").length, none: elements("none"),
       absent: new NftablesTable("absent").sets(), print: table.fingerprint(["c"]), other: table.fingerprint(["nobody"]),
+      some: table.packets("many", [...Array(700).keys()].map((n) => Uint8Array.of(10, n % 7 === 3 || (n > 300 && n < 400) ? 9 : 0, n >> 8, n & 255))),
+      nowhere: table.packets("nowhere", [[10, 0, 0, 1], [10, 0, 0, 2]].map((key) => Uint8Array.from(key))),
       packets: table.packets("four", [[192, 0, 2, 1], [192, 0, 2, 9], [192, 0, 2, 2]].map((key) => Uint8Array.from(key))),
     }));`;
   const ask = () =>
@@ -43,6 +45,10 @@ add element inet t many { ${many.join(", ")} }
   assert.deepEqual([first.absent, first.none, first.other], [[], [], ""]);
   assert.equal(first.many, 5_000);
   assert.deepEqual(first.packets, [4_294_967_299, null, 0]);
+  // More than one question, with gaps of one and of a hundred.
+  const expected = Array.from({ length: 700 }, (_, n) => (n % 7 === 3 || (n > 300 && n < 400) ? null : 0));
+  assert.deepEqual(first.some, expected);
+  assert.deepEqual(first.nowhere, [null, null]);
   const [one] = first.four.filter(({ key }: { key: number[] }) => key.join(".") === "192.0.2.1");
   assert.equal(one.packets, 4_294_967_299);
   assert.ok(one.leftMs > 3_500_000 && one.leftMs <= 3_600_000, `${one.leftMs} ms`);

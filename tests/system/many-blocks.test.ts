@@ -53,6 +53,23 @@ test("ten thousand blocks are back after a reboot and after a flush, and gone by
     [],
   );
 
+  // Each is shown once, oldest first, in a table and for programs; also where the guard's table holds others.
+  lab.run("host", ["nft", "add element inet telltale blocked4_32 { 203.0.113.9 timeout 1h }"]);
+  const shown = (...args: string[]) =>
+    lab
+      .run("host", [TELLTALE, "blocks", "--config", config, ...args], options)
+      .stdout.trimEnd()
+      .split("\n");
+  const [head, ...rows] = shown();
+  assert.deepEqual(rows.map((row) => row.split(" ", 1)[0]).sort(), [...names].sort());
+  const why = head!.indexOf("WHY");
+  assert.ok(rows.every((row) => row.slice(why) === "a scan"));
+  assert.deepEqual(
+    shown("--json").map((row) => (JSON.parse(row) as { target: string }).target),
+    rows.map((row) => row.split(" ", 1)[0]),
+  );
+  lab.run("host", ["nft", "delete element inet telltale blocked4_32 { 203.0.113.9 }"]);
+
   lab.run("host", ["nft", "flush", "ruleset"]);
   await waitFor("all to be back after a flush", () => inForce() === COUNT, WITHIN_MS);
   await guard.until("part.recovered", ({ how }) => how.includes(`${COUNT} blocks are back`));

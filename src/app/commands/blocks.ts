@@ -1,60 +1,68 @@
-// Who is locked out, why and until when; from the history, with packet counts from the firewall when we may ask it.
+// Who is locked out, why and until when; from the history, with packet counts from the firewall when we may ask it. A hundred
+// thousand are read and written page by page.
 import { once } from "node:events";
-import { formatDuration } from "../../core/duration.ts";
 import { DEFAULT_LIMITS } from "../../respond/limits.ts";
+import type { BlockRow, Store } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { heldHere, withPacketCounts } from "../firewall.ts";
 import { openHistory } from "../history.ts";
-import { gatherSettings } from "../settings.ts";
-import { table } from "../terminal.ts";
+import { PacketCounts } from "../packet-counts.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
+import { columnsOf } from "../terminal.ts";
+import { blocksTable } from "./blocks-table.ts";
 
-const LINES_PER_WRITE = 1_000;
-const COUNT = new Intl.NumberFormat("en");
+const BLOCKS_PER_PAGE = 1_000;
+const CUT_NOTE = "Shortened to fit; telltale blocks --json and telltale explain ADDRESS show all of it.";
+
+type Shown = BlockRow & { readonly timesBefore: number };
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   using store = openHistory(settings);
   const now = new Date();
-  const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
-  const blocks = (await withPacketCounts(store?.blocks.inForce(now) ?? [], () => heldHere(settings))).map(
-    (block) => ({
-      ...block,
-      // The one in force is one of them.
-      timesBefore: Math.max(0, (store?.blocks.times(block.target, since) ?? 0) - 1),
-    }),
-  );
+  const { numbers, longestTarget } = store?.blocks.listing(now) ?? NONE;
   if (values["json"] === true) {
-    for (let at = 0; at < blocks.length; at += LINES_PER_WRITE) {
-      const lines = blocks.slice(at, at + LINES_PER_WRITE).map((block) => `${JSON.stringify(block)}\n`);
-      // Whoever reads may be slower: what they have not read yet is not kept here.
-      if (!process.stdout.write(lines.join(""))) await once(process.stdout, "drain");
-    }
+    await eachPage(settings, store, numbers, now, (blocks) => blocks.map((block) => JSON.stringify(block)));
     return 0;
   }
-  if (blocks.length === 0) {
+  if (numbers.length === 0) {
     process.stdout.write("Nobody is blocked.\n");
     return 0;
   }
-  const rows = blocks.map((block) => [
-    block.target,
-    local(block.since),
-    local(block.until),
-    formatDuration(Date.parse(block.until) - now.getTime()),
-    COUNT.format(block.packetsStopped),
-    block.grade,
-    String(block.timesBefore),
-    block.throttled === true ? `slowed down: ${block.because}` : block.because,
-  ]);
-  process.stdout.write(
-    table(["ADDRESS", "SINCE", "UNTIL", "LEFT", "STOPPED", "EVIDENCE", "BEFORE", "WHY"], rows),
-  );
+  const table = blocksTable(longestTarget, columnsOf(process.stdout), now);
+  await say([table.head]);
+  await eachPage(settings, store, numbers, now, (blocks) => blocks.map(table.row));
+  if (table.isShortened()) await say(["", CUT_NOTE]);
   return 0;
 }
 
-// By hand: asking for the place's own form takes longer than everything else of a row.
-function local(iso: string): string {
-  const at = new Date(iso);
-  const two = (n: number): string => String(n).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+const NONE = { numbers: new Float64Array(), longestTarget: 0 };
+
+async function eachPage(
+  settings: Settings,
+  store: Store | null,
+  numbers: Float64Array,
+  now: Date,
+  lines: (blocks: readonly Shown[]) => readonly string[],
+): Promise<void> {
+  const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
+  using counts = new PacketCounts(settings);
+  for (let at = 0; store !== null && at < numbers.length; at += BLOCKS_PER_PAGE) {
+    const page = store.blocks.listed(numbers.subarray(at, at + BLOCKS_PER_PAGE), since);
+    const packets = await counts.of(page);
+    await say(
+      lines(
+        page.map(({ times, ...block }) => ({
+          ...block,
+          packetsStopped: Math.max(block.packetsStopped, packets.get(block.target) ?? 0),
+          // The one in force is one of them.
+          timesBefore: Math.max(0, times - 1),
+        })),
+      ),
+    );
+  }
+}
+
+// Whoever reads may be slower: what they have not read yet is not kept here.
+async function say(lines: readonly string[]): Promise<void> {
+  if (lines.length > 0 && !process.stdout.write(`${lines.join("\n")}\n`)) await once(process.stdout, "drain");
 }

@@ -2,7 +2,6 @@
 import { bytesOfAddress, familyOf, formatPrefix, type Prefix, prefixOf } from "../../core/address.ts";
 import type { NftablesTable } from "../../sys/nftables-table.ts";
 import type { HeldBlock } from "../plan.ts";
-import type { FirewallChange } from "../types.ts";
 import { heldBlock, type SetKey, setKeyNamed, setKeyOf, setName } from "./ruleset.ts";
 
 const LISTINGS = 5;
@@ -56,10 +55,10 @@ export async function heldIn(table: NftablesTable, key: SetKey): Promise<HeldBlo
 /** How many packets each of these has stopped until now, by target. */
 export function packetsStopped(
   table: NftablesTable,
-  lifted: readonly Extract<FirewallChange, { do: "lift" }>[],
+  blocks: readonly Pick<HeldBlock, "target" | "throttled">[],
 ): ReadonlyMap<string, number> {
   const bySet = new Map<string, Prefix[]>();
-  for (const { target, throttled } of lifted) {
+  for (const { target, throttled } of blocks) {
     const name = setName(setKeyOf(target, throttled));
     const group = bySet.get(name);
     if (group === undefined) bySet.set(name, [target]);
