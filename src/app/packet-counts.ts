@@ -1,48 +1,38 @@
-// Asks the firewall what some blocks have stopped, as many at a time as whoever asks can hold: a hundred thousand are never in memory
-// at once, and where the kernel answers for single blocks nobody waits for its list of all.
-import { formatPrefix, parsePrefix } from "../core/address.ts";
-import { packetsStopped } from "../respond/backends/nftables-held.ts";
-import { TABLE } from "../respond/backends/ruleset.ts";
+// Asks the firewall here what some blocks have stopped, for commands: they do without where it may not be asked.
+import { parsePrefix } from "../core/address.ts";
+import type { Backend } from "../respond/backend.ts";
+import { type PacketCounter, packetCounter } from "../respond/packets.ts";
 import type { BlockRow } from "../store/store.ts";
-import { NftablesTable } from "../sys/nftables-table.ts";
-import { heldHere } from "./firewall.ts";
+import { makeBackend } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
-
-type Counts = ReadonlyMap<string, number>;
-type Asked = Pick<BlockRow, "target" | "throttled">;
-
-const UNKNOWN: Counts = new Map();
 
 export class PacketCounts {
   readonly #settings: Settings;
-  readonly #table: NftablesTable | null;
-  #all: Promise<Counts> | undefined;
+  #backend: Backend | undefined;
+  #counter: PacketCounter | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#table =
-      settings.config.respond.backend === "nftables" ? new NftablesTable(TABLE.split(" ")[1]!) : null;
   }
 
-  /** Packets that each of these has stopped until now, by target; nothing where the firewall may not be asked. */
-  async of(blocks: readonly Asked[]): Promise<Counts> {
+  /** The blocks with the packets each has stopped so far; as the history has them where the firewall may not be asked. */
+  async with<T extends BlockRow>(blocks: readonly T[]): Promise<T[]> {
     try {
-      if (this.#table === null) return await (this.#all ??= countsOfAll(this.#settings));
-      return packetsStopped(
-        this.#table,
-        blocks.map(({ target, throttled }) => ({ target: parsePrefix(target)!, throttled })),
+      this.#backend ??= makeBackend(this.#settings, true);
+      this.#counter ??= packetCounter(this.#backend);
+      const packets = await this.#counter(
+        blocks.map(({ target, throttled = false }) => ({ target: parsePrefix(target)!, throttled })),
       );
+      return blocks.map((block, i) => ({
+        ...block,
+        packetsStopped: Math.max(block.packetsStopped, packets[i] ?? 0),
+      }));
     } catch {
-      return UNKNOWN; // The history's own counts stand, and telltale doctor says why.
+      return [...blocks]; // The history's own counts stand, and telltale doctor says why.
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#table?.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#backend?.close();
   }
-}
-
-async function countsOfAll(settings: Settings): Promise<Counts> {
-  const held = await heldHere(settings);
-  return new Map(held.map((block) => [formatPrefix(block.target), block.packetsStopped]));
 }

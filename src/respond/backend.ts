@@ -3,6 +3,7 @@
 import type { Prefix } from "../core/address.ts";
 import type { Touch } from "./backends/tripwire-log.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
+import type { AskedBlock } from "./packets.ts";
 import type { HeldBlock } from "./plan.ts";
 import type { FirewallChange } from "./types.ts";
 
@@ -45,6 +46,7 @@ export const BACKEND_CALLS = [
   "setAllow",
   "apply",
   "held",
+  "packets",
   "intact",
   "watch",
   "arm",
@@ -76,6 +78,11 @@ export interface Backend {
    * @param covering who asks needs only the blocks that cover this prefix; there may be others in the answer
    */
   held(covering?: Prefix): Promise<HeldBlock[]>;
+  /**
+   * How many packets each of these blocks has stopped until now; 0 for one that is not held. Left out where the firewall has an
+   * answer only for all of them, `held`.
+   */
+  packets?(blocks: readonly AskedBlock[]): Promise<readonly number[]>;
   /** Is what carries the blocks still whole? Blocks themselves may be missing: somebody lifted them by hand. */
   intact(): Promise<boolean>;
   /**

@@ -4,8 +4,10 @@ import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Emit, EventBody, LiftCause } from "../core/events.ts";
-import type { HeldBlock, WantedBlock } from "./plan.ts";
+import type { PacketCounter } from "./packets.ts";
+import type { WantedBlock } from "./plan.ts";
 import { type StandingBlock, StandingBlocks } from "./standing.ts";
+import { nextTurn } from "./turns.ts";
 import type { BlockHistory, BlockInForce, BlockRow } from "./types.ts";
 import type { Voice } from "./voice.ts";
 
@@ -15,7 +17,8 @@ type BlockApplied = Extract<EventBody, { type: "block.applied" }>;
 const ROWS_PER_TURN = 200;
 // What is written together costs a third; the kernel holds what a crash loses here, and the next start finds it there.
 const BEHIND_MS = 10;
-const ROWS_PER_READ = 2_000;
+const ROWS_PER_READ = 1_000;
+const ASKED_AT_ONCE = 1_000;
 const MEND = "see what the store itself reports, and `telltale doctor`";
 
 export class BlockLedger {
@@ -61,18 +64,14 @@ export class BlockLedger {
   }
 
   /** Writes down how many packets each block has stopped so far, so that a reboot does not lose the count. */
-  async keepCounts(held: Iterable<HeldBlock>): Promise<void> {
+  async keepCounts(packetsOf: PacketCounter): Promise<void> {
     this.settle();
-    const more: HeldBlock[] = [];
-    for (const block of held) {
-      const known = this.standing.get(block.target);
-      if (known !== null && block.packetsStopped > known.packetsStopped) more.push(block);
-    }
-    for (let at = 0; at < more.length; at += ROWS_PER_TURN) {
-      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    const blocks = this.standing[Symbol.iterator]();
+    for (let some = taken(blocks); some.length > 0; some = taken(blocks)) {
+      const packets = await packetsOf(some);
       this.together(() => {
-        for (const { target, packetsStopped } of more.slice(at, at + ROWS_PER_TURN))
-          this.#history.count(formatPrefix(target), packetsStopped);
+        for (const [i, { target, packetsStopped }] of some.entries())
+          if (packets[i]! > packetsStopped) this.#history.count(formatPrefix(target), packets[i]!);
       });
     }
   }
@@ -174,14 +173,15 @@ export class BlockLedger {
     }
   }
 
-  /** Calls `use` with every row in force; false when they could not all be read. */
-  eachInForce(use: (row: BlockInForce) => void): boolean {
+  /** Calls `use` with every row in force, between two pages of which the event loop runs; false when they could not all be read. */
+  async eachInForce(use: (row: BlockInForce) => void): Promise<boolean> {
     for (let after = ""; ; ) {
       const rows = this.rowsInForce(after);
       if (rows === null) return false;
       if (rows.length === 0) return true;
       for (const row of rows) use(row);
       after = rows.at(-1)!.target;
+      await nextTurn();
     }
   }
 
@@ -193,22 +193,19 @@ export class BlockLedger {
   }
 
   /** Believes what other processes have written: forgets what they lifted, takes up what they made or made to last. */
-  followOthers(): void {
-    const open = new Set<string>();
+  async followOthers(): Promise<void> {
+    const round = this.standing.beginRound();
     const wallMs = this.#clock.now().getTime();
-    const isWhole = this.eachInForce((row) => {
-      open.add(row.target);
-      const target = parsePrefix(row.target);
+    const isWhole = await this.eachInForce((row) => {
+      const known = this.standing.meet(row.target);
+      const target = known?.target ?? parsePrefix(row.target);
       if (target === null || this.#unwritten.has(row.target)) return;
       // Only later ends: a known one is kept on the monotonic clock, and one of ours may be on its way to the history.
-      const known = this.standing.get(target)?.untilMs;
-      if (known === undefined || row.untilMs > known) this.believeKnown(row, target, row.untilMs - wallMs);
+      if (known === null || row.untilMs > known.untilMs) this.believeKnown(row, target, row.untilMs - wallMs);
     });
     if (!isWhole) return;
-    for (const { target } of this.standing) {
-      const text = formatPrefix(target);
-      if (!open.has(text) && !this.#unwritten.has(text)) this.forget(text);
-    }
+    // What was made while the pages were read is met as well: only what was there before and is written nowhere is forgotten.
+    for (const target of this.standing.unmet(round)) if (!this.#unwritten.has(target)) this.forget(target);
   }
 
   /** Blocks of this target since then; 0 when the history cannot tell. */
@@ -222,11 +219,11 @@ export class BlockLedger {
   }
 
   /** The targets, as text, of rows that cover this prefix. */
-  covering(wanted: Prefix, covers: (other: Prefix) => boolean): string[] {
+  async covering(wanted: Prefix, covers: (other: Prefix) => boolean): Promise<string[]> {
     const block = this.standing.covering(wanted);
     if (block !== null) return [formatPrefix(block.target)];
     const found: string[] = [];
-    this.eachInForce(({ target }) => {
+    await this.eachInForce(({ target }) => {
       if (covers(parsePrefix(target) ?? wanted)) found.push(target);
     });
     return found;
@@ -269,4 +266,14 @@ export class BlockLedger {
       );
     }
   }
+}
+
+function taken(blocks: Iterator<StandingBlock>): StandingBlock[] {
+  const some: StandingBlock[] = [];
+  while (some.length < ASKED_AT_ONCE) {
+    const { value, done } = blocks.next();
+    if (done === true) break;
+    some.push(value);
+  }
+  return some;
 }

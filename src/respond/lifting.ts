@@ -6,8 +6,8 @@ import { prefixesOverlap } from "./guardrails.ts";
 import type { BlockLedger } from "./ledger.ts";
 import { liftOf } from "./plan.ts";
 import type { ChangeQueue } from "./queue.ts";
-import { inTurns } from "./restoring.ts";
 import type { StandingBlock } from "./standing.ts";
+import { inTurns } from "./turns.ts";
 import type { Voice } from "./voice.ts";
 
 export class Lifting {
@@ -62,7 +62,7 @@ export class Lifting {
   async endAll(packets: ReadonlyMap<string, number>): Promise<void> {
     const { standing } = this.#ledger;
     const before = new Map<string, number>();
-    this.#ledger.eachInForce((row) => before.set(row.target, row.packetsStopped));
+    await this.#ledger.eachInForce((row) => before.set(row.target, row.packetsStopped));
     const believed = new Set<string>();
     for (const { target, packetsStopped } of standing) {
       const text = formatPrefix(target);

@@ -13,11 +13,13 @@ import { type Finding, isAggregate, Judge, rowOf } from "./judge.ts";
 import { BlockLedger } from "./ledger.ts";
 import { Lifting } from "./lifting.ts";
 import { limitsOf } from "./limits.ts";
+import { packetCounter } from "./packets.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
 import { Protection } from "./protection.ts";
 import { ChangeQueue } from "./queue.ts";
-import { adoptHeld, believeHistory, makeFirewallSo, nextTurn, type Restoring } from "./restoring.ts";
+import { adoptHeld, believeHistory, makeFirewallSo, type Restoring } from "./restoring.ts";
 import { KernelTripwire } from "./tripwire.ts";
+import { nextTurn } from "./turns.ts";
 import type { BlockHistory, BlockLimits, BlockRow, HostFacts } from "./types.ts";
 import { Voice } from "./voice.ts";
 
@@ -109,13 +111,13 @@ export class Responder {
       clock: this.#clock,
       voice: this.#voice,
       restore: async () => {
-        this.#ledger.followOthers();
+        await this.#ledger.followOthers();
         await this.#openFirewall();
         await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
         return this.inForce;
       },
       settle: async () => {
-        this.#ledger.followOthers();
+        await this.#ledger.followOthers();
         await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
       },
       lifted: () => this.#liftedByOrder(),
@@ -247,7 +249,7 @@ export class Responder {
     // The firewall may hold what an earlier run left there and the history has lost.
     const held = (await this.#heldOrNothing(wanted)).filter(({ target: other }) => covers(other));
     const targets = new Map(held.map((block) => [formatPrefix(block.target), block]));
-    const believed = this.#ledger.covering(wanted, covers).filter((each) => !targets.has(each));
+    const believed = (await this.#ledger.covering(wanted, covers)).filter((each) => !targets.has(each));
     const results = await this.#queue.changes([
       ...[...targets.values()].map(liftOf),
       ...believed.map((each) => liftOf({ target: parsePrefix(each)! })),
@@ -304,8 +306,16 @@ export class Responder {
     await this.#ticking;
     await this.#queue.idle();
     this.#ledger.settle();
-    if (this.#entered && this.#mode === "block") await this.#ledger.keepCounts(await this.#heldOrNothing());
+    if (this.#entered && this.#mode === "block") await this.#keepCounts();
     await this.#backend.close();
+  }
+
+  async #keepCounts(): Promise<void> {
+    try {
+      await this.#ledger.keepCounts(packetCounter(this.#backend));
+    } catch (error) {
+      this.#voice.fail("firewall", unreadable(error), "see `telltale doctor`");
+    }
   }
 
   async #tickOnce(): Promise<void> {
@@ -402,12 +412,12 @@ export class Responder {
     try {
       return await this.#backend.held(covering);
     } catch (error) {
-      this.#voice.fail(
-        "firewall",
-        `the firewall cannot be read: ${describeError(error)}`,
-        "see `telltale doctor`",
-      );
+      this.#voice.fail("firewall", unreadable(error), "see `telltale doctor`");
       return [];
     }
   }
+}
+
+function unreadable(error: unknown): string {
+  return `the firewall cannot be read: ${describeError(error)}`;
 }

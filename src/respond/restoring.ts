@@ -7,6 +7,7 @@ import type { Backend } from "./backend.ts";
 import type { BlockLedger } from "./ledger.ts";
 import { type HeldBlock, planChanges } from "./plan.ts";
 import type { ChangeQueue } from "./queue.ts";
+import { nextTurn } from "./turns.ts";
 import type { FirewallChange } from "./types.ts";
 
 export type Restoring = {
@@ -21,6 +22,9 @@ export type Restoring = {
   /** For a block found in a firewall that knows no time, milliseconds. */
   readonly blockMs: number;
 };
+
+// A millisecond or two.
+const HELD_PER_TURN = 2_000;
 
 /** Believes what the history says; whoever is protected by now is freed. */
 export async function believeHistory({ ledger, clock, guarded }: Restoring): Promise<void> {
@@ -54,9 +58,10 @@ export async function adoptHeld({
   graceMs,
   blockMs,
 }: Restoring): Promise<readonly HeldBlock[]> {
-  const now = clock.now();
   const held = await backend.held();
-  for (const { target, leftMs, packetsStopped, throttled } of held) {
+  const now = clock.now();
+  for (const [i, { target, leftMs, packetsStopped, throttled }] of held.entries()) {
+    if (i % HELD_PER_TURN === HELD_PER_TURN - 1) await nextTurn();
     const forMs = leftMs === null ? blockMs : leftMs - graceMs;
     if (forMs < 1_000 || ledger.standing.has(target) || guarded(target)) continue;
     ledger.adopt(
@@ -99,18 +104,4 @@ export async function makeFirewallSo(
 
 function* onlyBlocks(changes: Iterable<FirewallChange>): Generator<FirewallChange> {
   for (const change of changes) if (change.do === "block") yield change;
-}
-
-const TOLD_PER_TURN = 200;
-
-/** Works a long list off in turns of a few milliseconds. */
-export async function inTurns<T>(all: readonly T[], work: (some: readonly T[]) => void): Promise<void> {
-  for (let at = 0; at < all.length; at += TOLD_PER_TURN) {
-    if (at > 0) await nextTurn();
-    work(all.slice(at, at + TOLD_PER_TURN));
-  }
-}
-
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -31,6 +31,9 @@ export class StandingBlocks {
   #untilMs = new Float64Array(FIRST_SLOTS);
   #packets = new Float64Array(FIRST_SLOTS);
   #flags = new Uint8Array(FIRST_SLOTS);
+  // The last round in which the block was set or met.
+  #met = new Uint32Array(FIRST_SLOTS);
+  #round = 0;
   // The blocks that end within one second hang together in both directions; those of no block are a list of their own.
   #next = new Int32Array(FIRST_SLOTS);
   #before = new Int32Array(FIRST_SLOTS);
@@ -60,6 +63,7 @@ export class StandingBlocks {
     this.#untilMs[slot] = block.untilMs;
     this.#packets[slot] = block.packetsStopped;
     this.#flags[slot] = (block.grade === "proven" ? PROVEN : 0) | (block.throttled ? THROTTLED : 0);
+    this.#met[slot] = this.#round;
     this.#hang(slot);
     const length = lengthKey(block.target);
     this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1);
@@ -77,6 +81,29 @@ export class StandingBlocks {
   /** @param target as `formatPrefix` writes it */
   knows(target: string): boolean {
     return this.#slots.has(target);
+  }
+
+  /**
+   * Begins to note which blocks are set or met, while a long list is compared with them page by page.
+   * @returns what `unmet` wants to be told
+   */
+  beginRound(): number {
+    return ++this.#round;
+  }
+
+  /** Notes that this block was met; returns it, or null when there is none. @param target as `formatPrefix` writes it */
+  meet(target: string): StandingBlock | null {
+    const slot = this.#slots.get(target);
+    if (slot === undefined) return null;
+    this.#met[slot] = this.#round;
+    return this.#at(slot);
+  }
+
+  /** The targets, as text, of those that were neither set nor met since that round began. */
+  unmet(round: number): string[] {
+    const out: string[] = [];
+    for (const [target, slot] of this.#slots) if (this.#met[slot]! < round) out.push(target);
+    return out;
   }
 
   /** The narrowest block that covers the address or the whole prefix. */
@@ -154,6 +181,7 @@ export class StandingBlocks {
     this.#untilMs = grown(this.#untilMs, new Float64Array(length));
     this.#packets = grown(this.#packets, new Float64Array(length));
     this.#flags = grown(this.#flags, new Uint8Array(length));
+    this.#met = grown(this.#met, new Uint32Array(length));
     this.#next = grown(this.#next, new Int32Array(length));
     this.#before = grown(this.#before, new Int32Array(length));
   }
@@ -182,7 +210,7 @@ export class StandingBlocks {
   }
 }
 
-function grown<T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T): T {
+function grown<T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(from: T, to: T): T {
   to.set(from);
   return to;
 }

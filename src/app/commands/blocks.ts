@@ -45,20 +45,12 @@ async function eachPage(
   lines: (blocks: readonly Shown[]) => readonly string[],
 ): Promise<void> {
   const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
-  using counts = new PacketCounts(settings);
+  await using counts = new PacketCounts(settings);
   for (let at = 0; store !== null && at < numbers.length; at += BLOCKS_PER_PAGE) {
     const page = store.blocks.listed(numbers.subarray(at, at + BLOCKS_PER_PAGE), since);
-    const packets = await counts.of(page);
-    await say(
-      lines(
-        page.map(({ times, ...block }) => ({
-          ...block,
-          packetsStopped: Math.max(block.packetsStopped, packets.get(block.target) ?? 0),
-          // The one in force is one of them.
-          timesBefore: Math.max(0, times - 1),
-        })),
-      ),
-    );
+    // The one in force is one of them.
+    const shown = page.map(({ times, ...block }) => ({ ...block, timesBefore: Math.max(0, times - 1) }));
+    await say(lines(await counts.with(shown)));
   }
 }
 

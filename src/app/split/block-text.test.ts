@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { parsePrefix } from "../../core/address.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
-import { readChanges, readHeld, writeChanges, writeHeld } from "./block-text.ts";
+import { readAsked, readChanges, readHeld, writeAsked, writeChanges, writeHeld } from "./block-text.ts";
 
 const YEAR_MS = 366 * 86_400_000;
 const numRuns = Number(process.env["TELLTALE_RUNS"] ?? 200);
@@ -52,6 +52,28 @@ test("blocks come through as they were", () => {
     }),
     { numRuns },
   );
+});
+
+test("blocks that are asked about come through as they were", () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ target, throttled: fc.boolean() }), { maxLength: 20 }), (all) => {
+      const blocks = all.map((each) => ({ ...each }));
+      assert.deepEqual(readAsked(writeAsked(blocks), 20), blocks);
+    }),
+    { numRuns },
+  );
+  for (const text of [
+    "-192.0.2.7",
+    "192.0.2.7 ",
+    "192.0.2.7tt",
+    "192.0.2.7/33",
+    "t",
+    ";",
+    "::1;::2;::3",
+    null,
+    7,
+  ])
+    assert.throws(() => readAsked(text, 2), MalformedRequest, JSON.stringify(text));
 });
 
 for (const text of [

@@ -1,6 +1,7 @@
 // Blocks and changes of them as they cross between the two halves of the guard: one text for all of them. As JSON objects a
 // hundred thousand take ten times as long to write and to read, and as much more memory.
 import { formatPrefix, type Prefix, parsePrefix } from "../../core/address.ts";
+import type { AskedBlock } from "../../respond/packets.ts";
 import type { HeldBlock } from "../../respond/plan.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
@@ -10,6 +11,9 @@ const BETWEEN = ";";
 const CHANGE = /^(?:-([0-9a-f.:/]{2,49})|\+([0-9a-f.:/]{2,49}) ([1-9]\d{0,11}) (\d{1,15}) (f?))(t?)$/;
 // `TARGET MILLISECONDS PACKETS`, no time for a block that nobody ends.
 const HELD = /^([0-9a-f.:/]{2,49}) (\d{0,15}) (\d{1,15}) (t?)$/;
+
+// `TARGET`, with t for throttled.
+const ASKED = /^([0-9a-f.:/]{2,49})(t?)$/;
 
 /** Changes of the firewall as one text. */
 export function writeChanges(changes: readonly FirewallChange[]): string {
@@ -31,11 +35,15 @@ function changeText(change: FirewallChange): string {
  * @throws MalformedRequest for everything else, and for more changes than `most`
  */
 export function readChanges(text: unknown, most: number, longestMs: number): FirewallChange[] {
-  if (typeof text !== "string") throw new MalformedRequest("wants changes");
+  return itemsOf(text, most).map((item) => changeOf(item, longestMs));
+}
+
+function itemsOf(text: unknown, most: number): string[] {
+  if (typeof text !== "string") throw new MalformedRequest("wants a text");
   if (text === "") return [];
   const items = text.split(BETWEEN, most + 1);
-  if (items.length > most) throw new MalformedRequest(`wants at most ${most} changes`);
-  return items.map((item) => changeOf(item, longestMs));
+  if (items.length > most) throw new MalformedRequest(`wants at most ${most} of them`);
+  return items;
 }
 
 function changeOf(item: string, longestMs: number): FirewallChange {
@@ -55,6 +63,25 @@ function mustReadPrefix(text: string): Prefix {
   const prefix = parsePrefix(text);
   if (prefix === null) throw new MalformedRequest("wants a prefix");
   return prefix;
+}
+
+/** Blocks that are asked about as one text. */
+export function writeAsked(blocks: readonly AskedBlock[]): string {
+  return blocks
+    .map(({ target, throttled }) => `${formatPrefix(target)}${throttled === true ? "t" : ""}`)
+    .join(BETWEEN);
+}
+
+/**
+ * Reads what `writeAsked` wrote, and trusts nothing of it.
+ * @throws MalformedRequest for everything else, and for more blocks than `most`
+ */
+export function readAsked(text: unknown, most: number): AskedBlock[] {
+  return itemsOf(text, most).map((item) => {
+    const [, target, slow] = ASKED.exec(item) ?? [];
+    if (target === undefined) throw new MalformedRequest("wants a block");
+    return { target: mustReadPrefix(target), throttled: slow === "t" };
+  });
 }
 
 /** The blocks that the firewall holds as one text. */

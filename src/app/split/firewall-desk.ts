@@ -6,6 +6,7 @@ import { systemClock } from "../../core/clock.ts";
 import { BACKEND_CALLS, type Backend, type BackendEvent } from "../../respond/backend.ts";
 import type { HostFactsReader } from "../../respond/facts.ts";
 import { allGuards, refuseBlock, tooWide, WIDEST_BY_HAND } from "../../respond/guardrails.ts";
+import { packetCounter } from "../../respond/packets.ts";
 import { isRehearsed } from "../../respond/rehearse.ts";
 import type { FirewallChange } from "../../respond/types.ts";
 import { MalformedRequest } from "../../warden/requests/parse.ts";
@@ -15,7 +16,7 @@ import { isPanicked } from "../panic.ts";
 import { allowedBy } from "../protected.ts";
 import type { Settings } from "../settings.ts";
 import { BlockQuota, hardestRate } from "./block-quota.ts";
-import { readChanges, writeHeld } from "./block-text.ts";
+import { readAsked, readChanges, writeHeld } from "./block-text.ts";
 import { DONE, type Outcome } from "./outcome.ts";
 
 type Call = (typeof BACKEND_CALLS)[number];
@@ -61,7 +62,7 @@ export class FirewallDesk {
     if (!(BACKEND_CALLS as readonly string[]).includes(name))
       throw new MalformedRequest("no call of a firewall");
     const call = name as Call;
-    const wanted = { setAllow: 1, apply: 1, arm: 1, pardon: 1 }[call as string] ?? 0;
+    const wanted = { setAllow: 1, apply: 1, arm: 1, pardon: 1, packets: 1 }[call as string] ?? 0;
     if (args.length !== wanted) throw new MalformedRequest(`${call} wants ${wanted} arguments`);
     const work = this.#prepare(call, args);
     const result = this.#turn.then(work);
@@ -97,6 +98,10 @@ export class FirewallDesk {
       case "apply": {
         const changes = readChanges(args[0], MAX_CHANGES, LONGEST_MS);
         return () => this.#apply(changes);
+      }
+      case "packets": {
+        const blocks = readAsked(args[0], MAX_CHANGES);
+        return () => packetCounter(this.#open())(blocks);
       }
       case "arm":
         // What arms it stands in the configuration; the listener only says when.

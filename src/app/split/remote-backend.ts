@@ -8,7 +8,7 @@ import { earlyNameOf } from "../../respond/backends/early-rules.ts";
 import type { TripwireOptions } from "../../respond/backends/tripwire-rules.ts";
 import type { HeldBlock } from "../../respond/plan.ts";
 import type { FirewallChange } from "../../respond/types.ts";
-import { readHeld, writeChanges } from "./block-text.ts";
+import { readHeld, writeAsked, writeChanges } from "./block-text.ts";
 import { type Outcome, resultsOf } from "./outcome.ts";
 
 /** Names a source to the kernel without waking anybody (`LoopbackDatagrams`). */
@@ -21,6 +21,7 @@ export class RemoteBackend implements Backend {
   readonly #call: FirewallCall;
   readonly #early: EarlyWay | null;
   readonly #ears = new BackendEars();
+  readonly packets?: NonNullable<Backend["packets"]>;
 
   /**
    * @param name of the backend behind it
@@ -30,6 +31,8 @@ export class RemoteBackend implements Backend {
     this.name = name;
     this.#call = call;
     this.#early = early;
+    if (name === "nftables")
+      this.packets = async (blocks) => (await call("packets", [writeAsked(blocks)])) as number[];
   }
 
   early(change: FirewallChange): void {

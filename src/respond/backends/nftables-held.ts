@@ -1,6 +1,7 @@
 // Reads from the kernel which blocks telltale's nftables table holds, and how many packets each has stopped.
 import { bytesOfAddress, familyOf, formatPrefix, type Prefix, prefixOf } from "../../core/address.ts";
 import type { NftablesTable } from "../../sys/nftables-table.ts";
+import type { AskedBlock } from "../packets.ts";
 import type { HeldBlock } from "../plan.ts";
 import { heldBlock, type SetKey, setKeyNamed, setKeyOf, setName } from "./ruleset.ts";
 
@@ -55,7 +56,7 @@ export async function heldIn(table: NftablesTable, key: SetKey): Promise<HeldBlo
 /** How many packets each of these has stopped until now, by target. */
 export function packetsStopped(
   table: NftablesTable,
-  blocks: readonly Pick<HeldBlock, "target" | "throttled">[],
+  blocks: readonly AskedBlock[],
 ): ReadonlyMap<string, number> {
   const bySet = new Map<string, Prefix[]>();
   for (const { target, throttled } of blocks) {

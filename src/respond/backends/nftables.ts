@@ -5,6 +5,7 @@ import { type Nftables, type NftablesOptions, NftError, openNftables } from "../
 import { NftablesElements } from "../../sys/nftables-elements.ts";
 import { NftablesTable } from "../../sys/nftables-table.ts";
 import { type Backend, BackendEars, type BackendTraits, type ChangeResult } from "../backend.ts";
+import type { AskedBlock } from "../packets.ts";
 import type { HeldBlock } from "../plan.ts";
 import type { FirewallChange } from "../types.ts";
 import { ConntrackSweep } from "./conntrack.ts";
@@ -109,6 +110,11 @@ export class NftablesBackend implements Backend {
 
   async held(covering?: Prefix): Promise<HeldBlock[]> {
     return covering === undefined ? await heldBlocks(this.#table) : blocksCovering(this.#table, covering);
+  }
+
+  async packets(blocks: readonly AskedBlock[]): Promise<readonly number[]> {
+    const counts = packetsStopped(this.#table, blocks);
+    return blocks.map(({ target }) => counts.get(formatPrefix(target)) ?? 0);
   }
 
   async intact(): Promise<boolean> {
