@@ -64,7 +64,7 @@ const SCANS = result(
 
 test("a guard's cell says after how many ports it spoke, how much came through, and in how many rounds", () => {
   const [heading, syn] = detectionRows(SCANS);
-  assert.deepEqual(heading, ["", "telltale", "psad", "telltale is"]);
+  assert.deepEqual(heading, ["median of 2 rounds", "telltale", "psad", "telltale is"]);
   assert.deepEqual(syn, [
     "-sS: nmap, SYN",
     "3; 2 came through",
@@ -75,6 +75,27 @@ test("a guard's cell says after how many ports it spoke, how much came through, 
 
 test("a scan that only a peer notices is said to be one where telltale is behind", () => {
   assert.deepEqual(detectionRows(SCANS)[2], ["-sA: nmap, ACK", "not noticed", "9", "BEHIND psad"]);
+});
+
+test("where unused ports are counted they are what compares, and whoever needs no more than the limit is at it", () => {
+  const sample = (until: number, unused: number): Sample => ({
+    "-sS sent": 60,
+    "-sS noticed": 1,
+    "-sS until": until,
+    "-sS unused": unused,
+  });
+  const [heading, syn] = detectionRows(
+    result(
+      [metric("-sS until", "-sS: nmap, SYN")],
+      [
+        contender("telltale", "telltale", [sample(6, 3)]),
+        contender("portsentry", "peer", [sample(5, 4)]),
+        contender("the limit", "limit", [sample(6, 3)]),
+      ],
+    ),
+  );
+  assert.equal(heading![0], "one round");
+  assert.deepEqual(syn, ["-sS: nmap, SYN", "6 (3)", "5 (4)", "6 (3)", "ahead, at the limit"]);
 });
 
 test("a scan that was not run has no row", () => {

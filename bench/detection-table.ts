@@ -1,14 +1,16 @@
 // The two tables of docs/detection.md, from samples: a row for each scan or each kind of ordinary traffic, a column for
-// each guard. A row in which telltale is behind another says so.
+// each guard, medians of the rounds in the cells. A row in which telltale is behind another says so.
 import { figure, summarise } from "./figures.ts";
-import type { CaseResult, ContenderResult, Metric } from "./types.ts";
+import type { CaseResult, ContenderResult } from "./types.ts";
 
 /** Heading first; the last column compares. */
 export function detectionRows(result: CaseResult): string[][] {
   const ran = result.contenders.filter(({ samples }) => samples.length > 0);
   const isScans = result.metrics.some(({ key }) => key.endsWith(" until"));
   const suffix = isScans ? " until" : " accused";
-  const rows = [["", ...ran.map(({ name }) => name), "telltale is"]];
+  const rounds = Math.max(0, ...ran.map(({ samples }) => samples.length));
+  const heading = rounds === 1 ? "one round" : `median of ${rounds} rounds`;
+  const rows = [[heading, ...ran.map(({ name }) => name), "telltale is"]];
   for (const metric of result.metrics) {
     if (!metric.key.endsWith(suffix)) continue;
     const id = metric.key.slice(0, -suffix.length);
@@ -17,7 +19,11 @@ export function detectionRows(result: CaseResult): string[][] {
     )
       continue;
     const cells = ran.map((contender) => (isScans ? scanCell(contender, id) : accusedCell(contender, id)));
-    rows.push([metric.title, ...cells, standing(result, ran, metric, isScans ? `${id} noticed` : null)]);
+    rows.push([
+      metric.title,
+      ...cells,
+      isScans ? scanStanding(ran, id) : standing(ran, (one) => median(one, metric.key)),
+    ]);
   }
   return rows;
 }
@@ -34,10 +40,11 @@ function scanCell(contender: ContenderResult, id: string): string {
   const seen = contender.samples.filter((sample) => sample[`${id} noticed`] === 1).length;
   const share = seen === contender.samples.length ? "" : `in ${seen} of ${contender.samples.length} rounds: `;
   const lateMs = median(contender, `${id} lateMs`) ?? 0;
+  const unused = median(contender, `${id} unused`);
   const when =
     until >= sent && lateMs > 0
       ? `all ${figure(sent, "count")}, ${figure(lateMs, "ms")} later`
-      : figure(until, "count");
+      : figure(until, "count") + (unused === null ? "" : ` (${figure(unused, "count")})`);
   return `${share}${when}${through === null || through >= sent ? "" : `; ${figure(through, "count")} came through`}`;
 }
 
@@ -48,20 +55,31 @@ function accusedCell(contender: ContenderResult, id: string): string {
   return accused === 0 ? "none" : `${figure(accused, "count")} of ${figure(sources, "count")}`;
 }
 
-/** "ahead", "level", or "BEHIND" with the name of who does better. */
+/** By unused ports; records from before those were counted have the ports alone. */
+function scanStanding(ran: readonly ContenderResult[], id: string): string {
+  const isCounted = ran
+    .filter(({ role }) => role === "telltale" || role === "peer")
+    .every((one) => median(one, `${id} until`) === null || median(one, `${id} unused`) !== null);
+  const score = (one: ContenderResult): number | null =>
+    (median(one, `${id} noticed`) ?? 0) < 1 ? null : median(one, `${id} ${isCounted ? "unused" : "until"}`);
+  const found = standing(ran, score);
+  const [ours, limit] = (["telltale", "limit"] as const).map((role) => {
+    const one = ran.find((each) => each.role === role);
+    return one === undefined ? null : score(one);
+  });
+  const isAtLimit = isCounted && ours != null && limit != null && ours <= limit;
+  return isAtLimit && found !== "" ? `${found}, at the limit` : found;
+}
+
+/** "ahead", "level", or "BEHIND" with the name of who does better; less is better, null is worst. */
 function standing(
-  result: CaseResult,
   ran: readonly ContenderResult[],
-  metric: Metric,
-  noticedKey: string | null,
+  scoreOf: (contender: ContenderResult) => number | null,
 ): string {
-  const telltale = result.contenders.find(({ role }) => role === "telltale");
+  const telltale = ran.find(({ role }) => role === "telltale");
   const peers = ran.filter(({ role }) => role === "peer");
-  if (telltale === undefined || telltale.samples.length === 0 || peers.length === 0) return "";
-  const score = (contender: ContenderResult): number => {
-    if (noticedKey !== null && (median(contender, noticedKey) ?? 0) < 1) return Number.POSITIVE_INFINITY;
-    return median(contender, metric.key) ?? Number.POSITIVE_INFINITY;
-  };
+  if (telltale === undefined || peers.length === 0) return "";
+  const score = (contender: ContenderResult): number => scoreOf(contender) ?? Number.POSITIVE_INFINITY;
   const ours = score(telltale);
   const best = peers.reduce((a, b) => (score(b) < score(a) ? b : a));
   if (score(best) < ours) return `BEHIND ${best.name}`;

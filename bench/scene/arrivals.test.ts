@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { readArrivals, whenNoticed } from "./arrivals.ts";
+import { isUnused, readArrivals, untilUnused, whenNoticed } from "./arrivals.ts";
 
 const TCP = 6;
 
@@ -71,7 +71,20 @@ test("first fragments and IPv6 count, later fragments and resets do not", () => 
 
 test("ports are counted once, up to the alarm; an alarm after the end says how late it was", () => {
   const arrivals = [1, 2, 2, 3].map((port, index) => ({ atMs: index, source: "a", what: `6/${port}` }));
-  assert.deepEqual(whenNoticed(arrivals, 2), { sent: 3, until: 2, lateMs: 0 });
-  assert.deepEqual(whenNoticed(arrivals, 10), { sent: 3, until: 3, lateMs: 7 });
-  assert.deepEqual(whenNoticed(arrivals, null), { sent: 3, until: null, lateMs: 0 });
+  const order = ["6/1", "6/2", "6/3"];
+  assert.deepEqual(whenNoticed(arrivals, 2), { sent: 3, order, until: 2, lateMs: 0 });
+  assert.deepEqual(whenNoticed(arrivals, 10), { sent: 3, order, until: 3, lateMs: 7 });
+  assert.deepEqual(whenNoticed(arrivals, null), { sent: 3, order, until: null, lateMs: 0 });
+});
+
+test("the limit is the k-th port that nothing uses, however many open ones lie between", () => {
+  const order = ["6/80", "6/1", "17/80", "6/22", "6/80", "47", "6"];
+  assert.deepEqual(
+    order.map((what) => isUnused(what, [22, 80])),
+    [false, true, true, false, false, true, false],
+  );
+  assert.deepEqual(
+    [1, 2, 3, 4].map((k) => untilUnused(order, [22, 80], k)),
+    [2, 3, 6, 7],
+  );
 });

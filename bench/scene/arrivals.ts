@@ -75,6 +75,8 @@ function readTransport(
 export type Noticed = {
   /** Different ports in all. */
   readonly sent: number;
+  /** Those ports, in the order in which they were first tried. */
+  readonly order: readonly string[];
   /** Different ports on the wire when the alarm came; null without an alarm. */
   readonly until: number | null;
   /** From the last packet to an alarm that came after it. */
@@ -93,5 +95,23 @@ export function whenNoticed(arrivals: readonly Arrival[], alarmAtMs: number | nu
   }
   // A clock that is read in whole milliseconds may seem to run behind the packet that it speaks of.
   const until = alarmAtMs === null ? null : Math.max(1, early.size);
-  return { sent: all.size, until, lateMs: alarmAtMs === null ? 0 : Math.max(0, alarmAtMs - lastMs) };
+  const lateMs = alarmAtMs === null ? 0 : Math.max(0, alarmAtMs - lastMs);
+  return { sent: all.size, order: [...all], until, lateMs };
+}
+
+// What a packet of these protocols reaches is there on any host: ICMP, TCP, UDP, ICMPv6 (IANA protocol numbers).
+const SERVED_PROTOCOLS = ["1", "6", "17", "58"];
+
+/** Whether nothing of the host takes what was tried, in the words of `readArrivals`. `open`: its TCP ports with a service. */
+export function isUnused(what: string, open: readonly number[]): boolean {
+  const [protocol, port] = what.split("/");
+  if (port === undefined) return !SERVED_PROTOCOLS.includes(protocol!);
+  return Number(protocol) !== TCP || !open.includes(Number(port));
+}
+
+/** How many different ports had been tried when the `k`-th different unused one was; all of them where there were fewer. */
+export function untilUnused(order: readonly string[], open: readonly number[], k: number): number {
+  let unused = 0;
+  for (const [index, what] of order.entries()) if (isUnused(what, open) && ++unused === k) return index + 1;
+  return order.length;
 }

@@ -17,6 +17,8 @@ export type ScanKind = {
   readonly what: string;
   /** Goes on while the others come and go: seconds it may take. */
   readonly slowSeconds?: number;
+  /** Its packets are such as no honest stack sends, to open ports or closed ones: one says all. */
+  readonly isImpossible?: true;
   /** Whose name is on the packets; the default is the scan's own IPv4 address. */
   source?(ground: Ground): string;
   argv(ground: Ground): readonly string[];
@@ -43,6 +45,8 @@ const paced = (
   what,
   argv: (ground) => nmap(ground, ...PACE, ...flags, ...ports),
 });
+
+const impossible = (scan: ScanKind): ScanKind => ({ ...scan, isImpossible: true });
 
 const six = (id: string, what: string, flags: readonly string[]): ScanKind => ({
   id,
@@ -80,20 +84,20 @@ const ALL_SCANS: readonly ScanKind[] = [
         ...["nmap", ...ONCE, "-sT", ...PACE, ...PORTS, stranger.host4],
       ]),
   },
-  paced("-sF", "nmap, FIN", ["-sF"]),
-  paced("-sN", "nmap, no flags", ["-sN"]),
-  paced("-sX", "nmap, FIN, PSH and URG", ["-sX"]),
+  impossible(paced("-sF", "nmap, FIN", ["-sF"])),
+  impossible(paced("-sN", "nmap, no flags", ["-sN"])),
+  impossible(paced("-sX", "nmap, FIN, PSH and URG", ["-sX"])),
   paced("-sM", "nmap, Maimon: FIN and ACK", ["-sM"]),
   paced("-sA", "nmap, ACK", ["-sA"]),
   paced("-sW", "nmap, ACK, reading windows", ["-sW"]),
   paced("-sU", "nmap, UDP", ["-sU"]),
   paced("-sO", "nmap, IP protocols", ["-sO"], ["-p", "1-60"]),
   paced("-sY", "nmap, SCTP INIT", ["-sY"], ["-p", "1-60"]),
-  paced("-f", "nmap, SYN in fragments of eight bytes", ["-sS", "-f"]),
+  impossible(paced("-f", "nmap, SYN in fragments of eight bytes", ["-sS", "-f"])),
   paced("-g 53", "nmap, SYN from port 53", ["-sS", "-g", "53"]),
   paced("-D", "nmap, SYN among two decoys", ["-sS", "-D", DECOYS.join(",")]),
-  paced("--scanflags SYNFIN", "nmap, SYN and FIN", ["-sS", "--scanflags", "SYNFIN"]),
-  paced("--scanflags all", "nmap, every flag", ["-sS", "--scanflags", "URGACKPSHRSTSYNFIN"]),
+  impossible(paced("--scanflags SYNFIN", "nmap, SYN and FIN", ["-sS", "--scanflags", "SYNFIN"])),
+  impossible(paced("--scanflags all", "nmap, every flag", ["-sS", "--scanflags", "URGACKPSHRSTSYNFIN"])),
   {
     id: "-sI",
     what: "nmap, idle scan in the name of a third",
