@@ -64,15 +64,18 @@ export class Bus {
   /** Stamps, queues for the store, tells every listener. Bound, so that rooms can be handed it. */
   readonly emit = (body: EventBody): Event => {
     const event = this.stamp(body);
-    this.#enqueue(event);
-    this.#tell(event);
+    this.forward(event);
     return event;
   };
 
   /** Takes what happened in another process, stamped when it did. Bound as `emit` is. */
   readonly forward = (event: Event): void => {
     this.#enqueue(event);
-    this.#tell(event);
+    try {
+      this.#tell(event);
+    } finally {
+      this.#schedule();
+    }
   };
 
   /** Tells the listeners of events that the caller has stored itself. */
@@ -115,7 +118,6 @@ export class Bus {
       this.#lost += this.#pending.length - MAX_PENDING;
       this.#pending.splice(0, this.#pending.length - MAX_PENDING);
     }
-    this.#schedule();
   }
 
   #schedule(inMs = WRITE_BEHIND_MS): void {

@@ -27,11 +27,14 @@ const TRY_AGAIN_MS = 60_000;
 
 export class KernelTripwire {
   readonly #given: KernelTripwireOptions;
+  readonly #held: string;
   #armed = false;
   #refusedAtMs: number | undefined;
 
   constructor(given: KernelTripwireOptions) {
     this.#given = given;
+    const { options } = given;
+    this.#held = formatDuration((options === false ? undefined : options.blockMs) ?? BLOCK_MS);
   }
 
   get armed(): boolean {
@@ -80,7 +83,6 @@ export class KernelTripwire {
     const at = clock.now().toISOString();
     const single = options.ports?.includes(port) === true;
     const distinct = distinctPortsOf(options, prefix === VISITOR_PREFIX);
-    const held = formatDuration(options.blockMs ?? BLOCK_MS);
     onScan({
       source,
       shape: single ? "tripwire" : "vertical",
@@ -89,8 +91,8 @@ export class KernelTripwire {
       lastAt: at,
       distinct: single ? 1 : distinct,
       reason: single
-        ? `tripwire port ${port} touched; the kernel blocked at the packet, for ${held}`
-        : `${distinct} distinct unused ports within a minute; the kernel blocked at the packet, for ${held}`,
+        ? `tripwire port ${port} touched; the kernel blocked at the packet, for ${this.#held}`
+        : `${distinct} distinct unused ports within a minute; the kernel blocked at the packet, for ${this.#held}`,
       probes: [{ at, source, target, protocol: "tcp", port, kind: "syn" }],
     });
   }

@@ -137,6 +137,11 @@ export class NetfilterSocket {
     return true;
   }
 
+  /** Reads what lies there now, without waiting to be told of it. */
+  read(): void {
+    if (!this.#closed) this.#drain();
+  }
+
   // The handle calls from outside of Node's own machinery, where neither promises are settled nor errors are seen; an
   // immediate sees to both, and what was said does not wait for it.
   #readable(): void {
@@ -240,6 +245,18 @@ export function joined(...parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return bytes;
+}
+
+/** The value of the first attribute of that type, without a look at the others; null when there is none. */
+export function attributeOf(bytes: Uint8Array, type: number, offset = 4): Uint8Array | null {
+  for (let at = offset; at + 4 <= bytes.length; ) {
+    const size = bytes[at]! | (bytes[at + 1]! << 8);
+    if (size < 4 || at + size > bytes.length) return null;
+    // The two highest bits say "nested" and "network order", not the type.
+    if ((bytes[at + 2]! | ((bytes[at + 3]! & 0x3f) << 8)) === type) return bytes.subarray(at + 4, at + size);
+    at += (size + 3) & ~3;
+  }
+  return null;
 }
 
 /** The attributes of a message from `offset` on (4 skips the nfgenmsg), by type; a broken rest is left out. */

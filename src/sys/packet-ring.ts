@@ -42,6 +42,8 @@ export type RingOptions = {
   /** Frames in the ring, a power of two; halved until the kernel grants it. */
   frames?: number;
   onFrame: (frame: RingFrame) => void;
+  /** Called when packets have woken this process, before the first of them is read. */
+  onWake?: () => void;
 };
 
 export type RingStatistics = {
@@ -160,6 +162,7 @@ export class PacketRing {
   readonly #frameBytes: number;
   readonly #frames: number;
   readonly #onFrame: (frame: RingFrame) => void;
+  readonly #onWake: (() => void) | undefined;
   readonly #statistics: RingStatistics = { received: 0, dropped: 0 };
   readonly #frame: RingFrame;
   #buffer: ArrayBuffer;
@@ -179,6 +182,7 @@ export class PacketRing {
     this.#fd = options.fd;
     this.#frameBytes = options.frameBytes ?? FRAME_BYTES;
     this.#onFrame = options.onFrame;
+    this.#onWake = options.onWake;
     try {
       const version = Uint32Array.of(TPACKET_V2);
       if (c.setsockopt(this.#fd, SOL_PACKET, PACKET_VERSION, version, 4) < 0) {
@@ -305,6 +309,7 @@ export class PacketRing {
   #readable(): void {
     setImmediate(NOTHING_MORE);
     try {
+      this.#onWake?.();
       this.#wake();
     } catch (error) {
       setImmediate(() => {

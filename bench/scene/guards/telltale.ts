@@ -29,11 +29,14 @@ export function telltale(name: string, role: Guard["role"], settings: string): G
       );
       const account = startAccount(lab);
       const guard = await startGuard(lab, ["--block", "--config", config], withListener(lab));
-      // Of the same stream, at the moment that its lines arrive.
+      // Of the same stream, at the moment that its lines arrive: before they are read, as for guards that write to syslog.
       const heard: number[] = [];
+      let arrivedMs = 0;
+      guard.child.stdout!.prependListener("data", () => {
+        arrivedMs = performance.timeOrigin + performance.now();
+      });
       guard.child.stdout!.on("data", () => {
-        const nowMs = performance.timeOrigin + performance.now();
-        while (heard.length < guard.events.length) heard.push(nowMs);
+        while (heard.length < guard.events.length) heard.push(arrivedMs);
       });
       return {
         cost: () => {

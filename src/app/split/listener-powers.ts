@@ -4,7 +4,7 @@ import type { CoverageReport } from "../../disk/types.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import type { Route } from "../../report/types.ts";
 import type { BackendEvent } from "../../respond/backend.ts";
-import { hearHandedTouches } from "../../respond/backends/tripwire-log.ts";
+import { type HandedEar, hearHandedTouches } from "../../respond/backends/tripwire-log.ts";
 import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
 import { LoopbackDatagrams } from "../../sys/loopback-datagram.ts";
@@ -31,7 +31,7 @@ export class ListenerPowers implements Powers {
   #facts: HostFacts = NOTHING_KNOWN;
   #backend: RemoteBackend | null = null;
   #ears: RotationEars | null = null;
-  #touches: Disposable | null = null;
+  #touches: HandedEar | null = null;
   #rotation: RotationSays = { lines: [], next: [] };
 
   constructor(client: Client, briefing: Briefing) {
@@ -84,7 +84,8 @@ export class ListenerPowers implements Powers {
 
   readonly capture: Powers["capture"] = async () => {
     const fd = await this.#client.askDescriptor({ ask: "capture" });
-    return (options) => captureFrom(fd, options);
+    // The packet that tripped the wire lies in the ring as well; that the kernel has blocked is told first.
+    return (options) => captureFrom(fd, { ...options, onWake: () => this.#touches?.read() });
   };
 
   readonly openLog = (path: string): Promise<number> => this.#client.askDescriptor({ ask: "log", path });

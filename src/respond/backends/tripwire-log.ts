@@ -2,7 +2,7 @@
 import { type Address, addressFromBytes } from "../../core/address.ts";
 import {
   attribute,
-  attributes,
+  attributeOf,
   joined,
   NetfilterSocket,
   type NetlinkMessage,
@@ -72,8 +72,14 @@ export function hearTouches(
   return { handOver: () => socket.release(), [Symbol.dispose]: () => socket.close() };
 }
 
+/** Tells touches as they happen. */
+export type HandedEar = Disposable & {
+  /** Tells at once what the kernel has said by now, without waiting to be woken up for it. */
+  read(): void;
+};
+
 /** Goes on hearing, without any right, what another process has bound and let go of; the descriptor is owned from now on. */
-export function hearHandedTouches(fd: number, onTouch: Told["onTouch"], onDeaf: Told["onDeaf"]): Disposable {
+export function hearHandedTouches(fd: number, onTouch: Told["onTouch"], onDeaf: Told["onDeaf"]): HandedEar {
   return openEar({ onTouch, onDeaf }, fd);
 }
 
@@ -92,11 +98,16 @@ function take({ type, payload }: NetlinkMessage, { onTouch, onDeaf }: Told): voi
     return;
   }
   if (type !== ((SUBSYSTEM.ulog << 8) | MSG_PACKET)) return;
-  const told = attributes(payload);
-  const packet = told.get(PAYLOAD);
-  const touch = packet === undefined ? null : readPacket(packet);
-  const prefix = new TextDecoder().decode(told.get(PREFIX)?.subarray(0, -1)); // less the closing zero
-  if (touch !== null) onTouch({ ...touch, prefix });
+  const packet = attributeOf(payload, PAYLOAD);
+  const touch = packet === null ? null : readPacket(packet);
+  if (touch === null) return;
+  const prefix = attributeOf(payload, PREFIX);
+  onTouch(prefix === null ? touch : { ...touch, prefix: textOf(prefix) });
+}
+
+// An alarm waits for this, and it runs too seldom to be compiled: no map of all attributes, no decoder for a word of ASCII.
+function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, -1)); // less the closing zero
 }
 
 /** Source, target and port of an IP packet whose transport header follows at once, as for every packet the rules let through. */

@@ -21,6 +21,8 @@ export type CaptureOptions = {
   readonly loopback?: boolean;
   /** Called for each packet that the filter lets through. The frame is used again for the next one. */
   readonly onPacket: (frame: RingFrame) => void;
+  /** Called when packets have woken this process, before the first of them is read. */
+  readonly onWake?: () => void;
   readonly emit: Emit;
   /** Frames in the ring, a power of two; 256 bytes each. */
   readonly ringFrames?: number;
@@ -96,6 +98,7 @@ class RingCapture implements Capture {
         filter: this.#filter(),
         frames: options.ringFrames,
         onFrame: options.onPacket,
+        onWake: options.onWake,
       });
     } catch (error) {
       throw describeRefusal(error);
