@@ -1,10 +1,11 @@
 // The unprivileged half of the guard in a stranger's hands: check that the privileged one refuses what it may not have, ends
 // what no listener would say, and gives it no more for coming back.
 import assert from "node:assert/strict";
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, chownSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { labObstacle, makeLab, ROOT } from "./lab.ts";
+import { labObstacle, makeLab, ROOT, TELLTALE } from "./lab.ts";
+import { LISTENER_UID } from "./split.ts";
 import { blocked, makeScene } from "./split-scene.ts";
 import { waitFor } from "./wait.ts";
 
@@ -124,4 +125,52 @@ test("a listener in a stranger's hands is refused, or ended", { skip }, async (t
       assert.match(said, /it sent what no listener of telltale's sends/);
     });
   }
+});
+
+test("what a rogue listener was refused, and how it ended, stands in the administrator's next report and mail", {
+  skip,
+}, async () => {
+  using lab = makeLab(["stranger"]);
+  const scene = makeScene(lab, '[respond]\nmode = "block"\nmax_blocks_per_minute = 10\nmax_blocks = 20\n');
+  // What the guard makes before it parts.
+  const state = join(lab.dir, "state");
+  mkdirSync(state, { mode: 0o700 });
+  chownSync(state, LISTENER_UID, LISTENER_UID);
+  const once = join(ROOT, "tests/system/rogue-once.ts");
+  const flood = (minute: number) =>
+    Array.from({ length: 20_000 }, (_, n) => `+203.${minute}.${n >> 8}.${n & 255} 3600000 0 `).join(";");
+  const call = (...args: unknown[]) =>
+    JSON.stringify({ id: 2, ask: "firewall", call: args[0], args: args.slice(1) });
+  const lines = [call("open"), call("apply", flood(1)), "and it ends itself"];
+  writeFileSync(join(lab.dir, "lines"), lines.join("\n"), { mode: 0o644 });
+  const warden = lab.start(
+    "host",
+    [process.execPath, join(ROOT, "tests/system/rogue-warden.ts"), scene.config, once],
+    {
+      binds: scene.binds,
+      env: { ROGUE_LINES: join(lab.dir, "lines"), ROGUE_MARK: join(lab.dir, "outbox/played") },
+    },
+  );
+  let said = "";
+  for (const stream of [warden.stdout!, warden.stderr!])
+    stream.on("data", (chunk: Buffer) => void (said += chunk.toString()));
+  const report = (...args: string[]) =>
+    lab.run("host", [TELLTALE, "report", ...args, "--config", scene.config], scene);
+  const told = [
+    /listener failed: it asked for a block that it may not have: refused by the warden: [^;]* respond\.max_blocks allows/,
+    /listener failed: it sent what no listener of telltale's sends/,
+    /otherwise look whether somebody has taken it over/,
+  ];
+  const isTold = (text: string) =>
+    told.every((line) => line.test(text.replaceAll("=\n", "").replaceAll(/\s+/g, " ")));
+  await waitFor("the report to tell of it", () => isTold(report("--since", "1h").stdout), 60_000).catch(
+    (error: Error) => {
+      throw new Error(`${error.message}: ${report("--since", "1h").stdout}\n${said.slice(-3_000)}`);
+    },
+  );
+  assert.equal(report("--send").status, 0);
+  const mails = globSync(join(lab.dir, "outbox/*.mail")).map((path) => readFileSync(path, "utf8"));
+  assert.ok(mails.some(isTold), mails.join("\n"));
+  warden.kill("SIGTERM");
+  await waitFor("its end", () => warden.exitCode !== null || warden.signalCode !== null);
 });

@@ -6,8 +6,10 @@ import { appendFileSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { startGuard } from "./guard-process.ts";
-import { type Lab, labObstacle, makeLab } from "./lab.ts";
-import { withListener } from "./split.ts";
+import { type Lab, labObstacle, makeLab, type RunOptions } from "./lab.ts";
+import { synScan } from "./nmap.ts";
+import { listenerOf, withListener } from "./split.ts";
+import { blocked } from "./split-scene.ts";
 import { waitFor } from "./wait.ts";
 
 const PORT = 2_222;
@@ -36,6 +38,35 @@ PidFile none
   return { config, client: ["ssh", "-i", join(lab.dir, "admin"), "-p", String(PORT), ...words] };
 }
 
+/** Why there can be no server here, or null. */
+function sshObstacle(...tools: readonly string[]): string | null {
+  const obstacle = labObstacle("nft", "nmap", "ssh", "ssh-keygen", ...tools);
+  if (obstacle !== null) return obstacle;
+  return spawnSync(SSHD, ["-V"]).error === undefined ? null : "needs sshd: apt install openssh-server";
+}
+
+/** A server that listens; what is returned is the client's command line. */
+async function startServer(t: TestContext, lab: Lab, binds: RunOptions["binds"]): Promise<readonly string[]> {
+  makeEmptyFolder(t);
+  appendFileSync(join(lab.dir, "passwd"), "sshd:x:64932:65534::/run/sshd:/usr/sbin/nologin\n");
+  const { config, client } = keys(lab);
+  lab.start("host", [SSHD, "-D", "-f", config, "-p", String(PORT)], { binds: binds ?? [] });
+  await waitFor("sshd", () => lab.run("host", ["ss", "-Hltn", `sport = :${PORT}`]).stdout !== "");
+  return client;
+}
+
+function writeConfig(lab: Lab, more: string): string {
+  const config = join(lab.dir, "telltale.toml");
+  const off = ["check", "rotate"].map((part) => `[${part}]\nenabled = false\n`).join("");
+  writeFileSync(
+    config,
+    `[store]\ndirectory = "${lab.dir}/state"\n${off}[report]\nvia = "none"\n[respond]\n${more}\n`,
+  );
+  return config;
+}
+
+const isBlocked = (lab: Lab, address: string) => blocked(lab).includes(`${address} `);
+
 function makeEmptyFolder(t: TestContext): void {
   try {
     mkdirSync(EMPTY, { mode: 0o755 });
@@ -46,45 +77,19 @@ function makeEmptyFolder(t: TestContext): void {
 }
 
 test("a live login over SSH is never locked out, a mere connection is", async (t) => {
-  const obstacle = labObstacle("nft", "nmap", "ssh", "ssh-keygen", "socat");
+  const obstacle = sshObstacle("socat");
   if (obstacle !== null) return t.skip(obstacle);
-  if (spawnSync(SSHD, ["-V"]).error !== undefined) return t.skip("needs sshd: apt install openssh-server");
   using lab = makeLab(["admin", "stranger", "admin6"]);
-  makeEmptyFolder(t);
   const { binds } = withListener(lab);
-  appendFileSync(join(lab.dir, "passwd"), "sshd:x:64932:65534::/run/sshd:/usr/sbin/nologin\n");
-  const ssh = keys(lab);
   const [admin, stranger, admin6] = [lab.clients[0]!, lab.clients[1]!, lab.clients[2]!];
-  const config = join(lab.dir, "telltale.toml");
-  writeFileSync(
-    config,
-    `[store]\ndirectory = "${lab.dir}/state"\n[check]\nenabled = false\n[rotate]\nenabled = false\n[report]\nvia = "none"\n[respond]\naggregate_from = 0\n`,
-  );
-  lab.start("host", [SSHD, "-D", "-f", ssh.config, "-p", String(PORT)], { binds });
-  await waitFor("sshd", () => lab.run("host", ["ss", "-Hltn", `sport = :${PORT}`]).stdout !== "");
+  const config = writeConfig(lab, "aggregate_from = 0");
+  const ssh = await startServer(t, lab, binds);
   const guard = await startGuard(lab, ["--block", "--config", config], { binds });
 
-  const scan = (client: string, address: string) =>
-    lab.run(client, [
-      "nmap",
-      ...(address.includes(":") ? ["-6"] : []),
-      "-sS",
-      "-Pn",
-      "-n",
-      "-T4",
-      "--max-retries",
-      "0",
-      "-p",
-      "1-300",
-      address,
-    ]);
-  const isBlocked = (address: string) => {
-    const sets = lab.run("host", ["nft", "list", "table", "inet", "telltale"]).stdout;
-    return [...sets.matchAll(/set blocked[^}]*\}/g)].join("\n").includes(`${address} `);
-  };
+  const scan = (client: string, address: string) => lab.run(client, synScan(address, "1-300"));
 
   // The administrator logs in and, from the session on, looks at all ports at once.
-  const session = lab.start("admin", [...ssh.client, `root@${admin.host4}`, "echo in; sleep 600"]);
+  const session = lab.start("admin", [...ssh, `root@${admin.host4}`, "echo in; sleep 600"]);
   let said = "";
   session.stdout!.on("data", (chunk) => {
     said += String(chunk);
@@ -93,7 +98,7 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
   // Whatever is asked of it, the warden sees who has logged in; the listener hears of it, and says so itself from then on.
   scan("admin", admin.host4);
   await guard.until("verdict.reached", ({ verdict }) => verdict.source === admin.v4);
-  await waitFor("the administrator to be free", () => !isBlocked(admin.v4));
+  await waitFor("the administrator to be free", () => !isBlocked(lab, admin.v4));
   await waitFor("the listener to know", () => {
     scan("admin", admin.host4);
     return guard.events.some(
@@ -101,11 +106,11 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
         event.type === "verdict.reached" && event.verdict.guardrail === `live SSH session on port ${PORT}`,
     );
   });
-  assert.ok(!isBlocked(admin.v4));
+  assert.ok(!isBlocked(lab, admin.v4));
   assert.ok(!guard.events.some((event) => event.type === "block.applied" && event.target === admin.v4));
 
   // The same over IPv6: nor is the network of the session cut.
-  const session6 = lab.start("admin6", [...ssh.client, `root@${admin6.host6}`, "echo in; sleep 600"]);
+  const session6 = lab.start("admin6", [...ssh, `root@${admin6.host6}`, "echo in; sleep 600"]);
   let said6 = "";
   session6.stdout!.on("data", (chunk) => {
     said6 += String(chunk);
@@ -120,7 +125,7 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
         event.verdict.guardrail === `live SSH session on port ${PORT}`,
     );
   });
-  await waitFor("the administrator to be free over IPv6", () => !isBlocked(admin6.v6));
+  await waitFor("the administrator to be free over IPv6", () => !isBlocked(lab, admin6.v6));
   assert.ok(
     !guard.events.some((event) => event.type === "block.applied" && event.target.startsWith("2001:db8:3:")),
   );
@@ -137,7 +142,55 @@ test("a live login over SSH is never locked out, a mere connection is", async (t
     "verdict.reached",
     ({ verdict }) => verdict.source === stranger.v4 && verdict.action === "block",
   );
-  await waitFor("the block", () => isBlocked(stranger.v4));
-  assert.ok(!isBlocked(admin.v4));
+  await waitFor("the block", () => isBlocked(lab, stranger.v4));
+  assert.ok(!isBlocked(lab, admin.v4));
   await guard.stop();
+});
+
+test("a login that the listener has not heard of: the warden refuses its block, and that is a verdict and no failure", async (t) => {
+  const obstacle = sshObstacle();
+  if (obstacle !== null) return t.skip(obstacle);
+  using lab = makeLab(["admin"]);
+  const { binds } = withListener(lab);
+  const admin = lab.clients[0]!;
+  // The kernel would decide by itself, before either of the two.
+  const config = writeConfig(lab, "kernel = false");
+  const ssh = await startServer(t, lab, binds);
+  const guard = await startGuard(lab, ["--block", "--config", config], { binds });
+  const listener = listenerOf(guard);
+
+  // While the warden is held up somebody logs in and looks at all ports: the listener knows of the scan only.
+  process.kill(guard.child.pid!, "SIGSTOP");
+  const beat = "while echo in; do sleep 0.1; done";
+  const session = lab.start("admin", [...ssh, `root@${admin.host4}`, beat]);
+  let heard = 0;
+  session.stdout!.on("data", (chunk) => {
+    heard += String(chunk).length;
+  });
+  await waitFor("the login", () => heard > 0);
+  lab.run("admin", synScan(admin.host4, "1-300"));
+  const { verdict: hasty } = await guard.until(
+    "verdict.reached",
+    ({ verdict }) => verdict.source === admin.v4 && verdict.action === "block",
+  );
+  process.kill(guard.child.pid!, "SIGCONT");
+  const { verdict } = await guard.until(
+    "verdict.reached",
+    ({ verdict: { findingId, action } }) => findingId === hasty.findingId && action !== "block",
+  );
+  const session22 = `live SSH session on port ${PORT}`;
+  assert.deepEqual(verdict, {
+    ...hasty,
+    action: "ignore",
+    forMs: 0,
+    because: `never blocked: ${session22}`,
+    guardrail: session22,
+  });
+  const before = heard;
+  await waitFor("the session to go on", () => heard > before);
+  assert.ok(!isBlocked(lab, admin.v4));
+  const wrong = guard.events.filter(({ type }) => /^(block\.|part\.failed)/.test(type));
+  assert.deepEqual(wrong, [], guard.stderr());
+  assert.equal(listenerOf(guard), listener, "the listener is not suspected of anything");
+  assert.equal((await guard.stop()).status, 0);
 });
