@@ -47,6 +47,7 @@ export class RemoteBackend {
   lift = (...targets: string[]) => this.#remote.ask("lift", { targets }) as Promise<ChangeResult[]>;
   held = () => this.#remote.ask("held") as Promise<HeldBlock[]>;
   clear = () => this.#remote.ask("clear");
+  close = () => this.#remote.ask("close");
   die = () => this.#remote.die();
 }
 

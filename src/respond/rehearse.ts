@@ -1,7 +1,14 @@
 // Plays verdicts and blocks through the very path that a real one takes, before the first is needed: decision, history, channel,
 // warden, kernel. The first scanner of the day would otherwise wait until all that code is loaded and compiled, some fifteen
 // milliseconds, and be through with five hundred ports.
-import { type Address, familyOf, formatPrefix, type Prefix, type PrefixSet, prefixOf } from "../core/address.ts";
+import {
+  type Address,
+  familyOf,
+  formatPrefix,
+  type Prefix,
+  type PrefixSet,
+  prefixOf,
+} from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EVENT_SCHEMA_VERSION, type Event } from "../core/events.ts";
 import type { Backend } from "./backend.ts";

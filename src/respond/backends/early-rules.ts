@@ -49,7 +49,8 @@ export function earlyScript({ uid, perMinute }: EarlyOptions): string {
     rule("ip daddr @allow4 accept"),
     rule("ip6 saddr ::1 accept"),
     rule("ip6 saddr @allow6 accept"),
-    rule(`limit rate over ${perMinute}/minute burst ${perMinute} packets accept`),
+    // Others may send what they like; it does not use up the listener's share.
+    rule(`meta skuid ${uid} limit rate over ${perMinute}/minute burst ${perMinute} packets accept`),
     named(0, 32, "ip daddr"),
     named(0, 128, "ip6 saddr"),
     named(1, CUSTOMER_BITS, "ip6 saddr and ffff:ffff:ffff:ffff::"),

@@ -12,7 +12,7 @@ import type { FirewallChange } from "../types.ts";
 
 // A test of another backend names a module instead, whose `makeBackend` is given the arguments that follow.
 const MAKE: Record<string, () => Backend> = {
-  nftables: () => new NftablesBackend({ via: "libnftables" }),
+  nftables: () => new NftablesBackend({ via: "libnftables", ...JSON.parse(process.argv[3] ?? "{}") }),
   "nft-program": () => new NftablesBackend({ via: "nft" }),
   iptables: () => new IptablesBackend(),
   route: () => routeBackend(),
