@@ -5,6 +5,7 @@ import { appendFileSync, chmodSync, mkdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path";
 import { type Lab, labObstacle, makeLab } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
+import { commandsCase } from "./commands.case.ts";
 import { logToFindingCase } from "./log-to-finding.case.ts";
 import { missing } from "./machine.ts";
 import { makeLogTree, writeLogOfSize } from "./material/log-trees.ts";
@@ -361,7 +362,7 @@ export const guardBench: Bench = {
 port, fail2ban with its jail for sshd, logcheck by the hour, logrotate by the day. PSS counts shared pages by their share;
 CPU time is the kernel's account of every process in that namespace. The limit of waiting is one process of the same runtime
 with nothing but a timer; telltale has two, so that what reads packets and logs has no rights. The limit of following a log is
-reading it once, and of noticing a line tail -F.`,
+reading it once, of noticing a line tail -F, and of a command that answers at once the start of the runtime.`,
   packages: ["portsentry", "fail2ban", "sshguard", "crowdsec", "logcheck", "logcheck-database", "logrotate"],
-  cases: (scale) => [startCase(), idleCase(), followCase(scale), logToFindingCase()],
+  cases: (scale) => [startCase(), commandsCase(), idleCase(), followCase(scale), logToFindingCase()],
 };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { waitFor } from "../tests/system/wait.ts";
 import { readArrivals } from "./scene/arrivals.ts";
+import { floorThatTells } from "./scene/guards/floor.ts";
 import { portsentry } from "./scene/guards/portsentry.ts";
 import { scanlogd } from "./scene/guards/scanlogd.ts";
 import { ourGuards } from "./scene/guards.ts";
@@ -207,7 +208,7 @@ function wireToAlarmCase(): Case {
       { metric: "worstMs", atMost: 2 },
     ],
     tool: "hping3",
-    guards: [...ourGuards(""), portsentry("PortSentry", ["-atcp"]), scanlogd],
+    guards: [...ourGuards(""), portsentry("PortSentry", ["-atcp"]), scanlogd, floorThatTells(4)],
     work: wireToAlarm,
   });
 }

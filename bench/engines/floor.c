@@ -2,6 +2,7 @@
  * source, and at the k-th put the source into a set of nftables by one message that was made beforehand. No decision that
  * could be defended, no guardrail, no memory of anybody: the yardstick for how soon a block can be in force on a machine.
  *   floor TABLE SET K PORT...     blocks in SET of table inet TABLE; the PORTs are in use and do not count
+ *   floor - - K PORT...           writes a line with the source instead: how soon somebody can know
  * Prints "ready" once it listens. Formats: packet(7), netlink(7), linux/netfilter/nf_tables.h. */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -72,7 +73,8 @@ int main(int argc, char **argv) {
   int k = atoi(argv[3]);
   if (k < 1 || k > MAX_K) return 64;
   for (int i = 4; i < argc; i++) in_use[atoi(argv[i]) & 65535] = 1;
-  prepare(argv[1], argv[2]);
+  int tells = strcmp(argv[1], "-") == 0;
+  if (!tells) prepare(argv[1], argv[2]);
   int netlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
   int packets = socket(AF_PACKET, SOCK_DGRAM, htons(ETHERTYPE_IPV4));
   if (netlink < 0 || packets < 0) { perror("socket"); return 1; }
@@ -94,6 +96,12 @@ int main(int argc, char **argv) {
     if (known) continue;
     sources[slot].ports[sources[slot].count++] = port;
     if (sources[slot].count < k) continue;
+    if (tells) {
+      char text[INET_ADDRSTRLEN];
+      puts(inet_ntop(AF_INET, &address, text, sizeof text));
+      fflush(stdout);
+      continue;
+    }
     memcpy(message + key_at, &address, sizeof address);
     if (send(netlink, message, length, 0) < 0) perror("send");
   }

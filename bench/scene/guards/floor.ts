@@ -1,13 +1,15 @@
-// The yardstick for a guard in user space: the least program that reads packets and blocks, in C.
+// The yardsticks for a guard in user space: the least program that reads packets and blocks, in C, and the same one that
+// writes a line instead.
 import { join } from "node:path";
+import { type Lab, ROOT } from "../../../tests/system/lab.ts";
 import { waitFor } from "../../../tests/system/wait.ts";
 import { buildC } from "../../compiled.ts";
 import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
 import { OPEN_PORTS } from "../ports.ts";
-import type { Guard } from "./types.ts";
+import type { Alarm, Guard, Standing } from "./types.ts";
 
-const SOURCE = join(import.meta.dirname, "../../engines/floor.c");
+const SOURCE = join(ROOT, "bench/engines/floor.c");
 const TABLE = `table inet floor { set blocked { type ipv4_addr; }; chain prerouting { type filter hook prerouting priority -300; ip saddr @blocked drop; }; }`;
 
 /** @param decisionAt how many different closed ports it waits for */
@@ -17,25 +19,41 @@ export const floor = (decisionAt: number): Guard => ({
   command: `floor floor blocked ${decisionAt} # C: counts ports of each source, sends one message to nftables`,
   obstacle: missing("nft", "nftables") ?? missing("cc", "gcc libc6-dev"),
   blocks: true,
-  start: async (lab) => {
-    const program = join(lab.dir, "floor");
-    const obstacle = buildC(SOURCE, program);
-    if (obstacle !== null) throw new Error(obstacle);
+  start: (lab) => {
     lab.run("host", ["nft", TABLE]);
-    const account = startAccount(lab);
-    const child = lab.start("host", [
-      program,
-      "floor",
-      "blocked",
-      String(decisionAt),
-      ...OPEN_PORTS.map(String),
-    ]);
-    let said = "";
-    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
-      said += chunk;
-    });
-    child.stderr!.resume();
-    await waitFor("the floor to listen", () => said.includes("ready"));
-    return { cost: account, alarms: () => [] };
+    return start(lab, ["floor", "blocked", String(decisionAt)]);
   },
 });
+
+/** Blocks nobody, and says whom it counted. @param decisionAt how many different closed ports it waits for */
+export const floorThatTells = (decisionAt: number): Guard => ({
+  name: "the least in user space",
+  role: "limit",
+  command: `floor - - ${decisionAt} # C: counts ports of each source, writes one line`,
+  obstacle: missing("cc", "gcc libc6-dev"),
+  blocks: false,
+  start: (lab) => start(lab, ["-", "-", String(decisionAt)]),
+});
+
+async function start(lab: Lab, args: readonly string[]): Promise<Standing> {
+  const program = join(lab.dir, "floor");
+  const obstacle = buildC(SOURCE, program);
+  if (obstacle !== null) throw new Error(obstacle);
+  const cost = startAccount(lab);
+  const child = lab.start("host", [program, ...args, ...OPEN_PORTS.map(String)]);
+  const alarms: Alarm[] = [];
+  let isReady = false;
+  let rest = "";
+  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    const atMs = performance.timeOrigin + performance.now();
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      if (line === "ready") isReady = true;
+      else alarms.push({ source: line, atMs, heardMs: atMs });
+    }
+  });
+  child.stderr!.resume();
+  await waitFor("the floor to listen", () => isReady);
+  return { cost, alarms: () => alarms };
+}
