@@ -33,7 +33,7 @@ export type ListedBlock = BlockRow & { readonly times: number };
 
 export type BlockListing = {
   /** The numbers of the blocks in force. */
-  readonly numbers: Float64Array;
+  readonly numbers: readonly number[];
   /** Length of the longest target. */
   readonly longestTarget: number;
 };
@@ -51,10 +51,12 @@ export interface BlockQueries {
    * @param after the last target of those that came before; "" for the first
    */
   inForceAfter(now: Date, after: string, limit: number): BlockInForce[];
+  /** Targets of those that ran out and that nobody has lifted, at most `limit`, as text; `after` as above. */
+  overdueAfter(now: Date, after: string, limit: number): string[];
   /** Which are in force, oldest first, for whoever shows them page by page (`listed`). */
   listing(now: Date): BlockListing;
   /** Of these blocks of a listing those that are still in force, in its order. */
-  listed(numbers: Iterable<number>, sinceMs: number): ListedBlock[];
+  listed(numbers: readonly number[], sinceMs: number): ListedBlock[];
   /** How many are in force. */
   countInForce(now: Date): number;
   /** So many packets has the open block of a target stopped by now; a count never falls. */
@@ -90,8 +92,13 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
     `SELECT target, unixepoch(since, 'subsec'), unixepoch(until, 'subsec'), grade = 'proven', packets_stopped, throttled
      FROM blocks WHERE lifted IS NULL AND target > ?2 AND until > ?1 ORDER BY target LIMIT ?3`,
   );
+  const overdueAfter = database.prepare(
+    "SELECT target FROM blocks WHERE lifted IS NULL AND target > ?2 AND until <= ?1 ORDER BY target LIMIT ?3",
+  );
+  // One row instead of a hundred thousand: to hand over a row takes longer than to find it.
   const numbersInForce = database.prepare(
-    `SELECT number, length(target) FROM blocks WHERE lifted IS NULL AND until > ? ORDER BY since, number`,
+    `SELECT json_group_array(number ORDER BY since, number), max(length(target))
+     FROM blocks WHERE lifted IS NULL AND until > ?`,
   );
   const listed = database.prepare(
     `SELECT ${COLUMNS}, (SELECT count(*) FROM blocks p WHERE p.target = b.target AND p.since >= ?2)
@@ -141,19 +148,16 @@ export function blockQueries(database: DatabaseSync): BlockQueries {
     inForceAfter(now, after, limit) {
       return (inForceAfter.all(now.toISOString(), after, limit) as unknown as ShortRow[]).map(shortRow);
     },
+    overdueAfter(now, after, limit) {
+      return overdueAfter.all(now.toISOString(), after, limit).map((row) => String(row["target"]));
+    },
     listing(now) {
-      const numbers: number[] = [];
-      let longestTarget = 0;
-      for (const row of numbersInForce.iterate(now.toISOString())) {
-        const [number, length] = row as unknown as [number, number];
-        numbers.push(number);
-        longestTarget = Math.max(longestTarget, length);
-      }
-      return { numbers: Float64Array.from(numbers), longestTarget };
+      const row = numbersInForce.get(now.toISOString()) as unknown as [string, number | null];
+      return { numbers: JSON.parse(row[0]) as number[], longestTarget: row[1] ?? 0 };
     },
     listed(numbers, sinceMs) {
       const since = new Date(sinceMs).toISOString();
-      const found = listed.all(JSON.stringify([...numbers]), since) as unknown as [...Row, number][];
+      const found = listed.all(JSON.stringify(numbers), since) as unknown as [...Row, number][];
       return rows(found).map((row, i) => ({ ...row, times: found[i]![TIMES] }));
     },
     countInForce(now) {

@@ -180,7 +180,13 @@ test("a listing shows those in force page by page, oldest first, with how often 
     { ...blockRow("192.0.2.9", at(1), at(30)), times: 1 },
     { ...blockRow("192.0.2.7", at(2), at(30)), times: 1 },
   ]);
-  assert.equal(blocks.listed(numbers.subarray(2), Date.parse(at(-100)))[0]?.times, 2);
+  assert.equal(blocks.listed(numbers.slice(2), Date.parse(at(-100)))[0]?.times, 2);
+  assert.deepEqual(
+    blocks.overdueAfter(new Date(at(4)), "", 10),
+    ["192.0.2.8"],
+    "ran out, and nobody ended it",
+  );
+  assert.deepEqual(blocks.overdueAfter(new Date(at(4)), "192.0.2.8", 10), []);
   blocks.lift("192.0.2.9", new Date(at(5)), "administrator");
   assert.equal(blocks.listed(numbers, 0).length, 2, "lifted since the listing was made");
   assert.deepEqual(blocks.listed([], 0), []);

@@ -30,6 +30,14 @@ export function lastError(call: string, detail = ""): SystemCallError {
 
 /** `EPERM` for 1; `errno 4095` for a number this system has no name for. */
 export function errnoName(errno: number): string {
-  for (const [name, number] of Object.entries(koffi().os.errno)) if (number === errno) return name;
-  return `errno ${errno}`;
+  if (names === undefined) {
+    names = new Map();
+    // Of two names for one number the first.
+    for (const [name, number] of Object.entries(koffi().os.errno))
+      if (!names.has(number)) names.set(number, name);
+  }
+  return names.get(errno) ?? `errno ${errno}`;
 }
+
+// Asking for them takes longer than most system calls, and ENOENT may be said a hundred thousand times.
+let names: Map<number, string> | undefined;

@@ -30,6 +30,7 @@ export type Piece = {
 export class NetlinkQuestions {
   readonly fd: number;
   readonly #buffer = new Uint8Array(READ_BYTES);
+  readonly #view = new DataView(this.#buffer.buffer);
   #sequence = 0;
   #open = true;
 
@@ -67,7 +68,7 @@ export class NetlinkQuestions {
       const bodies: Uint8Array[] = [];
       let interrupted = false;
       const size = this.#receive();
-      const view = new DataView(this.#buffer.buffer, 0, size);
+      const view = this.#view;
       for (let at = 0; at + HEADER_BYTES <= size && !over; ) {
         const length = view.getUint32(at, true);
         if (length < HEADER_BYTES || at + length > size) break;
@@ -100,7 +101,7 @@ export class NetlinkQuestions {
     if (netlinkCalls().send(this.fd, messages, messages.length, 0) < 0) throw lastError("send", "netlink");
     for (;;) {
       const size = this.#receive();
-      const view = new DataView(this.#buffer.buffer, 0, size);
+      const view = this.#view;
       for (let at = 0; at + HEADER_BYTES + 4 <= size; ) {
         const length = view.getUint32(at, true);
         if (length < HEADER_BYTES) break;

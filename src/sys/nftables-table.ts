@@ -131,8 +131,7 @@ export class NftablesTable {
   // The elements with these keys, in their order, up to the first that is not there.
   #untilAbsent(set: string, keys: readonly Uint8Array[]): TableElement[] {
     const head = [attribute(TABLE, text(this.name)), attribute(ELEMENTS_SET, text(set))];
-    const wanted = keys.map((key) => nested(LIST_ELEMENT, nested(KEY, attribute(KEY_VALUE, key))));
-    const question = joined(nfgenmsg(NFPROTO_INET), ...head, nested(ELEMENTS, ...wanted));
+    const question = joined(nfgenmsg(NFPROTO_INET), ...head, nested(ELEMENTS, keyList(keys)));
     const found: TableElement[] = [];
     try {
       for (const { bodies } of this.#asking(GETSETELEM, NLM_F_ACK, question))
@@ -162,6 +161,29 @@ export class NftablesTable {
       throw error;
     }
   }
+}
+
+const NESTED = 0x8000;
+const KEY_INSIDE = [LIST_ELEMENT | NESTED, KEY | NESTED, KEY_VALUE];
+
+// What `nested(LIST_ELEMENT, nested(KEY, attribute(KEY_VALUE, key)))` makes of each, in one piece: there may be a hundred thousand.
+// A key fills its attribute: 4 or 16 bytes.
+function keyList(keys: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(keys.reduce((sum, key) => sum + 12 + key.length, 0));
+  const words = new DataView(bytes.buffer);
+  let at = 0;
+  for (const key of keys) {
+    let left = 12 + key.length;
+    for (const type of KEY_INSIDE) {
+      words.setUint16(at, left, true);
+      words.setUint16(at + 2, type, true);
+      at += 4;
+      left -= 4;
+    }
+    bytes.set(key, at);
+    at += key.length;
+  }
+  return bytes;
 }
 
 // Copies, because a piece is overwritten by the next.

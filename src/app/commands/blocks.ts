@@ -35,19 +35,19 @@ export async function run({ values }: CommandCall): Promise<number> {
   return 0;
 }
 
-const NONE = { numbers: new Float64Array(), longestTarget: 0 };
+const NONE = { numbers: [], longestTarget: 0 };
 
 async function eachPage(
   settings: Settings,
   store: Store | null,
-  numbers: Float64Array,
+  numbers: readonly number[],
   now: Date,
   lines: (blocks: readonly Shown[]) => readonly string[],
 ): Promise<void> {
   const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
   await using counts = new PacketCounts(settings);
   for (let at = 0; store !== null && at < numbers.length; at += BLOCKS_PER_PAGE) {
-    const page = store.blocks.listed(numbers.subarray(at, at + BLOCKS_PER_PAGE), since);
+    const page = store.blocks.listed(numbers.slice(at, at + BLOCKS_PER_PAGE), since);
     // The one in force is one of them.
     const shown = page.map(({ times, ...block }) => ({ ...block, timesBefore: Math.max(0, times - 1) }));
     await say(lines(await counts.with(shown)));
