@@ -27,6 +27,8 @@ export type BackendTraits = {
   readonly throttles: boolean;
   /** Can let the kernel make the first decision. */
   readonly tripwire: boolean;
+  /** A block lasts until somebody lifts it, also when its time ran out while no guard was there. */
+  readonly endless?: true;
 };
 
 /** What a backend tells unasked. */

@@ -173,6 +173,19 @@ export class BlockLedger {
     }
   }
 
+  /**
+   * The next of those that ran out and that nobody has ended, as text.
+   * @param after the last one before them; "" for the first
+   */
+  overdueAfter(after: string): readonly string[] {
+    try {
+      return this.#history.overdueAfter?.(this.#clock.now(), after, ROWS_PER_READ) ?? [];
+    } catch (error) {
+      this.#voice.fail("history", `the history cannot be read: ${describeError(error)}`, MEND);
+      return [];
+    }
+  }
+
   /** Calls `use` with every row in force, between two pages of which the event loop runs; false when they could not all be read. */
   async eachInForce(use: (row: BlockInForce) => void): Promise<boolean> {
     for (let after = ""; ; ) {

@@ -1,5 +1,5 @@
 // Ends blocks: in the firewall, then in what is believed and remembered, a few hundred at a time.
-import { formatPrefix, type Prefix } from "../core/address.ts";
+import { formatPrefix, type Prefix, parsePrefix } from "../core/address.ts";
 import type { LiftCause } from "../core/events.ts";
 import type { ChangeResult } from "./backend.ts";
 import { prefixesOverlap } from "./guardrails.ts";
@@ -25,6 +25,18 @@ export class Lifting {
     const changes = blocks.map(liftOf);
     const results = await this.#queue.changes(changes);
     await this.end(results, cause);
+  }
+
+  /** Lifts what ran out while no guard was there, in a firewall that ends no block by itself. */
+  async overdue(): Promise<void> {
+    for (let some = this.#ledger.overdueAfter(""); some.length > 0; ) {
+      const changes = some.flatMap((each) => {
+        const target = parsePrefix(each);
+        return target === null ? [] : [liftOf({ target })];
+      });
+      await this.end(await this.#queue.changes(changes), "expired");
+      some = this.#ledger.overdueAfter(some.at(-1)!);
+    }
   }
 
   /** Lifts the blocks within a network that is blocked whole: they need no places of their own. */

@@ -396,6 +396,7 @@ export class Responder {
 
   async #enterBlockMode(): Promise<void> {
     await this.#openFirewall();
+    if (this.#traits?.endless === true) await this.#lifting.overdue();
     const held = await adoptHeld(this.#restoring);
     await makeFirewallSo(this.#restoring, held, "lift");
     await this.#healing.start();

@@ -33,6 +33,8 @@ export interface BlockHistory {
   put(row: BlockRow): void;
   /** Not lifted and not run out, at most `limit`, by their targets as text; `after` is the last of those that came before. */
   inForceAfter(now: Date, after: string, limit: number): readonly BlockInForce[];
+  /** Targets of those that ran out and were not lifted, at most `limit`, as text; `after` as above. */
+  overdueAfter?(now: Date, after: string, limit: number): readonly string[];
   lift(target: string, at: Date, cause: LiftCause, packetsStopped?: number): boolean;
   /** So many packets has the block in force of this target stopped by now. */
   count(target: string, packetsStopped: number): void;

@@ -46,7 +46,7 @@ export class SimpleBackend implements Backend {
 
   async open(): Promise<BackendTraits> {
     await this.#way.open();
-    return { what: this.#way.describe(), throttles: false, tripwire: false };
+    return { what: this.#way.describe(), throttles: false, tripwire: false, endless: true };
   }
 
   async setAllow(prefixes: readonly Prefix[]): Promise<void> {
