@@ -5,7 +5,7 @@ import { describeSchedule } from "../../core/schedule.ts";
 import { Alerts } from "../../report/alert.ts";
 import { composeReport } from "../../report/message.ts";
 import { renderMetrics } from "../../report/metrics/render.ts";
-import { type MetricsServer, serveMetrics } from "../../report/metrics/serve.ts";
+import type { MetricsServer } from "../../report/metrics/serve.ts";
 import { type Gauges, Metrics } from "../../report/metrics.ts";
 import { openSpool } from "../../report/spool.ts";
 import type { Route } from "../../report/types.ts";
@@ -113,6 +113,7 @@ async function openMetrics(
 ): Promise<{ metrics: Metrics; server: MetricsServer } | null> {
   if (port === 0) return null;
   const metrics = new Metrics();
+  const { serveMetrics } = await import("../../report/metrics/serve.ts");
   return {
     metrics,
     server: await serveMetrics(port, async () => renderMetrics(metrics.read(await gauges()))),

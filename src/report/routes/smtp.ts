@@ -3,7 +3,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { NodemailerError } from "nodemailer";
-import nodemailer from "nodemailer";
 import { describeError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
 import type { Message, Route } from "../types.ts";
@@ -29,6 +28,7 @@ export async function sendBySmtp(message: Message, route: Smtp): Promise<void> {
   const mail = await buildMail(message, { from, to }, "\r\n", route.encryptTo);
   const timeoutMs = route.timeoutMs ?? SMTP_TIMEOUT_MS;
   const local = isLoopback(route.host);
+  const { default: nodemailer } = await import("nodemailer");
   const transport = nodemailer.createTransport({
     host: await addressOf(route, timeoutMs),
     port: route.port,
