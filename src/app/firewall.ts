@@ -11,7 +11,8 @@ import { liftAllTelltale, NftablesBackend } from "../respond/backends/nftables.t
 import { routeBackend } from "../respond/backends/route.ts";
 import { type HeldBlock, liftOf } from "../respond/plan.ts";
 import type { ResponderOptions } from "../respond/responder.ts";
-import type { BlockRow } from "../store/store.ts";
+import { StoreDamagedError } from "../store/faults.ts";
+import { type BlockRow, openStore, type Store } from "../store/store.ts";
 import { openHistory } from "./history.ts";
 import type { Settings } from "./settings.ts";
 
@@ -60,17 +61,24 @@ export function respondLimits({
   };
 }
 
+/** What nobody can lift, because nothing says any more who is blocked. */
+export type LeftBehind = { readonly why: string; readonly mend: string };
+
 /**
- * Takes every block of telltale's out of the firewall. Needs no guard and no store.
+ * Takes every block of telltale's out of the firewall. Needs no guard, and no store unless a command of the administrator's blocks.
+ * @returns null when everybody is let in
  * @throws MissingPartError when the firewall cannot be changed; as it comes, for those who are not root
  */
-export async function liftEverything(settings: Settings): Promise<void> {
+export async function liftEverything(settings: Settings): Promise<LeftBehind | null> {
   try {
-    if (settings.config.respond.backend === "nftables") return await liftAllTelltale();
+    if (settings.config.respond.backend === "nftables") {
+      await liftAllTelltale();
+      return null;
+    }
     const backend = makeBackend(settings);
     try {
       await backend.clear();
-      if (settings.config.respond.backend === "command") await liftByHistory(settings, backend);
+      return settings.config.respond.backend === "command" ? await liftByHistory(settings, backend) : null;
     } finally {
       await backend.close();
     }
@@ -80,13 +88,28 @@ export async function liftEverything(settings: Settings): Promise<void> {
 }
 
 // Nobody can ask a command of the administrator's what it has blocked: the history says it.
-async function liftByHistory(settings: Settings, backend: Backend): Promise<void> {
-  using store = openHistory(settings);
+async function liftByHistory(settings: Settings, backend: Backend): Promise<LeftBehind | null> {
+  const { store, left } = historyOrItsRest(settings);
+  using _closed = store;
   const targets = (store?.blocks.inForce(systemClock.now()) ?? []).map(({ target }) => parsePrefix(target)!);
   const failed = (await backend.apply(targets.map((target) => liftOf({ target })))).find(
     ({ why }) => why !== null,
   );
   if (failed !== undefined) throw new MissingPartError("respond", failed.why!, failed.mend);
+  return left;
+}
+
+function historyOrItsRest(settings: Settings): { store: Store | null; left: LeftBehind | null } {
+  try {
+    return { store: openHistory(settings), left: null };
+  } catch (error) {
+    if (!(error instanceof StoreDamagedError)) throw error;
+    const lift = settings.config.respond.lift_command.join(" ");
+    const why = `${describeError(error)}: whom respond.block_command has blocked and what can no longer be read is not known`;
+    const mend = `look at what your firewall holds, and run for each: ${lift === "" ? "what undoes respond.block_command" : lift}`;
+    // For writing: the damaged file is set aside, and what can be read of it carried over.
+    return { store: openStore(settings.storeFile), left: { why, mend } };
+  }
 }
 
 // Who is not root is told to be; for root the firewall itself is what does not work.

@@ -4,7 +4,7 @@ import { describeError } from "../../core/errors.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { isPanicked, panicFile, pullBrake, releaseBrake } from "../panic.ts";
 import { gatherSettings } from "../settings.ts";
-import { unblockEverybody } from "./unblock.ts";
+import { type LetIn, unblockEverybody } from "./unblock.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
@@ -26,14 +26,18 @@ export async function run({ values }: CommandCall): Promise<number> {
     );
   }
   const isBraked = isPanicked(storeDirectory);
+  let letIn: LetIn;
   try {
-    const unwritten = await unblockEverybody(settings);
-    // With the brake on, a history that could not be told blocks nobody.
-    if (!isBraked) status ||= unwritten;
+    letIn = await unblockEverybody(settings);
   } catch (error) {
     if (isBraked) process.stdout.write("Nobody new is blocked until: telltale panic --end\n");
     throw error;
   }
-  if (isBraked) process.stdout.write("Nobody is blocked until: telltale panic --end\n");
+  // With the brake on, a history that could not be told blocks nobody.
+  if (letIn === "the known" || (letIn === "untold" && !isBraked)) status = 1;
+  if (isBraked)
+    process.stdout.write(
+      `Nobody ${letIn === "the known" ? "new " : ""}is blocked until: telltale panic --end\n`,
+    );
   return status;
 }

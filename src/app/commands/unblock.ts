@@ -27,7 +27,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     return 64;
   }
   const settings = gatherSettings(values["config"] as string | undefined);
-  if (all) return await unblockEverybody(settings);
+  if (all) return (await unblockEverybody(settings)) === "everybody" ? 0 : 1;
   let store: Store;
   try {
     store = openStore(settings.storeFile);
@@ -99,12 +99,19 @@ async function unblockWithoutHistory(
   return 1;
 }
 
-/** Lifts every block: the firewall first, by itself; the history afterwards, if it can be opened at all. Returns the exit status. */
-export async function unblockEverybody(settings: Settings): Promise<number> {
-  await liftEverything(settings);
+/** Who was let in: everybody; everybody, but the history could not be told; or those of whom is known that they were blocked. */
+export type LetIn = "everybody" | "untold" | "the known";
+
+/** Lifts every block: the firewall first, by itself; the history afterwards, if it can be opened at all. */
+export async function unblockEverybody(settings: Settings): Promise<LetIn> {
+  const left = await liftEverything(settings);
+  const letIn = left === null ? "everybody" : "the known";
+  if (left !== null)
+    process.stderr.write(`telltale unblock: ${showable(left.why)}\n    mend: ${left.mend}\n`);
+  const who = left === null ? "Everybody" : "Everybody who is known";
   if (!existsSync(settings.storeFile)) {
-    process.stdout.write("Everybody is let in again: telltale's blocks are out of the firewall.\n");
-    return 0;
+    process.stdout.write(`${who} is let in again: telltale's blocks are out of the firewall.\n`);
+    return letIn;
   }
   try {
     using store = openStore(settings.storeFile);
@@ -126,15 +133,13 @@ export async function unblockEverybody(settings: Settings): Promise<number> {
       count += page.length;
       after = page.at(-1)!.target;
     }
-    process.stdout.write(
-      `Everybody is let in again (${count} ${count === 1 ? "block" : "blocks"} lifted).\n`,
-    );
-    return 0;
+    process.stdout.write(`${who} is let in again (${count} ${count === 1 ? "block" : "blocks"} lifted).\n`);
+    return letIn;
   } catch (error) {
-    process.stdout.write("Everybody is let in again: telltale's blocks are out of the firewall.\n");
+    process.stdout.write(`${who} is let in again: telltale's blocks are out of the firewall.\n`);
     process.stderr.write(
       `telltale unblock: the history could not be told: ${describeError(error)}\n    mend: a guard that restarts would block again; see telltale doctor\n`,
     );
-    return 1;
+    return left === null ? "untold" : letIn;
   }
 }
