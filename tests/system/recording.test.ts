@@ -1,7 +1,8 @@
-// A night's capture holds a scan. Check that the sentry finds it in the recording, and saves the packets behind it.
+// A night's capture holds a scan. Check that the sentry finds it in the recording, and saves the packets behind it; and that
+// it says what is wrong with a recording, or with the place for the packets, and never loses the recording itself.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { statSync } from "node:fs";
+import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { labObstacle, makeLab, TELLTALE } from "./lab.ts";
@@ -67,7 +68,52 @@ test("finds a scan in a recording and saves its evidence", {
     ),
   );
 
-  const damaged = spawnSync(TELLTALE, ["sentry", "--pcap", TELLTALE], { encoding: "utf8" });
+  const sentry = (...args: string[]) => spawnSync(TELLTALE, ["sentry", ...args], { encoding: "utf8" });
+  const damaged = sentry("--pcap", TELLTALE);
   assert.equal(damaged.status, 1);
   assert.match(damaged.stderr, /mend: give a pcap or pcapng file/);
+
+  // tcpdump was ended in the middle of a packet: what came before is told all the same.
+  const whole = readFileSync(night);
+  const cut = join(lab.dir, "cut.pcap");
+  writeFileSync(cut, whole.subarray(0, 24 + 20 * 74 + 30));
+  const half = sentry("--pcap", cut, "--json", stranger.host4);
+  assert.equal(half.status, 1);
+  assert.match(half.stdout, new RegExp(`"source":"${stranger.v4}"`));
+  assert.match(
+    half.stderr,
+    /cut\.pcap: at byte \d+: the recording ends within a packet \(what comes before was read\)/,
+  );
+  assert.equal(half.stderr.split("cut.pcap").length, 2, "named once");
+
+  const elsewhere = sentry("--pcap", night, "203.0.113.9");
+  assert.match(elsewhere.stderr, /0 probes, 0 scans, \d+ packets for others\.$/m);
+
+  symlinkSync(night, join(lab.dir, "same.pcap"));
+  for (const path of [night, join(lab.dir, "same.pcap")]) {
+    const over = sentry("--pcap", night, "--write", path);
+    assert.equal(over.status, 1);
+    assert.match(over.stderr, /is the recording that --pcap reads\n {4}mend: name another file/);
+  }
+  assert.deepEqual(readFileSync(night), whole, "the recording is as it was");
+
+  for (const [args, why] of [
+    [
+      ["--pcap", night, "--write", join(lab.dir, "not/there.pcap")],
+      /--write .*not\/there\.pcap: ENOENT.*\n {4}mend: /,
+    ],
+    [["--pcap", night, "--write", "/dev/full"], /--write \/dev\/full: ENOSPC.*\n {4}mend: /],
+    [["--pcap", "-"], /found standard input\n {4}mend: recordings are read twice/],
+    [["--pcap", lab.dir], /wants a file, found a folder\n {4}mend: /],
+    [["--pcap", join(lab.dir, "none.pcap")], /none\.pcap: ENOENT.*\n {4}mend: /],
+    [["--write", join(lab.dir, "not/there.pcap")], /--write .*ENOENT.*\n {4}mend: /],
+  ] as const) {
+    const refused = sentry(...args);
+    assert.equal(refused.status, 1, args.join(" "));
+    assert.match(refused.stderr, why);
+    assert.doesNotMatch(refused.stderr, /\n +at /, "no stack trace");
+  }
+  const live = sentry(stranger.host4);
+  assert.equal(live.status, 64);
+  assert.match(live.stderr, /ADDRESS is for recordings.*\n {4}mend: /);
 });

@@ -1,17 +1,20 @@
 // The sentry by itself: live in the foreground, or over a recording. It detects and tells; it blocks nobody.
+import { statSync } from "node:fs";
 import { type Address, parseAddress } from "../../core/address.ts";
 import { systemClock } from "../../core/clock.ts";
 import { describeError, formatFault } from "../../core/errors.ts";
 import type { EventBody, Scan } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
 import { eventLine } from "../../report/eventline.ts";
+import type { Counters } from "../../sentry/counters.ts";
 import type { KeptPacket } from "../../sentry/recorder.ts";
 import { replay } from "../../sentry/replay.ts";
 import { startSentry } from "../../sentry/sentry.ts";
 import { watchedBy } from "../../sentry/settings.ts";
+import type { Frame } from "../../sentry/types.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { LINKTYPE } from "../../sources/packets/link.ts";
-import { RecordingWriter } from "../../sources/packets/pcap.ts";
+import { RecordingError, RecordingWriter } from "../../sources/packets/pcap.ts";
 import { framesOf } from "../../sources/packets/recording.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
@@ -21,30 +24,117 @@ import { wantsColour, widthOf } from "../terminal.ts";
 export async function run({ values, operands }: CommandCall): Promise<number> {
   const settings = gatherSettings(values["config"] as string | undefined);
   for (const fault of settings.faults) process.stderr.write(`${formatFault(fault)}\n`);
+  const pcap = values["pcap"] as string | undefined;
+  const writePath = values["write"] as string | undefined;
   const home = operands.map(parseAddress);
   const strange = operands.find((_, i) => home[i] === null);
-  if (strange !== undefined) {
-    process.stderr.write(
-      `telltale sentry: wants addresses of the guarded host, found "${showable(strange)}"\n    mend: see telltale sentry --help\n`,
+  if (strange !== undefined)
+    return complain(
+      USAGE,
+      `wants addresses of the guarded host, found "${showable(strange)}"`,
+      "see telltale sentry --help",
     );
-    return 64;
-  }
+  if (pcap === undefined && operands.length > 0)
+    return complain(
+      USAGE,
+      "ADDRESS is for recordings: live, this host's own addresses count",
+      "leave it out, or give --pcap FILE",
+    );
   const say = speaker(settings, values["json"] === true);
-  const writePath = values["write"] as string | undefined;
-  // Kept packets begin with the IP header.
-  using writer = writePath === undefined ? null : new RecordingWriter(writePath, LINKTYPE.raw);
-  const onEvidence = (_scan: Scan, packets: readonly KeptPacket[]): void => {
-    for (const { atMs, bytes, wireLength } of packets) writer?.write(atMs, bytes, wireLength);
-  };
-  const pcap = values["pcap"] as string | undefined;
-  const evidence = writer === null ? {} : { onEvidence };
-  return pcap === undefined
-    ? await live(settings, say, evidence)
-    : recorded(pcap, home as Address[], settings, say, evidence);
+  try {
+    if (pcap !== undefined) mustBeReadTwice(pcap);
+    if (pcap !== undefined && writePath !== undefined) mustDiffer(pcap, writePath);
+    using evidence = writePath === undefined ? null : new EvidenceFile(writePath);
+    const { onEvidence } = evidence ?? {};
+    const wanted = onEvidence === undefined ? {} : { onEvidence };
+    const status =
+      pcap === undefined
+        ? await live(settings, say, wanted)
+        : recorded(pcap, home as Address[], settings, say, wanted);
+    return evidence?.isWhole === false ? FAILURE : status;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return complain(FAILURE, error.message, error.mend);
+  }
+}
+
+const USAGE = 64;
+const FAILURE = 1;
+
+function complain(status: number, what: string, mend: string): number {
+  process.stderr.write(`telltale sentry: ${what}\n    mend: ${mend}\n`);
+  return status;
+}
+
+/** What cannot be begun at all, with the mend. */
+class Refusal extends Error {
+  readonly mend: string;
+
+  constructor(message: string, mend: string, cause?: unknown) {
+    super(message, { cause });
+    this.mend = mend;
+  }
 }
 
 type Say = (body: EventBody, at?: string) => ReturnType<Bus["stamp"]>;
 type Evidence = { onEvidence?: (scan: Scan, packets: readonly KeptPacket[]) => void };
+
+/** The packets of findings, for as long as there is room for them: without it, findings are told all the same. */
+class EvidenceFile implements Disposable {
+  isWhole = true;
+  readonly #path: string;
+  readonly #writer: RecordingWriter;
+
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      // Kept packets begin with the IP header.
+      this.#writer = new RecordingWriter(path, LINKTYPE.raw);
+    } catch (error) {
+      throw new Refusal(
+        `--write ${showable(path)}: ${describeError(error)}`,
+        "name a file in a folder that is there and may be written to",
+        error,
+      );
+    }
+  }
+
+  readonly onEvidence = (_scan: Scan, packets: readonly KeptPacket[]): void => {
+    if (!this.isWhole) return;
+    try {
+      for (const { atMs, bytes, wireLength } of packets) this.#writer.write(atMs, bytes, wireLength);
+    } catch (error) {
+      this.isWhole = false;
+      const what = `--write ${showable(this.#path)}: ${describeError(error)} (from here on no packets are saved)`;
+      complain(FAILURE, what, "make room, and start anew");
+    }
+  };
+
+  [Symbol.dispose](): void {
+    this.#writer.close();
+  }
+}
+
+/** The first pass over a recording learns which ports are served; a pipe would be empty at the second. */
+function mustBeReadTwice(path: string): void {
+  const mend = "recordings are read twice: save it to a file first";
+  if (path === "-") throw new Refusal("--pcap wants a file, found standard input", mend);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile())
+    throw new Refusal(
+      `--pcap ${showable(path)}: wants a file, found ${found.isDirectory() ? "a folder" : "a pipe or device"}`,
+      mend,
+    );
+}
+
+function mustDiffer(pcap: string, written: string): void {
+  const [from, to] = [pcap, written].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (from === undefined || to === undefined || from.dev !== to.dev || from.ino !== to.ino) return;
+  throw new Refusal(
+    `--write ${showable(written)} is the recording that --pcap reads`,
+    "name another file: it would be lost",
+  );
+}
 
 function recorded(
   path: string,
@@ -54,26 +144,53 @@ function recorded(
   evidence: Evidence,
 ): number {
   const skipped = { count: 0 };
+  let damage: RecordingError | null = null;
+  /** All packets before the damage, where there is any: a recorder that was ended leaves half a packet. */
+  const whole = function* (): Generator<Frame> {
+    let packets = 0;
+    try {
+      for (const frame of framesOf(path, skipped)) {
+        packets++;
+        yield frame;
+      }
+    } catch (error) {
+      if (!(error instanceof RecordingError) || packets === 0) throw error;
+      damage = error;
+    }
+  };
+  let counters: Counters;
   try {
-    const counters = replay({
-      open: () => framesOf(path, skipped),
+    counters = replay({
+      open: whole,
       ...(home.length > 0 && { home }),
       ...watchedBy(settings.config.sentry, settings.tripwires),
       ...evidence,
       onScan: (scan) => void say({ type: "scan.detected", scan }, scan.lastAt),
       onDistributed: (scan) => void say({ type: "scan.distributed", scan }, scan.lastAt),
     });
-    const unknown = skipped.count === 0 ? "" : `, ${skipped.count / 2} of a link type that is not known`;
-    process.stderr.write(
-      `${counters.packets.toLocaleString("en")} packets, ${counters.probes.toLocaleString("en")} probes, ${counters.scans.toLocaleString("en")} scans${unknown}.\n`,
-    );
-    return 0;
   } catch (error) {
-    process.stderr.write(
-      `telltale sentry: ${showable(path)}: ${describeError(error)}\n    mend: give a pcap or pcapng file\n`,
-    );
-    return 1;
+    const named = error instanceof RecordingError ? "" : `${showable(path)}: `;
+    return complain(FAILURE, `${named}${showable(describeError(error))}`, "give a pcap or pcapng file");
   }
+  process.stderr.write(`${summaryOf(counters, skipped.count / 2)}.\n`);
+  if (damage === null) return 0;
+  const { message } = damage as RecordingError;
+  return complain(
+    FAILURE,
+    `${showable(message)} (what comes before was read)`,
+    "record anew, if it was not cut off on purpose",
+  );
+}
+
+function summaryOf({ packets, probes, scans, notOurs }: Counters, unknown: number): string {
+  const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`;
+  return [
+    count(packets, "packets"),
+    count(probes, "probes"),
+    count(scans, "scans"),
+    ...(notOurs === 0 ? [] : [count(notOurs, "packets for others")]),
+    ...(unknown === 0 ? [] : [count(unknown, "of a link type that is not known")]),
+  ].join(", ");
 }
 
 async function live(settings: Settings, say: Say, evidence: Evidence): Promise<number> {

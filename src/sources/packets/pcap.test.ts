@@ -123,6 +123,38 @@ test("a recording that is damaged says where, and what came before is read", (t)
   assert.throws(() => [...readRecording(join(dir, "none.pcap"))], /ENOENT/);
 });
 
+test("pcapng that is cut anywhere ends between two packets or in an error that says where", (t) => {
+  const path = join(scratch(t), "cut.pcapng");
+  const block = (type: number, body: readonly number[]): number[] => {
+    const length = [12 + body.length, 0, 0, 0];
+    return [type & 255, (type >>> 8) & 255, (type >>> 16) & 255, type >>> 24, ...length, ...body, ...length];
+  };
+  const packet = block(6, [
+    ...Array<number>(12).fill(0),
+    8,
+    0,
+    0,
+    0,
+    8,
+    0,
+    0,
+    0,
+    ...Array<number>(8).fill(9),
+  ]);
+  const section = block(0x0a0d_0d0a, [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, ...Array<number>(8).fill(255)]);
+  const link = block(1, [101, 0, 0, 0, 0, 0, 4, 0]);
+  const whole = Uint8Array.from([...section, ...link, ...packet, ...packet]);
+  for (let length = 4; length <= whole.length; length++) {
+    writeFileSync(path, whole.subarray(0, length));
+    try {
+      for (const { bytes } of readRecording(path)) assert.equal(bytes.length, 8);
+    } catch (error) {
+      assert.ok(error instanceof RecordingError, `${length}: ${error}`);
+    }
+  }
+  assert.equal([...readRecording(path)].length, 2);
+});
+
 test("random bytes behind a good beginning end in packets or in a named error", (t) => {
   const path = join(scratch(t), "r.pcap");
   const beginnings = [

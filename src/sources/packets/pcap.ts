@@ -123,6 +123,7 @@ function* readNg(reader: Reader): Generator<Recorded> {
   let little = true;
   let interfaces: Interface[] = [];
   while (reader.peek(12).length > 0) {
+    if (reader.peek(12).length < 12) reader.fail("the recording ends within a packet");
     const isSection = viewOf(reader.peek(12)).getUint32(0, true) === 0x0a0d_0d0a;
     if (isSection) {
       little = viewOf(reader.peek(12)).getUint32(8, true) === 0x1a2b_3c4d;
