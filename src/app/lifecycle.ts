@@ -18,8 +18,9 @@ import { VERSION } from "./version.ts";
 const RETRY_MS = 30_000;
 // What is over age leaves the history once a day.
 const PURGE_MS = 86_400_000;
-// Every part together gets this long to stop; a shutdown must not hang on one of them.
-const STOP_MS = 1_500;
+// Every part together gets this long to stop; a shutdown must not hang on one of them. What a hundred thousand blocks have stopped is
+// read back in a second or two.
+const STOP_MS = 4_000;
 
 type PartState = {
   readonly definition: PartDefinition;
