@@ -110,6 +110,7 @@ class LiveSentry implements Sentry {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #muted = new Muted();
   readonly #addressNews: AddressNews | null;
+  readonly #rehearsal: Disposable;
   #addressTimer: NodeJS.Timeout | null = null;
   #rates: NodeJS.Timeout | null = null;
   #isStirred = false;
@@ -161,7 +162,7 @@ class LiveSentry implements Sentry {
       emit,
     });
     this.#refresh();
-    rehearse(this.#listeners, this.#clock);
+    this.#rehearsal = rehearse(this.#listeners, this.#clock);
     this.#timers.push(setInterval(() => this.#refresh(), REFRESH_MS).unref());
     this.#addressNews = this.#hearOfAddresses();
     this.#timers.push(setInterval(() => this.#summarise(), SUMMARY_MS).unref());
@@ -213,6 +214,7 @@ class LiveSentry implements Sentry {
     if (this.#filterTimer !== null) clearTimeout(this.#filterTimer);
     if (this.#addressTimer !== null) clearTimeout(this.#addressTimer);
     this.#addressNews?.close();
+    this.#rehearsal[Symbol.dispose]();
     this.#source.close();
     this.#listeners.close();
     this.#summarise();
