@@ -67,10 +67,15 @@ export class BlockLedger {
   async keepCounts(packetsOf: PacketCounter): Promise<void> {
     this.settle();
     const blocks = this.standing[Symbol.iterator]();
-    for (let some = taken(blocks); some.length > 0; some = taken(blocks)) {
-      const packets = await packetsOf(some);
+    let some = taken(blocks);
+    // The next are asked for while the last are written down: the firewall may be another process's.
+    for (let asked = packetsOf(some); some.length > 0; ) {
+      const packets = await asked;
+      const answered = some;
+      some = taken(blocks);
+      if (some.length > 0) asked = packetsOf(some);
       this.together(() => {
-        for (const [i, { target, packetsStopped }] of some.entries())
+        for (const [i, { target, packetsStopped }] of answered.entries())
           if (packets[i]! > packetsStopped) this.#history.count(formatPrefix(target), packets[i]!);
       });
     }

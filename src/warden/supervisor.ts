@@ -28,8 +28,8 @@ export type SupervisorOptions = {
 // unanswered hangs or was stopped.
 const PING_MS = 5_000;
 const MAX_UNANSWERED_PINGS = 3;
-// After the order to quit; the listener itself gives its parts 4 s.
-const QUIT_MS = 8_000;
+// After the order to quit; the listener itself gives its parts 10 s at the most. systemd waits for 20 s.
+const QUIT_MS = 13_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;

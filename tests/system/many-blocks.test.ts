@@ -74,13 +74,34 @@ test("ten thousand blocks are back after a reboot and after a flush, and gone by
   await waitFor("all to be back after a flush", () => inForce() === COUNT, WITHIN_MS);
   await guard.until("part.recovered", ({ how }) => how.includes(`${COUNT} blocks are back`));
 
+  // What each has stopped until the clean end is in the history, and the next guard goes on from there.
+  const counted = names
+    .map((name, n) => `${name} counter packets ${n} bytes ${60 * n} timeout 1h`)
+    .join(", ");
+  const script = join(lab.dir, "counted.nft");
+  const set = "inet telltale blocked4_32";
+  writeFileSync(script, `flush set ${set}\nadd element ${set} { ${counted} }\n`);
+  const ran = lab.run("host", ["nft", "-f", script]);
+  assert.equal(ran.status, 0, ran.stderr);
+  await guard.stop();
+  {
+    using ended = openStore(path, { readOnly: true });
+    const packets = new Map(ended.blocks.inForce(new Date()).map((row) => [row.target, row.packetsStopped]));
+    assert.deepEqual(
+      names.map((name) => packets.get(name)),
+      names.map((_, n) => n),
+    );
+  }
+  const again = await startGuard(lab, ["--config", config], options);
+  assert.equal(inForce(), COUNT);
+
   const order = lab.run("host", [TELLTALE, "unblock", "--all", "--config", config], options);
   assert.equal(order.status, 0, order.stderr);
   assert.equal(inForce(), 0);
   // The guard hears of each, from whichever of the two wrote it down.
-  const lifted = () => guard.events.filter(({ type }) => type === "block.lifted");
+  const lifted = () => again.events.filter(({ type }) => type === "block.lifted");
   await waitFor("the guard to have heard of all", () => lifted().length >= COUNT, WITHIN_MS);
-  await guard.stop();
+  await again.stop();
   assert.equal(inForce(), 0, "nobody was put back");
   assert.equal(new Set(lifted().map((event) => event.id)).size, COUNT);
   const after = openStore(path, { readOnly: true });
