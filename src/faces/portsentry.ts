@@ -208,6 +208,10 @@ async function openTraps(
       const what = `adminalert: ERROR: could not bind ${protocol} socket: ${port}. Attempting to continue`;
       log(isClassic ? what : `${what} (${why})`);
     },
+    onShort: (leftOut, limit) =>
+      log(
+        `adminalert: ERROR: ${leftOut} ports are not watched: this process may open ${limit} files. Attempting to continue (raise it: ulimit -n, or LimitNOFILE= of the unit)`,
+      ),
     onCaught: ({ reply, done, ...caught }) => {
       const banner = (): void => {
         if (config.portBanner !== "") reply(config.portBanner);

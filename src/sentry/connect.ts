@@ -1,5 +1,6 @@
 // Traps for connect mode: really listening on the ports, so that whoever connects has shown an address of his own.
 import { createSocket, type Socket as Datagrams } from "node:dgram";
+import { readdirSync, readFileSync } from "node:fs";
 import { type Address, parseAddress } from "../core/address.ts";
 import { describeError } from "../core/errors.ts";
 import { TcpTrap, type TrappedConnection } from "../sys/tcp-trap.ts";
@@ -23,11 +24,16 @@ export type ConnectOptions = {
   readonly onCaught: (caught: Caught) => void;
   /** A port that could not be taken: in use, or forbidden. */
   readonly onRefused: (protocol: "TCP" | "UDP", port: number, why: string) => void;
+  /** So many ports are left out, because this process may not have more than `limit` files open. */
+  readonly onShort: (leftOut: number, limit: number) => void;
 };
 
 // Connections kept open for their last words; more are closed as soon as they are dealt with.
 const MAX_OPEN = 1_024;
 const LINGER_MS = 500;
+// Descriptors that ports leave free: without any nobody who connects is accepted, and no command is run. Half of them are for
+// connections.
+const RESERVED = 64;
 
 /** The ports that are being listened on. */
 export class ConnectTraps {
@@ -35,22 +41,34 @@ export class ConnectTraps {
   readonly #servers: TcpTrap[] = [];
   readonly #datagrams: Datagrams[] = [];
   readonly #open = new Map<TrappedConnection, NodeJS.Timeout | null>();
+  #maxOpen = RESERVED / 2;
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
   }
 
-  /** Takes every port that is free. */
+  /** Takes every port that is free, as far as files may be opened. */
   static async open(options: ConnectOptions): Promise<ConnectTraps> {
     const traps = new ConnectTraps(options);
+    const { limit, spare } = descriptors();
+    const most = Math.max(1, spare - RESERVED);
+    let leftOut = 0;
     for (const port of options.tcpPorts) {
-      options.onTry?.("TCP", port);
-      traps.#listen(port);
+      if (traps.size >= most) leftOut++;
+      else {
+        options.onTry?.("TCP", port);
+        traps.#listen(port);
+      }
     }
     for (const port of options.udpPorts) {
-      options.onTry?.("UDP", port);
-      await traps.#bind(port);
+      if (traps.size >= most) leftOut++;
+      else {
+        options.onTry?.("UDP", port);
+        await traps.#bind(port);
+      }
     }
+    if (leftOut > 0) options.onShort(leftOut, limit);
+    traps.#maxOpen = Math.min(MAX_OPEN, spare - traps.size - RESERVED / 2);
     return traps;
   }
 
@@ -96,7 +114,7 @@ export class ConnectTraps {
   }
 
   #accept(source: Address, connection: TrappedConnection, port: number): void {
-    const tooMany = this.#open.size >= MAX_OPEN;
+    const tooMany = this.#open.size >= this.#maxOpen;
     if (!tooMany) this.#open.set(connection, null);
     this.#options.onCaught({
       source,
@@ -122,6 +140,18 @@ export class ConnectTraps {
     if (timer !== null) clearTimeout(timer);
     this.#open.delete(connection);
     connection.close();
+  }
+}
+
+/** How many files this process may have open, and how many more that are. proc(5): /proc/PID/limits, /proc/PID/fd */
+function descriptors(): { limit: number; spare: number } {
+  try {
+    const found = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
+    const limit = found === null ? Number.POSITIVE_INFINITY : Number(found[1]);
+    return { limit, spare: limit - readdirSync("/proc/self/fd").length };
+  } catch {
+    // Without /proc nobody can tell; ports that are one too many are then told one by one.
+    return { limit: Number.POSITIVE_INFINITY, spare: Number.POSITIVE_INFINITY };
   }
 }
 
