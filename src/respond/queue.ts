@@ -5,8 +5,8 @@ import { describeError } from "../core/errors.ts";
 import type { Backend, ChangeResult } from "./backend.ts";
 import type { FirewallChange } from "./types.ts";
 
-// About 20 ms in the kernel; from some 600 on a thread does it, and the event loop runs meanwhile.
-const MOST_PER_BATCH = 2000;
+// Five to ten milliseconds in the kernel, which takes no less for each of more: what comes meanwhile waits for no longer.
+const MOST_PER_BATCH = 500;
 // Whoever waited writes to the history, 0.1 ms each: so many at once, then the event loop gets its turn.
 const TOLD_PER_TURN = 64;
 

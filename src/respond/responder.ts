@@ -19,7 +19,7 @@ import { Protection } from "./protection.ts";
 import { ChangeQueue } from "./queue.ts";
 import { adoptHeld, believeHistory, makeFirewallSo, type Restoring } from "./restoring.ts";
 import { KernelTripwire } from "./tripwire.ts";
-import { nextTurn } from "./turns.ts";
+import { nextTurn, Pace } from "./turns.ts";
 import type { BlockHistory, BlockLimits, BlockRow, HostFacts } from "./types.ts";
 import { Voice } from "./voice.ts";
 
@@ -45,6 +45,8 @@ export type ResponderOptions = Partial<BlockLimits> & {
 const GRACE_MS = 5_000;
 const TICK_MS = 1_000;
 const LIFTS_PER_TICK = 5_000;
+// A verdict takes a twentieth of a millisecond, and packets of a flood are read by the thousand.
+const VERDICTS_PER_TURN = 100;
 
 export class Responder {
   readonly #backend: Backend;
@@ -62,6 +64,7 @@ export class Responder {
   readonly #healing: Healing;
   readonly #tripwire: KernelTripwire;
   readonly #timer: NodeJS.Timeout;
+  readonly #pace = new Pace(VERDICTS_PER_TURN);
   readonly #ear: Disposable;
   #traits: BackendTraits | undefined;
   #mode: Mode;
@@ -168,7 +171,9 @@ export class Responder {
     if (event.type !== "scan.detected" || this.#closed || event.id === this.#lastFinding) return;
     // What the tripwire found comes twice where the listener to all events hands findings on.
     this.#lastFinding = event.id;
-    await this.#judge(event);
+    const wait = this.#pace.pass();
+    if (wait !== null) await wait;
+    if (!this.#closed) await this.#judge(event);
   }
 
   async #judge(finding: Finding): Promise<void> {
