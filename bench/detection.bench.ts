@@ -169,7 +169,7 @@ type Ordinary = {
   readonly sources: number;
   /** Played by hping3 instead of by visitors. */
   argv?(lab: Lab, source: string, host4: string): readonly string[];
-  readonly host?: "ftp" | "dns";
+  readonly host?: "ftp" | "dns" | "devices";
 };
 
 /** What happens all day and is no scan. */
@@ -198,6 +198,36 @@ const ORDINARY: readonly Ordinary[] = [
   },
   { id: "monitoring", what: "one host asks all 20 services, and SNMP that is off", sources: 1 },
   { id: "down", what: "20 visitors, five tries each, at a service that restarts", sources: 20 },
+  {
+    id: "reboot",
+    what: "a database goes on with 60 connections that the host has forgotten",
+    sources: 1,
+    argv: (_, source, host4) => [
+      ...[
+        "timeout",
+        "4",
+        "hping3",
+        "-q",
+        "-n",
+        "-A",
+        "-P",
+        "-a",
+        source,
+        "-k",
+        "-s",
+        "5432",
+        "-p",
+        "++40000",
+      ],
+      ...["-c", "60", "-i", "u10000", host4],
+    ],
+  },
+  {
+    id: "devices",
+    what: "3 devices answer the host's search by SSDP when it no longer waits",
+    sources: 3,
+    host: "devices",
+  },
 ];
 
 async function ordinary(
@@ -205,6 +235,11 @@ async function ordinary(
   wanted: readonly Ordinary[],
 ): Promise<Sample> {
   must(lab, "host", "ip", "route", "add", "198.18.0.0/16", "via", stranger.v4);
+  for (const [where, link] of [
+    ["host", "v0"],
+    ["stranger", "eth0"],
+  ] as const)
+    must(lab, where, "ip", "route", "add", "239.0.0.0/8", "dev", link);
   const sample: Record<string, number> = {};
   for (const one of wanted) {
     const network = `198.18.${ORDINARY.indexOf(one) + 1}`;
@@ -213,7 +248,8 @@ async function ordinary(
     await renew?.();
     const script = (name: string) => [...NODE, join(import.meta.dirname, "scene", name)];
     const visitors = [...script("ordinary.ts"), one.id, stranger.host4, network, ...OPEN_PORTS.map(String)];
-    const help = one.host === undefined ? null : [...script("ordinary-host.ts"), one.host, `${network}.1`];
+    const peer = one.host === "devices" ? stranger.host4 : `${network}.1`;
+    const help = one.host === undefined ? null : [...script("ordinary-host.ts"), one.host, peer];
     if (one.argv !== undefined)
       await play(lab, "stranger", one.argv(lab, `${network}.1`, stranger.host4), 40_000);
     else if (help === null) await play(lab, "stranger", visitors, 90_000);

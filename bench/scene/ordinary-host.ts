@@ -1,5 +1,5 @@
-// The host's share of ordinary traffic: KIND PEER. "ftp" offers data ports, "dns" asks a name server and gives up soon.
-// Runs in the host's network.
+// The host's share of ordinary traffic: KIND PEER. "ftp" offers data ports, "dns" asks a name server and gives up soon, and
+// "devices" searches for some, with the host's own address for PEER, and does not wait. Runs in the host's network.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -36,5 +36,15 @@ if (kind === "dns") {
     socket.send("who is this?", 53, peer);
     await pause(PATIENCE_MS);
     socket.close();
+  }
+}
+if (kind === "devices") {
+  for (let search = 0; search < QUESTIONS; search++) {
+    const socket = createSocket("udp4").on("error", () => undefined);
+    await new Promise<void>((resolve) => socket.bind(0, peer, resolve));
+    socket.setMulticastInterface(peer);
+    await new Promise((resolve) => socket.send("M-SEARCH * HTTP/1.1", 1_900, "239.255.255.250", resolve));
+    socket.close();
+    await pause(PATIENCE_MS);
   }
 }

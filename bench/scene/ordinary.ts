@@ -103,6 +103,24 @@ const KINDS: Record<string, () => Promise<void>> = {
       }
     }
   },
+  // Each answers three times, later than the host waits, from ports of its choice.
+  devices: async () => {
+    const heard = createSocket({ type: "udp4", reuseAddr: true });
+    heard.on("message", (_, asker) => {
+      for (let n = 1; n <= 9; n++)
+        setTimeout(() => {
+          const answer = createSocket("udp4").on("error", () => undefined);
+          answer.bind(0, address(1 + (n % 3)), () =>
+            answer.send("HTTP/1.1 200 OK", asker.port, asker.address, () => answer.close()),
+          );
+        }, n * 30);
+    });
+    await new Promise<void>((resolve) => heard.bind(1_900, resolve));
+    heard.addMembership("239.255.255.250");
+    process.stdout.write("ready\n");
+    await pause(5_000);
+    heard.close();
+  },
   // The host asks, and half of the answers come when it no longer waits for them.
   dns: async () => {
     const server = createSocket("udp4");
