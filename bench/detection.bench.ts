@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Client, Lab } from "../tests/system/lab.ts";
 import { labObstacle } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
+import { LAST_WORD_MS, ORDINARY, type Ordinary, ordinary } from "./detection-ordinary.ts";
 import { detectionRows } from "./detection-table.ts";
 import { missing } from "./machine.ts";
 import { type Arrival, isUnused, readArrivals, untilUnused, whenNoticed } from "./scene/arrivals.ts";
@@ -12,16 +13,13 @@ import type { Alarm, Guard } from "./scene/guards/types.ts";
 import { unguarded, watchingGuards } from "./scene/guards.ts";
 import { OPEN_PORTS } from "./scene/ports.ts";
 import { type Ground, SCANS, SCANS_IN_ORDER, type ScanKind } from "./scene/scans.ts";
-import { endCapture, inScene, play, type Scene, startCapture } from "./scene/stage.ts";
+import { endCapture, inScene, must, play, type Scene, startCapture } from "./scene/stage.ts";
 import type { Bench, Case, Contender, Metric, Sample } from "./types.ts";
 
-// psad looks every five seconds, and crowdsec's lines take a moment: whoever has not spoken by then is silent.
-const LAST_WORD_MS = 8_000;
 const LIMIT_MINUTES = 6;
 // Whoever tries two wrong ports is mistaken, whoever tries a third is told from nobody else: the kernel's threshold. One
 // packet that no stack sends needs no second.
 const oracleAt = ({ isImpossible }: ScanKind): number => (isImpossible ? 1 : 3);
-const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 
 const firstAlarm = (alarms: readonly Pick<Alarm, "source" | "atMs">[], source: string): number | null => {
   const times = alarms.filter((alarm) => alarm.source === source).map(({ atMs }) => atMs);
@@ -67,11 +65,6 @@ function cameThrough(lab: Lab): Map<string, number> {
     }
   }
   return found;
-}
-
-function must(lab: Lab, where: string, ...argv: string[]): void {
-  const ran = lab.run(where, argv);
-  if (ran.status !== 0) throw new Error(`${argv.join(" ")}: ${ran.stderr.trim()}`);
 }
 
 const scanAddress = (index: number) => ({ v4: `203.0.113.${index + 1}`, v6: `2001:db8:77:${index + 1}::1` });
@@ -161,135 +154,6 @@ async function scans(
     if (blocks) sample[`${scan.id} through`] = passed;
   }
   return { sample, oracle };
-}
-
-type Ordinary = {
-  readonly id: string;
-  readonly what: string;
-  readonly sources: number;
-  /** Played by hping3 instead of by visitors. */
-  argv?(lab: Lab, source: string, host4: string): readonly string[];
-  readonly host?: "ftp" | "dns" | "devices";
-};
-
-/** What happens all day and is no scan. */
-const ORDINARY: readonly Ordinary[] = [
-  { id: "web", what: "20 visitors, ten pages each", sources: 20 },
-  { id: "mistyped", what: "5 visitors try https:// ten times where nobody listens", sources: 5 },
-  {
-    id: "refused",
-    what: "5 visitors try port 990, FTP over TLS, ten times where nobody listens",
-    sources: 5,
-  },
-  { id: "ssh", what: "5 administrators, 20 sessions each", sources: 5 },
-  { id: "dns", what: "30 questions of the host, half of the answers late", sources: 1, host: "dns" },
-  { id: "ftp", what: "40 passive transfers, two of them too late", sources: 1, host: "ftp" },
-  { id: "swarm", what: "200 BitTorrent peers at a port that has closed", sources: 200 },
-  { id: "nat", what: "200 people behind one address, 600 visits, 5 mistyped", sources: 1 },
-  { id: "traceroute", what: "3 traceroutes: 16 UDP ports from 33434 on", sources: 3 },
-  {
-    id: "retransmissions",
-    what: "one SYN, sent a hundred times",
-    sources: 1,
-    argv: (_, source, host4) => [
-      ...["timeout", "4", "hping3", "-q", "-n", "-S", "-a", source, "-k", "-s", "40000", "-p", "8444"],
-      ...["-c", "100", "-i", "u10000", host4],
-    ],
-  },
-  { id: "monitoring", what: "one host asks all 20 services, and SNMP that is off", sources: 1 },
-  { id: "down", what: "20 visitors, five tries each, at a service that restarts", sources: 20 },
-  {
-    id: "reboot",
-    what: "a database goes on with 60 connections that the host has forgotten",
-    sources: 1,
-    argv: (_, source, host4) => [
-      ...[
-        "timeout",
-        "4",
-        "hping3",
-        "-q",
-        "-n",
-        "-A",
-        "-P",
-        "-a",
-        source,
-        "-k",
-        "-s",
-        "5432",
-        "-p",
-        "++40000",
-      ],
-      ...["-c", "60", "-i", "u10000", host4],
-    ],
-  },
-  {
-    id: "devices",
-    what: "3 devices answer the host's search by SSDP when it no longer waits",
-    sources: 3,
-    host: "devices",
-  },
-];
-
-async function ordinary(
-  { lab, alarms, stranger, renew }: Scene,
-  wanted: readonly Ordinary[],
-): Promise<Sample> {
-  must(lab, "host", "ip", "route", "add", "198.18.0.0/16", "via", stranger.v4);
-  for (const [where, link] of [
-    ["host", "v0"],
-    ["stranger", "eth0"],
-  ] as const)
-    must(lab, where, "ip", "route", "add", "239.0.0.0/8", "dev", link);
-  const sample: Record<string, number> = {};
-  for (const one of wanted) {
-    const network = `198.18.${ORDINARY.indexOf(one) + 1}`;
-    const own = Array.from({ length: one.sources }, (_, n) => `addr add ${network}.${n + 1}/32 dev eth0`);
-    must(lab, "stranger", "sh", "-c", `printf '%s\\n' "$@" | ip -batch -`, "sh", ...own);
-    await renew?.();
-    const script = (name: string) => [...NODE, join(import.meta.dirname, "scene", name)];
-    const visitors = [...script("ordinary.ts"), one.id, stranger.host4, network, ...OPEN_PORTS.map(String)];
-    const peer = one.host === "devices" ? stranger.host4 : `${network}.1`;
-    const help = one.host === undefined ? null : [...script("ordinary-host.ts"), one.host, peer];
-    if (one.argv !== undefined)
-      await play(lab, "stranger", one.argv(lab, `${network}.1`, stranger.host4), 40_000);
-    else if (help === null) await play(lab, "stranger", visitors, 90_000);
-    else
-      await together(
-        lab,
-        one.host === "ftp"
-          ? [
-              ["host", help],
-              ["stranger", visitors],
-            ]
-          : [
-              ["stranger", visitors],
-              ["host", help],
-            ],
-      );
-  }
-  await pause(LAST_WORD_MS);
-  const accused = new Set(alarms().map(({ source }) => source));
-  for (const { id, sources } of wanted) {
-    const network = `198.18.${ORDINARY.findIndex((one) => one.id === id) + 1}.`;
-    sample[`${id} sources`] = sources;
-    sample[`${id} accused`] = [...accused].filter((source) => source.startsWith(network)).length;
-  }
-  return sample;
-}
-
-// The first says when it is ready for the second.
-async function together(
-  lab: Lab,
-  [first, second]: readonly (readonly [string, readonly string[]])[],
-): Promise<void> {
-  const opener = lab.start(...first!);
-  let said = "";
-  opener.stdout!.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  opener.stderr!.resume();
-  await waitFor("the first of two", () => said.includes("ready"));
-  await play(lab, ...second!, 40_000);
 }
 
 const metric = (key: string, title: string, better: Metric["better"]): Metric => ({

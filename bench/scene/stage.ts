@@ -164,3 +164,9 @@ export async function endCapture({ path, capture }: Capture): Promise<void> {
   capture.kill("SIGINT");
   await waitFor("tcpdump to end", () => capture.exitCode !== null);
 }
+
+/** Runs a command of the scene's preparation. @throws Error with what it said when it fails */
+export function must(lab: Lab, where: string, ...argv: string[]): void {
+  const ran = lab.run(where, argv);
+  if (ran.status !== 0) throw new Error(`${argv.join(" ")}: ${ran.stderr.trim()}`);
+}

@@ -16,7 +16,8 @@ import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
 import { replay } from "./replay.ts";
 import { HOST4, HOST6, STATE_BYTES } from "./testing/engine-bench.ts";
-import { Day, DaySockets, KINDS, type Moment, scanAmong } from "./testing/ordinary-day.ts";
+import { Day, DaySockets, type Moment, scanAmong } from "./testing/ordinary-day.ts";
+import { KINDS } from "./testing/ordinary-kinds.ts";
 
 const RUNS = Number(process.env["TELLTALE_RUNS"] ?? 12);
 const BEGIN = Date.UTC(2026, 0, 5);

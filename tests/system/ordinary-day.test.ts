@@ -181,7 +181,11 @@ test("an ordinary day with real programs: nobody is called a scanner but the one
 
       await t.test("mtr by UDP, TCP and ping, and a traceroute", () => {
         const { host4 } = at("tracer");
-        for (const how of [["--udp", "-c", "40"], ["--tcp", "-c", "5"], ["-c", "5"]])
+        for (const how of [
+          ["--udp", "-c", "40"],
+          ["--tcp", "-c", "5"],
+          ["-c", "5"],
+        ])
           must(made, "tracer", "mtr", "-n", "--report", "-i", "0.05", "-G", "0.2", ...how, host4);
         for (const how of [[], ["-I"]]) must(made, "tracer", "busybox", "traceroute", "-n", ...how, host4);
       });
