@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { checkBench } from "./check.bench.ts";
+import { detectionBench } from "./detection.bench.ts";
 import { guardBench } from "./guard.bench.ts";
 import { respondBench } from "./respond.bench.ts";
 import { rotateBench } from "./rotate.bench.ts";
@@ -13,8 +14,7 @@ import { sentryBench } from "./sentry.bench.ts";
 // These are made as the one of their kind that is looked at; compiling their rules takes half a minute.
 const LIKE_ANOTHER = /^engine-(?!typical-rules-1x$)/;
 
-// Of detection it is told in words how many scans there are to notice: nobody can notice more.
-for (const bench of [rotateBench, checkBench, sentryBench, respondBench, guardBench]) {
+for (const bench of [rotateBench, checkBench, detectionBench, sentryBench, respondBench, guardBench]) {
   test(`each case of ${bench.name} names its limit`, async () => {
     for (const each of bench.cases(0.0001).filter(({ name }) => !LIKE_ANOTHER.test(name))) {
       const dir = mkdtempSync(join(tmpdir(), "telltale-limits-"));
