@@ -85,9 +85,13 @@ const REFRESH_MS = 10_000;
 // have changed, several changes at once; or so often, where it does not say.
 const ADDRESSES_MS = 500;
 const ADDRESSES_SOON_MS = 20;
-const SAMPLE_MS = 100;
+// What comes in great numbers is looked at as soon as it does; this is for what comes slowly.
+const SAMPLE_MS = 500;
 // Fewer packets in that time are nothing to look closer at.
 const LOUD_PACKETS = 100;
+// So many of known scanners are looked at at once: until they are left to the firewall they cost what a flood costs.
+const LOUD_AT_ONCE = 1_000;
+const LOUD_AGAIN_MS = 10;
 // Bursts of forged scanners must not drown the store and the report in events.
 const SCANS_PER_SECOND = 32;
 const BURST_SECONDS = 8;
@@ -116,6 +120,8 @@ class LiveSentry implements Sentry {
   #isStirred = false;
   #heard = 0;
   #heardAtMs = 0;
+  /** By the packets' own time. */
+  #lookedAtMs = 0;
   #filterTimer: NodeJS.Timeout | null = null;
   #filterKey = "";
   #localsAtMs = Number.NEGATIVE_INFINITY;
@@ -190,6 +196,13 @@ class LiveSentry implements Sentry {
     if (this.#rates === null) this.#watchRates();
     this.#engine.observe(frame);
     if (this.#sampling.isDue(this.#engine.visited)) this.#adaptSample();
+    if (
+      this.#engine.counters.ofScanners - this.#heard >= LOUD_AT_ONCE &&
+      Math.abs(frame.atMs - this.#lookedAtMs) >= LOUD_AGAIN_MS
+    ) {
+      this.#lookedAtMs = frame.atMs;
+      this.#muteLoud();
+    }
   }
 
   save(): string {
