@@ -19,13 +19,16 @@ type Life = {
   readonly nth: number;
   readonly scanners: number;
   /** Before it begins the host was started anew, or somebody flushed the firewall: the table is gone. */
-  readonly tableGone: boolean;
+  readonly tableGone?: boolean;
+  /** Before it begins the history was lost with its disk. */
+  readonly historyGone?: boolean;
 };
 
 /** One life of the guard; whether it came to its end. */
 function live(lab: Lab, file: string, life: Life, first: number): boolean {
-  const { dieAt, nth, scanners, tableGone } = life;
-  if (tableGone) lab.attempt(lab.host, "nft", "delete", "table", "inet", "telltale");
+  const { dieAt, nth, scanners, tableGone, historyGone } = life;
+  if (historyGone === true) for (const end of ["", "-wal", "-shm"]) rmSync(`${file}${end}`, { force: true });
+  if (tableGone === true) lab.attempt(lab.host, "nft", "delete", "table", "inet", "telltale");
   const ran = lab.attempt(
     lab.host,
     process.execPath,
@@ -65,15 +68,16 @@ function check(lab: Lab, file: string, lives: readonly Life[]): number {
     if (!live(lab, file, life, first)) killed++;
     first += life.scanners;
     const history = new Set(inHistory(file));
-    for (const target of known) assert.ok(history.has(target), `${target} is lost to the history`);
-    const before = life.tableGone ? [] : held;
+    const written = life.historyGone === true ? [] : known;
+    for (const target of written) assert.ok(history.has(target), `${target} is lost to the history`);
+    const before = life.tableGone === true ? [] : held;
     known = [...history];
     held = inFirewall(lab);
     const either = new Set([...known, ...held]);
     for (const target of before) assert.ok(either.has(target), `${target} is lost to the firewall`);
   }
   const expected = new Set([...held, ...known]);
-  live(lab, file, { dieAt: "never", nth: 0, scanners: 0, tableGone: false }, first);
+  live(lab, file, { dieAt: "never", nth: 0, scanners: 0 }, first);
   assert.deepEqual(inFirewall(lab), [...expected].sort(), "in the firewall");
   assert.deepEqual(inHistory(file), [...expected].sort(), "in the history");
   return killed;
@@ -92,22 +96,25 @@ test("a guard that is killed between firewall and history loses nothing and leav
     lab.attempt(lab.host, "nft", "delete", "table", "inet", "telltale");
     return check(lab, join(dir, `${++round}.db`), lives);
   };
-  const life = (dieAt: Life["dieAt"], nth: number, scanners: number, tableGone = false): Life => ({
+  const life = (dieAt: Life["dieAt"], nth: number, scanners: number, before: Partial<Life> = {}): Life => ({
     dieAt,
     nth,
     scanners,
-    tableGone,
+    ...before,
   });
-  // A single block; the second half of a flood; taking over what only the firewall knows; putting back what only the history does.
+  // A single block; rows of a flood; taking over what only the firewall knows; putting back what only the history does.
   assert.equal(checked([life("apply", 1, 1)]), 1);
-  assert.equal(checked([life("put", 1, 300), life("put", 150, 0), life("put", 3, 0)]), 3);
-  assert.equal(checked([life("never", 0, 2_500), life("apply", 2, 0, true)]), 1);
+  assert.equal(checked([life("put", 30, 300)]), 1);
+  const lost = { historyGone: true };
+  assert.equal(checked([life("never", 0, 300), life("put", 1, 0, lost), life("put", 150, 0, lost)]), 2);
+  assert.equal(checked([life("never", 0, 2_500), life("apply", 2, 0, { tableGone: true })]), 1);
   const lives = fc.array(
     fc.record({
       dieAt: fc.constantFrom("apply" as const, "put" as const),
       nth: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 400 })),
       scanners: fc.constantFrom(0, 1, 7, 400),
       tableGone: fc.boolean(),
+      historyGone: fc.constantFrom(false, false, true),
     }),
     { minLength: 1, maxLength: 3 },
   );

@@ -19,6 +19,7 @@ const ROWS_PER_TURN = 200;
 const BEHIND_MS = 10;
 const ROWS_PER_READ = 1_000;
 const ASKED_AT_ONCE = 1_000;
+const MEND_FIREWALL = "see `telltale doctor`";
 const MEND = "see what the store itself reports, and `telltale doctor`";
 
 export class BlockLedger {
@@ -65,6 +66,14 @@ export class BlockLedger {
 
   /** Writes down how many packets each block has stopped so far, so that a reboot does not lose the count. */
   async keepCounts(packetsOf: PacketCounter): Promise<void> {
+    try {
+      await this.#keepCounts(packetsOf);
+    } catch (error) {
+      this.#voice.fail("firewall", `the firewall cannot be read: ${describeError(error)}`, MEND_FIREWALL);
+    }
+  }
+
+  async #keepCounts(packetsOf: PacketCounter): Promise<void> {
     this.settle();
     const blocks = this.standing[Symbol.iterator]();
     let some = taken(blocks);

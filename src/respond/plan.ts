@@ -27,31 +27,33 @@ export type WantedBlock = {
 const SAME_TIME_WITHIN_MS = 15_000;
 
 /**
- * Blocks that are missing or would end at another time are set, blocks that nobody wants are lifted, the rest stays
- * untouched and keeps its counters. One after the other, because there may be a hundred thousand.
- * @param graceMs how much longer than wanted the firewall shall hold a block
+ * What a firewall holds against what it should hold: blocks that are missing or would end at another time are set, the rest stays
+ * untouched and keeps its counters. Asked one after the other, because there may be a hundred thousand.
  */
-export function* planChanges(
-  wanted: Iterable<WantedBlock>,
-  held: Iterable<HeldBlock>,
-  graceMs: number,
-): Generator<FirewallChange, void, undefined> {
-  const standing = new Map<string, HeldBlock>();
-  for (const block of held) standing.set(formatPrefix(block.target), block);
-  for (const { target, leftMs, packetsStopped, throttled = false } of wanted) {
-    if (!(leftMs > 0)) continue;
+export class FirewallPlan {
+  readonly #rest = new Map<string, HeldBlock>();
+  readonly #graceMs: number;
+
+  /** @param graceMs how much longer than wanted the firewall shall hold a block */
+  constructor(held: Iterable<HeldBlock>, graceMs: number) {
+    for (const block of held) this.#rest.set(formatPrefix(block.target), block);
+    this.#graceMs = graceMs;
+  }
+
+  /** The step for one that should be; null where there is nothing to do. */
+  stepFor({ target, leftMs, packetsStopped, throttled = false }: WantedBlock): FirewallChange | null {
+    if (!(leftMs > 0)) return null;
     const key = formatPrefix(target);
-    const block = standing.get(key);
-    standing.delete(key);
-    const forMs = leftMs + graceMs;
+    const block = this.#rest.get(key);
+    this.#rest.delete(key);
+    const forMs = leftMs + this.#graceMs;
     if (
       block !== undefined &&
       (block.throttled === true) === throttled &&
       (block.leftMs === null || Math.abs(block.leftMs - forMs) <= SAME_TIME_WITHIN_MS)
-    ) {
-      continue;
-    }
-    yield {
+    )
+      return null;
+    return {
       do: "block",
       target,
       forMs,
@@ -60,7 +62,11 @@ export function* planChanges(
       ...(throttled && { throttled }),
     };
   }
-  for (const block of standing.values()) yield liftOf(block);
+
+  /** What the firewall holds and nobody has asked for so far. */
+  rest(): readonly HeldBlock[] {
+    return [...this.#rest.values()];
+  }
 }
 
 /** The step that ends a block. */

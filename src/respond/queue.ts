@@ -3,6 +3,7 @@
 import { formatPrefix } from "../core/address.ts";
 import { describeError } from "../core/errors.ts";
 import type { Backend, ChangeResult } from "./backend.ts";
+import { nextTurn } from "./turns.ts";
 import type { FirewallChange } from "./types.ts";
 
 // Five to ten milliseconds in the kernel, which takes no less for each of more: what comes meanwhile waits for no longer.
@@ -12,6 +13,8 @@ const TOLD_PER_TURN = 64;
 
 // Of a long list so many at once: some milliseconds in the kernel, after which whoever blocks a scanner has his turn.
 const MOST_OF_A_LIST = 1_000;
+
+const NOTHING_APPLIED: Promise<readonly ChangeResult[]> = Promise.resolve([]);
 
 type Waiting = { readonly change: FirewallChange; readonly done: (result: ChangeResult) => void };
 
@@ -46,30 +49,42 @@ export class ChangeQueue {
    * @param told hears what became of each batch
    */
   each(changes: Iterable<FirewallChange>, told: (results: readonly ChangeResult[]) => void): Promise<void> {
-    const done = this.#list.then(() => this.#workOff(changes[Symbol.iterator](), told));
+    return this.eachBatch(inBatches(changes), told);
+  }
+
+  /** The same for a list that comes in batches. Throws what the list throws. */
+  eachBatch(
+    batches: AsyncIterable<readonly FirewallChange[]>,
+    told: (results: readonly ChangeResult[]) => void,
+  ): Promise<void> {
+    const done = this.#list.then(() => this.#workOff(batches, told));
     this.#list = done.catch(() => {}); // Whoever asked hears of it; the next list has its own turn.
     return done;
   }
 
   async #workOff(
-    changes: Iterator<FirewallChange>,
+    batches: AsyncIterable<readonly FirewallChange[]>,
     told: (results: readonly ChangeResult[]) => void,
   ): Promise<void> {
     const lifted = new Set<string>();
     this.#lifted = lifted;
+    let applied: Promise<readonly ChangeResult[]> = NOTHING_APPLIED;
     try {
-      for (let next = taken(changes); next.length > 0; ) {
+      for await (const next of batches) {
+        told(await applied);
+        applied = NOTHING_APPLIED;
         while (this.#flushing !== undefined) await this.#flushing;
         if (this.#lifted !== lifted) return;
         const still = next.filter(
           ({ do: what, target }) => what === "lift" || !lifted.has(formatPrefix(target)),
         );
-        const applied = this.#apply(still);
-        this.#flushing = applied.then(() => this.#flushed());
-        await new Promise((resolve) => setImmediate(resolve));
-        next = taken(changes);
-        told(await applied);
+        if (still.length === 0) continue;
+        const made = this.#apply(still);
+        applied = made;
+        this.#flushing = made.then(() => this.#flushed());
+        await nextTurn();
       }
+      told(await applied);
     } finally {
       // Also when whoever is told throws: what is lifted is only kept while a list is at work.
       if (this.#lifted === lifted) this.#lifted = null;
@@ -103,7 +118,7 @@ export class ChangeQueue {
     this.#flushing = this.#apply(batch.map(({ change }) => change)).then(async (results) => {
       for (let at = 0; at < results.length; at += TOLD_PER_TURN) {
         for (let i = at; i < Math.min(results.length, at + TOLD_PER_TURN); i++) batch[i]!.done(results[i]!);
-        if (batch.length > TOLD_PER_TURN) await new Promise((resolve) => setImmediate(resolve));
+        if (batch.length > TOLD_PER_TURN) await nextTurn();
       }
       this.#flushed();
     });
@@ -120,14 +135,15 @@ export class ChangeQueue {
   }
 }
 
-function taken(changes: Iterator<FirewallChange>): FirewallChange[] {
-  const some: FirewallChange[] = [];
-  while (some.length < MOST_OF_A_LIST) {
-    const { value, done } = changes.next();
-    if (done === true) break;
-    some.push(value);
+async function* inBatches(changes: Iterable<FirewallChange>): AsyncGenerator<readonly FirewallChange[]> {
+  let some: FirewallChange[] = [];
+  for (const change of changes) {
+    some.push(change);
+    if (some.length < MOST_OF_A_LIST) continue;
+    yield some;
+    some = [];
   }
-  return some;
+  if (some.length > 0) yield some;
 }
 
 function broken(change: FirewallChange, error: unknown): ChangeResult {

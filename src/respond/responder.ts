@@ -17,7 +17,7 @@ import { packetCounter } from "./packets.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
 import { Protection } from "./protection.ts";
 import { ChangeQueue } from "./queue.ts";
-import { adoptHeld, believeHistory, makeFirewallSo, type Restoring } from "./restoring.ts";
+import { observeHistory, type Restoring, restoreBelieved, restoreHistory } from "./restoring.ts";
 import { KernelTripwire } from "./tripwire.ts";
 import { nextTurn, Pace } from "./turns.ts";
 import type { BlockHistory, BlockLimits, BlockRow, HostFacts } from "./types.ts";
@@ -116,12 +116,12 @@ export class Responder {
       restore: async () => {
         await this.#ledger.followOthers();
         await this.#openFirewall();
-        await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
+        await restoreBelieved(this.#restoring);
         return this.inForce;
       },
       settle: async () => {
         await this.#ledger.followOthers();
-        await makeFirewallSo(this.#restoring, await this.#backend.held(), "leave");
+        await restoreBelieved(this.#restoring);
       },
       lifted: () => this.#liftedByOrder(),
     });
@@ -237,8 +237,8 @@ export class Responder {
    * @throws MissingPartError when this machine has no such firewall
    */
   async restore(): Promise<void> {
-    await believeHistory(this.#restoring);
     if (this.#mode === "block") await this.#enterBlockMode();
+    else await observeHistory(this.#restoring);
     // Not before, or the next tick would enter as well.
     this.#restored = true;
   }
@@ -311,16 +311,8 @@ export class Responder {
     await this.#ticking;
     await this.#queue.idle();
     this.#ledger.settle();
-    if (this.#entered && this.#mode === "block") await this.#keepCounts();
+    if (this.#entered && this.#mode === "block") await this.#ledger.keepCounts(packetCounter(this.#backend));
     await this.#backend.close();
-  }
-
-  async #keepCounts(): Promise<void> {
-    try {
-      await this.#ledger.keepCounts(packetCounter(this.#backend));
-    } catch (error) {
-      this.#voice.fail("firewall", unreadable(error), "see `telltale doctor`");
-    }
   }
 
   async #tickOnce(): Promise<void> {
@@ -402,8 +394,7 @@ export class Responder {
   async #enterBlockMode(): Promise<void> {
     await this.#openFirewall();
     if (this.#traits?.endless === true) await this.#lifting.overdue();
-    const held = await adoptHeld(this.#restoring);
-    await makeFirewallSo(this.#restoring, held, "lift");
+    await restoreHistory(this.#restoring);
     await this.#healing.start();
     await this.#tripwire.follow(this.#mode, this.#traits);
     this.#entered = true;
@@ -418,12 +409,12 @@ export class Responder {
     try {
       return await this.#backend.held(covering);
     } catch (error) {
-      this.#voice.fail("firewall", unreadable(error), "see `telltale doctor`");
+      this.#voice.fail(
+        "firewall",
+        `the firewall cannot be read: ${describeError(error)}`,
+        "see `telltale doctor`",
+      );
       return [];
     }
   }
-}
-
-function unreadable(error: unknown): string {
-  return `the firewall cannot be read: ${describeError(error)}`;
 }
