@@ -123,3 +123,14 @@ test("a long history is taken over without being rewritten", (t) => {
   assert.ok(log < 200_000, `${log} bytes were written to a history of ${before} pages`);
   assert.ok(pages() - before < 10, `${pages()} pages after ${before}`);
 });
+
+test("whoever only reads takes it over too: no guard was started since the program was renewed", (t) => {
+  const path = join(scratch(t), "history.db");
+  secondVersion(path, []);
+  const store = openStore(path, { readOnly: true });
+  assert.deepEqual(
+    store.blocks.inForce(AT).map(({ target }) => target),
+    ["192.0.2.7"],
+  );
+  store.close();
+});

@@ -16,6 +16,12 @@ export function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
 }
 
+/** Whether migrations are missing. A file that was never written is not old. */
+export function isOlder(database: DatabaseSync): boolean {
+  const found = schemaVersion(database);
+  return found > 0 && found < SCHEMA_VERSION;
+}
+
 /** Runs the migrations that are missing. Throws MissingPartError when a newer telltale wrote the file. */
 export function migrate(database: DatabaseSync, path: string): void {
   mustKnow(database, path);

@@ -20,7 +20,7 @@ import type { Clock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import { isDamage, StoreDamagedError, storeFault } from "./faults.ts";
-import { migrate, mustKnow } from "./migrate.ts";
+import { isOlder, migrate, mustKnow } from "./migrate.ts";
 import { salvage } from "./salvage.ts";
 
 // How long a writer waits for another process's transaction; ours take milliseconds.
@@ -71,10 +71,30 @@ export function openForReading(path: string): DatabaseSync {
   try {
     database = readable(path);
     mustKnow(database, path);
+    if (!isOlder(database)) return database;
+    // The program was renewed, and no guard has been started since.
+    database.close();
+    database = undefined;
+    takeOver(path);
+    database = readable(path);
     return database;
   } catch (error) {
     database?.close();
     throw storeFault(path, error);
+  }
+}
+
+function takeOver(path: string): void {
+  try {
+    prepare(path).close();
+  } catch (error) {
+    if (isDamage(error)) throw error;
+    throw new MissingPartError(
+      "store",
+      `${path}: an older telltale wrote this history, and it cannot be brought up to date: ${describeError(error)}`,
+      "restart telltale, which does it, or ask as root",
+      error,
+    );
   }
 }
 
