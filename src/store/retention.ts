@@ -55,11 +55,20 @@ export function retention(
   );
   const newestOutsideKeep = database.prepare("SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?");
   const closeOverdue = database.prepare(
-    "UPDATE blocks SET lifted = until, cause = 'expired' WHERE lifted IS NULL AND until < ?",
+    `UPDATE blocks SET lifted = until, cause = 'expired' WHERE number IN
+       (SELECT number FROM blocks WHERE lifted IS NULL AND until < ?1 LIMIT ?2)`,
+  );
+  // Numbers only grow, and the first row is the oldest: where they span little and it is young, nobody looks at all rows.
+  const spanOfBlocks = database.prepare(
+    `SELECT (SELECT max(number) FROM blocks) - (SELECT min(number) FROM blocks) AS span,
+       (SELECT since FROM blocks ORDER BY number LIMIT 1) AS first`,
+  );
+  const newestPastOutside = database.prepare(
+    "SELECT number FROM blocks WHERE lifted IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?",
   );
   const dropPastBlocks = database.prepare(
-    `DELETE FROM blocks WHERE lifted IS NOT NULL AND (lifted < ?1 OR number <=
-       (SELECT number FROM blocks WHERE lifted IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?2))`,
+    `DELETE FROM blocks WHERE number IN (SELECT number FROM blocks
+       WHERE lifted IS NOT NULL AND (lifted < ?1 OR number <= ?2) ORDER BY number LIMIT ?3)`,
   );
 
   function trim(): number {
@@ -85,18 +94,29 @@ export function retention(
   function purge(now: Date): number {
     let gone = trim();
     const edge = Number(newestOutsideKeep.get(KEEP_WHATEVER_AGE)?.["seq"] ?? 0);
-    for (;;) {
-      const cutoff = now.getTime() - limits.maxAgeMs;
-      const dropped = transaction(() => Number(dropOlderThan.run(edge, CHUNK, cutoff).changes));
-      gone += dropped;
-      if (dropped < CHUNK) break;
-    }
-    transaction(() => {
-      closeOverdue.run(new Date(now.getTime() - OVERDUE_MS).toISOString());
-      dropPastBlocks.run(new Date(now.getTime() - limits.maxAgeMs).toISOString(), limits.maxPastBlocks);
-    });
+    gone += inChunks(() => dropOlderThan.run(edge, CHUNK, now.getTime() - limits.maxAgeMs));
+    const overdue = new Date(now.getTime() - OVERDUE_MS).toISOString();
+    inChunks(() => closeOverdue.run(overdue, CHUNK));
+    purgeBlocks(new Date(now.getTime() - limits.maxAgeMs).toISOString());
     database.exec("PRAGMA incremental_vacuum");
     return gone;
+  }
+
+  function purgeBlocks(cutoff: string): void {
+    const { span, first } = spanOfBlocks.get() as { span: number | null; first: string | null };
+    if (span === null || first === null) return;
+    if (span < limits.maxPastBlocks && first >= cutoff) return;
+    const edge = Number(newestPastOutside.get(limits.maxPastBlocks)?.["number"] ?? 0);
+    inChunks(() => dropPastBlocks.run(cutoff, edge, CHUNK));
+  }
+
+  /** Until nothing is left to do; returns how many rows that were. */
+  function inChunks(work: () => { readonly changes: number | bigint }): number {
+    for (let sum = 0; ; ) {
+      const changed = transaction(() => Number(work().changes));
+      sum += changed;
+      if (changed < CHUNK) return sum;
+    }
   }
 
   return { trim, purge };

@@ -291,3 +291,38 @@ test("purging by age spares the newest events even when the clock jumps a centur
   assert.equal(store.eventsSince(0, { limit: 100_000 }).length, 10_000);
   assert.equal(store.blocks.inForce(AT).length, 1, "a block in force is not history");
 });
+
+test("of past blocks the oldest go, by age and by count; those in force stay whatever their age", (t) => {
+  using store = openStore(join(scratch(t), "history.db"), { maxPastBlocks: 700, maxAgeMs: 86_400_000 });
+  const { blocks } = store;
+  const at = (minute: number) => new Date(AT.getTime() + minute * 60_000);
+  const put = (target: string, fromMinute: number, toMinute: number) =>
+    blocks.put(blockRow(target, at(fromMinute).toISOString(), at(toMinute).toISOString()));
+  const before = (target: string) => blocks.times(target, 0);
+  store.transaction(() => {
+    put("192.0.2.1", -3_000, 100_000);
+    for (let n = 0; n < 600; n++) {
+      put(`11.0.${n >> 8}.${n & 255}`, -2_900, -2_890);
+      blocks.lift(`11.0.${n >> 8}.${n & 255}`, at(-2_890), "expired");
+    }
+    for (let n = 0; n < 600; n++) {
+      put(`12.0.${n >> 8}.${n & 255}`, -60, -50);
+      blocks.lift(`12.0.${n >> 8}.${n & 255}`, at(-50), "expired");
+    }
+  });
+  store.purge(at(0));
+  assert.equal(before("11.0.0.0") + before("11.0.2.87"), 0, "older than a day");
+  assert.equal(before("12.0.0.0"), 1);
+  store.transaction(() => {
+    for (let n = 0; n < 600; n++) {
+      put(`13.0.${n >> 8}.${n & 255}`, -40, -30);
+      blocks.lift(`13.0.${n >> 8}.${n & 255}`, at(-30), "expired");
+    }
+  });
+  store.purge(at(0));
+  const kept = (first: number) =>
+    Array.from({ length: 600 }, (_, n) => before(`${first}.0.${n >> 8}.${n & 255}`)).reduce((a, b) => a + b);
+  assert.deepEqual([kept(12), kept(13)], [100, 600]);
+  assert.equal(before("12.0.2.87"), 1, "the newest of them");
+  assert.equal(blocks.countInForce(at(0)), 1);
+});
