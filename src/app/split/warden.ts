@@ -385,7 +385,7 @@ export class Warden {
       part: "listener",
       why: asked,
       mend: "after a change of the configuration: telltale reload; otherwise look whether somebody has taken it over",
-      stillRuns: "everything; it was refused",
+      stillRuns: "nothing was done, and everything goes on",
     });
   }
 
