@@ -69,6 +69,39 @@ test("after a restart the blocks are back with the time left, and nobody protect
   assert.equal(it.responder.inForce, 2, "restoring twice changes nothing");
 });
 
+test("what ran out while no guard was there is lifted where the firewall ends nothing by itself", async () => {
+  class Endless extends RecordBackend {
+    override open = async () => ({
+      what: "endless",
+      throttles: false,
+      tripwire: false,
+      endless: true as const,
+    });
+  }
+  const history = new MemoryHistory();
+  const row = (target: string, until: string) =>
+    history.put({
+      ...{ target, until, since: "2026-11-22T19:00:00.000Z", because: "scan", findingId: "f" },
+      ...{ grade: "spoofable" as const, packetsStopped: 0 },
+    });
+  row("198.51.100.7", "2026-11-22T19:30:00.000Z");
+  row("198.51.100.9", "2026-11-22T21:00:00.000Z");
+  const backend = new Endless();
+  const block = (target: string) => ({ do: "block" as const, target: parsePrefix(target)!, forMs: 1e9 });
+  await backend.apply(["198.51.100.7", "198.51.100.9"].map(block));
+  await using it = scene({ history, backend });
+  await it.responder.restore();
+  assert.deepEqual(
+    (await backend.held()).map(({ target }) => formatPrefix(target)),
+    ["198.51.100.9"],
+  );
+  assert.deepEqual(
+    it.of("block.lifted").map(({ target, cause }) => [target, cause]),
+    [["198.51.100.7", "expired"]],
+  );
+  assert.deepEqual(history.overdueAfter(new Date("2026-11-22T20:00:00Z"), "", 9), []);
+});
+
 test("a lift finds the block that covers the address, in memory or left by an earlier run", async () => {
   await using it = scene();
   await it.responder.onFinding(scanEvent("2001:db8:9::7"));

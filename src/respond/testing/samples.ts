@@ -75,6 +75,17 @@ export class MemoryHistory implements BlockHistory {
       }));
   }
 
+  overdueAfter(now: Date, after: string, limit: number): string[] {
+    const overdue = this.rows.filter(
+      ({ liftedAt, until }) => liftedAt === undefined && Date.parse(until) <= now.getTime(),
+    );
+    return overdue
+      .map(({ target }) => target)
+      .filter((target) => target > after)
+      .sort()
+      .slice(0, limit);
+  }
+
   count(target: string, packetsStopped: number): void {
     const index = this.#open.get(target);
     if (index !== undefined) this.rows[index] = { ...this.rows[index]!, packetsStopped };
