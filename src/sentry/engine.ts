@@ -38,6 +38,8 @@ export type EngineOptions = {
   /** Sources that never count. */
   readonly ignore?: PrefixSet;
   readonly maxStateBytes: number;
+  /** Ports that the guarded host takes for its own connections; this machine's unless given. */
+  readonly ephemeral?: readonly [first: number, last: number];
   /** Secret of the hash tables. */
   readonly seed: number;
   readonly nameOf: (interfaceIndex: number) => string;
@@ -82,10 +84,11 @@ export class Engine {
   readonly #packet: Packet = emptyPacket();
   readonly #recorder: Recorder | null;
   #frame: Frame | null = null;
-  readonly #ephemeral = ephemeralPorts();
+  readonly #ephemeral: readonly [first: number, last: number];
 
   constructor(options: EngineOptions) {
     this.#locals = options.locals;
+    this.#ephemeral = options.ephemeral ?? ephemeralPorts();
     const { nameOf, onScan, onDistributed, onEvidence, onForeign } = options;
     this.#ask = { nameOf, onScan, onDistributed, onEvidence, onForeign };
     // Signed: hashing a number above 2^31 costs more.

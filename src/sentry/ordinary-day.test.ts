@@ -15,7 +15,7 @@ import { Engine } from "./engine.ts";
 import { Listeners } from "./listeners.ts";
 import { LocalAddresses } from "./local.ts";
 import { replay } from "./replay.ts";
-import { HOST4, HOST6, STATE_BYTES } from "./testing/engine-bench.ts";
+import { at, HOST4, HOST6, STATE_BYTES } from "./testing/engine-bench.ts";
 import { Day, DaySockets, type Moment, scanAmong } from "./testing/ordinary-day.ts";
 import { KINDS } from "./testing/ordinary-kinds.ts";
 
@@ -138,4 +138,18 @@ test("over random mixtures of a day's traffic nobody is accused but the scanner 
   } finally {
     rmSync(dir, { recursive: true });
   }
+});
+
+test("a recording that begins in the middle of connections accuses no server, whatever system was recorded", () => {
+  const server = "203.0.113.80" as const;
+  const scans: Scan[] = [];
+  replay({
+    home: [HOST4],
+    open: () =>
+      Array.from({ length: 40 }, (_, n) =>
+        craft({ source: at(server), target: HOST4, sourcePort: 443, port: 64_400 + n, flags: 0x10, atMs: n }),
+      ),
+    onScan: (scan) => scans.push(scan),
+  });
+  assert.deepEqual(scans, []);
 });

@@ -37,6 +37,8 @@ const STREAM_DATAGRAMS = 24;
 const SYN = 2;
 const RST = 4;
 const ACK = 16;
+// Whatever system was recorded: Linux begins here, others later (RFC 6335), and all of them end at the end at the latest.
+const EPHEMERAL = [32_768, 65_535] as const;
 const MAX_STATE_BYTES = 16 << 20;
 // What answered anywhere in the recording counts as served throughout; the same port elsewhere does not.
 const NO_GRACE = 0;
@@ -57,6 +59,7 @@ export function replay(options: ReplayOptions): Counters {
     tripwirePorts: options.tripwirePorts,
     excludePorts: options.excludePorts,
     ignore: options.ignore,
+    ephemeral: EPHEMERAL,
     maxStateBytes: options.maxStateBytes ?? MAX_STATE_BYTES,
     // Nobody attacks a recording's hash tables, and the same recording always gives the same scans.
     seed: 1,
