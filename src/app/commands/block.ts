@@ -4,9 +4,11 @@ import { formatDuration, parseDurationMs } from "../../core/duration.ts";
 import { showable } from "../../core/hostile.ts";
 import { openStore } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
+import { askStatus } from "../control/client.ts";
+import { guardSocket } from "../control/find.ts";
 import { manualResponder } from "../manual-responder.ts";
 import { isPanicked } from "../panic.ts";
-import { gatherSettings } from "../settings.ts";
+import { gatherSettings, type Settings } from "../settings.ts";
 
 const HOUR_MS = 3_600_000;
 const NO_ADDRESS = "is no address or network";
@@ -28,19 +30,25 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   const { responder, backend } = await manualResponder(settings, store);
   let status = 0;
   try {
-    await backend.open();
+    const { endless } = await backend.open();
+    let blocked = 0;
     for (const operand of operands) {
       const target = parsePrefix(operand);
       const refusal = target === null ? NO_ADDRESS : await responder.block(target, forMs, because);
-      if (refusal === null)
+      if (refusal === null) {
+        blocked++;
         process.stdout.write(`${formatPrefix(target!)} is locked out for ${formatDuration(forMs)}.\n`);
-      else {
+      } else {
         status = 1;
         process.stderr.write(
           `telltale block: ${showable(operand)}: ${showable(refusal)}\n    mend: ${mendOf(refusal)}\n`,
         );
       }
     }
+    if (blocked > 0 && endless === true && !(await isGuarded(settings)))
+      process.stderr.write(
+        `telltale block: no guard runs, and ${backend.name} ends no block by itself: it lasts until a guard is started after that time\n    mend: start telltale, or telltale unblock in time\n`,
+      );
     if (isPanicked(settings.storeDirectory))
       process.stderr.write(
         "telltale block: telltale panic holds: the guard itself blocks nobody\n    mend: telltale panic --end\n",
@@ -49,6 +57,15 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     await responder.close();
   }
   return status;
+}
+
+async function isGuarded(settings: Settings): Promise<boolean> {
+  try {
+    await askStatus(guardSocket(settings));
+    return true;
+  } catch {
+    return false; // Whatever keeps it from answering would keep it from lifting.
+  }
 }
 
 function mendOf(refusal: string): string {
