@@ -1,21 +1,20 @@
 // Keeps one listener alive: starts it, watches whether it still answers, and starts it again when it has ended, after a
 // wait that grows while it keeps ending.
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import { closeDescriptor, descriptorChannel } from "../sys/descriptors.ts";
+import { closeDescriptor } from "../sys/descriptors.ts";
 import { waitBeforeStart } from "./backoff/decide.ts";
 import { Conversation, type Handlers } from "./server.ts";
+import { CHANNEL_FD, type Command, type Spawned, spawnListener } from "./spawn.ts";
 import type { Ask } from "./types.ts";
-
-/** Where the listener finds the two channels. */
-export const CHANNEL_FD = 3;
-export const DESCRIPTORS_FD = 4;
 
 export type SupervisorOptions = {
   /** The program and its arguments, made anew for each start. */
-  readonly command: () => { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv };
+  readonly command: () => Command;
+  /** One that was started before there was a supervisor. */
+  readonly first?: Spawned;
   readonly handlers: Handlers;
   readonly clock: Clock;
   /** A listener that was started again runs. */
@@ -45,9 +44,11 @@ export class Supervisor {
   #verdict = "";
   #starts = 0;
   #stopping = false;
+  #first: Spawned | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#first = options.first;
   }
 
   /** The conversation with the listener that runs now, or null. */
@@ -71,47 +72,22 @@ export class Supervisor {
   }
 
   #spawn(): void {
-    const { argv, env } = this.#options.command();
-    const [here, there] = descriptorChannel();
-    let child: ChildProcess;
-    try {
-      child = spawn(argv[0]!, argv.slice(1), {
-        stdio: ["ignore", "inherit", "inherit", "pipe", there],
-        env,
-        // A session of its own: ^C in the terminal is for the warden to answer.
-        detached: true,
-      });
-    } catch (error) {
-      closeDescriptor(here);
-      throw error;
-    } finally {
-      closeDescriptor(there);
-    }
+    const spawned = this.#first ?? spawnListener(this.#options.command());
+    this.#first = undefined;
+    const { child, descriptors } = spawned;
     this.#child = child;
-    this.#descriptors = here;
+    this.#descriptors = descriptors;
     this.#verdict = "";
     this.#starts++;
     this.#unanswered = 0;
     this.#conversation = new Conversation({
       channel: child.stdio[CHANNEL_FD] as Socket,
-      descriptors: here,
+      descriptors,
       handlers: this.#options.handlers,
       onRefused: this.#options.onRefused,
       onMalformed: (why) => this.#kill(`it sent what no listener of telltale's sends (${why})`),
     });
-    this.#ended = new Promise((resolve) => {
-      let over = false;
-      const end = (why: string) => {
-        if (over) return;
-        over = true;
-        this.#afterEnd(why);
-        resolve();
-      };
-      child.once("exit", (status, signal) =>
-        end(signal === null ? `it ended with status ${status}` : `it was ended by ${signal}`),
-      );
-      child.once("error", (error) => end(`it could not be started: ${error.message}`));
-    });
+    this.#ended = spawned.ended.then((why) => this.#afterEnd(why));
     this.#ping = setInterval(() => this.#askForLife(), PING_MS);
   }
 

@@ -2,6 +2,7 @@
 // elsewhere.
 import { systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
+import type { Spawned } from "../../warden/spawn.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { claimState, openControl } from "../control/open.ts";
 import { openService } from "../service.ts";
@@ -53,9 +54,12 @@ async function prepareTwo(settings: Settings): Promise<Account | Whole> {
 const LISTENER_FOLDERS = ["spool", "code"];
 
 async function runSplit(account: Account, { gather, json }: Call): Promise<number> {
-  const { Warden } = await import("../split/warden.ts");
   // Once more: the store's folder may have become another one for rotation's state.
-  const warden = new Warden({ settings: gather(), gather, account, json });
+  const settings = gather();
+  // The listener reads its code while the warden reads its own; what it asks waits in the channel.
+  const first = await startListener(account, settings.storeDirectory);
+  const { Warden } = await import("../split/warden.ts");
+  const warden = new Warden({ settings, gather, account, json, ...(first && { first }) });
   process.title = "telltale: warden";
   // Whatever went wrong, the listener and the blocks are better off with a warden than without one.
   const uncaught = (error: unknown): void => {
@@ -74,6 +78,18 @@ async function runSplit(account: Account, { gather, json }: Call): Promise<numbe
   await control?.close();
   await warden.stop(because);
   process.exit(0);
+}
+
+async function startListener(account: Account, storeDirectory: string): Promise<Spawned | null> {
+  const [{ spawnListener }, { listenerCommand }] = await Promise.all([
+    import("../../warden/spawn.ts"),
+    import("../split/listener-command.ts"),
+  ]);
+  try {
+    return spawnListener(listenerCommand(account, storeDirectory));
+  } catch {
+    return null; // The warden tries it again, and says why when it cannot.
+  }
 }
 
 async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call): Promise<number> {

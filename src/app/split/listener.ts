@@ -4,7 +4,7 @@ import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { systemClock } from "../../core/clock.ts";
 import { Client } from "../../warden/client.ts";
-import { CHANNEL_FD, DESCRIPTORS_FD } from "../../warden/supervisor.ts";
+import { CHANNEL_FD, DESCRIPTORS_FD } from "../../warden/spawn.ts";
 import type { News } from "../../warden/types.ts";
 import { controlled } from "../control/overview.ts";
 import { Guard } from "../lifecycle.ts";

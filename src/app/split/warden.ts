@@ -1,6 +1,5 @@
 // The privileged half of the guard: small and dull. It starts the listener and keeps it alive, grants what the
 // configuration allows, keeps rotation's clock, and reads nothing that a stranger wrote.
-import { join } from "node:path";
 import { systemClock } from "../../core/clock.ts";
 import type { Event, EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
@@ -10,6 +9,7 @@ import { HostFactsReader } from "../../respond/facts.ts";
 import { openSocket } from "../../sources/packets/capture.ts";
 import { Outbox } from "../../warden/outbox.ts";
 import { type Handlers, Handover, Refused } from "../../warden/server.ts";
+import type { Spawned } from "../../warden/spawn.ts";
 import { Supervisor } from "../../warden/supervisor.ts";
 import type { Request } from "../../warden/types.ts";
 import { Bus } from "../bus.ts";
@@ -21,10 +21,11 @@ import { smtpPasswordOf, webhookTokensOf } from "../reporting.ts";
 import { RotationKeeper } from "../rotation.ts";
 import type { Settings } from "../settings.ts";
 import { settleSoon } from "../settle.ts";
-import { type Account, dropTo, LISTENER_USER } from "./account.ts";
+import type { Account } from "./account.ts";
 import type { Briefing } from "./briefing.ts";
 import { FactsDesk } from "./facts-desk.ts";
 import { FirewallDesk } from "./firewall-desk.ts";
+import { listenerCommand } from "./listener-command.ts";
 import type { RotationSays } from "./listener-powers.ts";
 import { openNamedLog } from "./log-desk.ts";
 import { statusOf } from "./overview.ts";
@@ -35,13 +36,12 @@ export type WardenOptions = {
   readonly gather: () => Settings;
   readonly account: Account;
   readonly json: boolean;
+  /** A listener that was started beforehand. */
+  readonly first?: Spawned;
 };
 
 // A look at the logs' names costs a millisecond; a listener that asks for one after the other gets the last answer.
 const NAMES_AGE_MS = 5_000;
-// V8 trades memory for speed by default; the listener runs for months beside other people's services. Its last compiler earns less
-// in a flood of three seconds than it takes, and touches 5 MB of the runtime.
-const SMALL = ["--max-semi-space-size=2", "--v8-pool-size=1", "--optimize-for-size", "--no-turbofan"];
 // A digest, an alert, and one that was kept; a mail is 16 MB at the most.
 const MAX_MAILS = 4;
 const ROTATION_ROW_MS = 10_000;
@@ -86,7 +86,8 @@ export class Warden {
       },
     );
     this.#supervisor = new Supervisor({
-      command: () => this.#command(),
+      command: () => listenerCommand(this.#options.account, this.#settings.storeDirectory),
+      ...(options.first && { first: options.first }),
       handlers: this.#handlers(),
       clock: systemClock,
       onBack: () => this.#back(),
@@ -240,33 +241,6 @@ export class Warden {
       wardenPid: process.pid,
       smtpPassword: smtpPasswordOf(this.#settings),
       webhookTokens: webhookTokensOf(this.#settings),
-    };
-  }
-
-  #command(): { argv: string[]; env: NodeJS.ProcessEnv } {
-    const { storeDirectory } = this.#settings;
-    // Root's own compiled code is not for others to write, and theirs is not for root to run.
-    const cache =
-      process.env["NODE_COMPILE_CACHE"] === undefined
-        ? {}
-        : { NODE_COMPILE_CACHE: join(storeDirectory, "code") };
-    const {
-      NODE_COMPILE_CACHE: _own,
-      NOTIFY_SOCKET: _socket,
-      WATCHDOG_PID: _pid,
-      WATCHDOG_USEC: _usec,
-      ...env
-    } = process.env;
-    return {
-      argv: [
-        ...dropTo(this.#options.account),
-        process.execPath,
-        ...SMALL,
-        ...process.execArgv,
-        process.argv[1]!,
-        "listener",
-      ],
-      env: { ...env, ...cache, HOME: storeDirectory, USER: LISTENER_USER, LOGNAME: LISTENER_USER },
     };
   }
 
