@@ -91,6 +91,18 @@ test("a blocked source that goes on at full speed is left to the kernel's filter
   assert.deepEqual(s.ordinary.at(-1)!.muted, []);
 });
 
+test("a flood of a blocked source is left to the kernel's filter after a thousand packets, not at the next look", (t) => {
+  const s = stage(t);
+  for (const port of CLOSED) s.send({ port });
+  s.sentry.blocked(STRANGER);
+  const mutedAfter = (packets: number): number => {
+    for (let i = 0; i < packets; i++) s.send({ port: 3, atMs: (s.nowMs += 0.01) });
+    return s.ordinary.at(-1)!.muted.length;
+  };
+  assert.equal(mutedAfter(900), 0);
+  assert.equal(mutedAfter(200), 1);
+});
+
 test("tells the kernel's filter which ports are in use, and only when that changes", async (t) => {
   const s = stage(t);
   assert.equal(s.ordinary.length, 1);

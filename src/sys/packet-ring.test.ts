@@ -11,7 +11,12 @@ import { isForbidden, openPacketSocket, PacketRing, type RingFrame } from "./pac
 const PASS = new Uint8Array(Uint16Array.of(0x06, 0, 160, 0).buffer);
 
 /** A ring on loopback that keeps datagrams to one port, or null after naming why not. */
-function open(t: TestContext, onFrame: (frame: RingFrame) => void, frames = 1_024): PacketRing | null {
+function open(
+  t: TestContext,
+  onFrame: (frame: RingFrame) => void,
+  frames = 1_024,
+  onWake?: () => void,
+): PacketRing | null {
   try {
     const ring = new PacketRing({
       fd: openPacketSocket(),
@@ -19,6 +24,7 @@ function open(t: TestContext, onFrame: (frame: RingFrame) => void, frames = 1_02
       filter: PASS,
       frames,
       onFrame,
+      onWake,
     });
     t.after(() => ring.close());
     return ring;
@@ -70,6 +76,25 @@ test("hands over every packet once and in order, also after the ring has gone ro
     Array.from({ length: 3_000 }, (_, i) => `${tag}${i}`),
   );
   assert.equal(ring.statistics().dropped, 0);
+});
+
+test("whoever wants to know that packets have woken the process knows it before the first of them", async (t) => {
+  const heard: string[] = [];
+  const tag = `tt-${process.pid}-wake`;
+  const ring = open(
+    t,
+    (frame) => {
+      if (wordsOf(frame) === tag) heard.push("packet");
+    },
+    1_024,
+    () => {
+      if (heard.at(-1) !== "awake") heard.push("awake");
+    },
+  );
+  if (ring === null) return;
+  await send(1, () => tag);
+  await until("the packet", () => heard.includes("packet"));
+  assert.equal(heard[heard.indexOf("packet") - 1], "awake");
 });
 
 test("promises that are settled while a packet is handled go on at once", async (t) => {
