@@ -8,6 +8,9 @@ import { packetLogObstacle, startPacketLog } from "../packet-log.ts";
 import { openSyslogSocket } from "../syslog-socket.ts";
 import type { Alarm, Guard } from "./types.ts";
 
+// Where it finds the packets' log.
+const LOG = "/run/packets.log";
+
 export const psad: Guard = {
   name: "psad",
   role: "peer",
@@ -26,7 +29,7 @@ export const psad: Guard = {
     const changed: Record<string, string> = {
       HOSTNAME: "bench",
       ALERTING_METHODS: "noemail",
-      IPT_SYSLOG_FILE: log,
+      IPT_SYSLOG_FILE: LOG,
       AUTO_DETECT_JOURNALCTL: "N",
       ENABLE_AUTO_IDS: "Y",
       AUTO_IDS_DANGER_LEVEL: "1",
@@ -40,14 +43,17 @@ export const psad: Guard = {
       text = text.replace(new RegExp(`^${key}\\s.*$`, "m"), `${key} ${value};`);
     const config = join(lab.dir, "psad.conf");
     writeFileSync(config, text);
-    const own = ["var/log/psad", "run", "var/lib/psad"].map((path) => {
+    const own = ["var/log/psad", "run", "var/lib/psad", "tmp"].map((path) => {
       const dir = join(lab.dir, "psad", path);
       mkdirSync(dir, { recursive: true });
       return [dir, `/${path}`] as const;
     });
     mkdirSync(join(lab.dir, "psad/run/psad"));
-    const child = lab.start("host", ["psad", "--no-daemon", "-c", config], {
-      binds: [...own, ...(syslog.options.binds ?? [])],
+    writeFileSync(join(lab.dir, "psad", LOG), "");
+    // A /tmp of its own, because it leaves files there; the last of these, or it would hide where the others come from.
+    const tmp = own.pop()!;
+    const child = lab.start("host", ["psad", "--no-daemon"], {
+      binds: [...own, [config, "/etc/psad/psad.conf"], [log, LOG], ...(syslog.options.binds ?? []), tmp],
     });
     let said = "";
     for (const stream of [child.stdout!, child.stderr!]) {
