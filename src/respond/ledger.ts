@@ -205,8 +205,8 @@ export class BlockLedger {
     for (let after = ""; ; ) {
       const rows = this.rowsInForce(after);
       if (rows === null) return false;
-      if (rows.length === 0) return true;
       for (const row of rows) use(row);
+      if (rows.length < ROWS_PER_READ) return true;
       after = rows.at(-1)!.target;
       await nextTurn();
     }

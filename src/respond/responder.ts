@@ -402,7 +402,8 @@ export class Responder {
 
   async #openFirewall(): Promise<void> {
     this.#traits = await this.#backend.open();
-    await this.#protection.tell();
+    // Meanwhile somebody may have had everything lifted: to tell the firewall who is protected would make the table once more.
+    if (this.#mode === "block") await this.#protection.tell();
   }
 
   async #heldOrNothing(covering?: Prefix): Promise<HeldBlock[]> {

@@ -57,13 +57,18 @@ export const respondPart: PartDefinition = {
       emit: bus.emit,
       clock,
     });
-    const ending = new AbortController();
-    const rehearsal = { backend, history, facts: () => facts.current(), clock, signal: ending.signal };
+    const rehearsal = { backend, history, facts: () => facts.current(), clock };
     let rehearsing: Promise<void> = Promise.resolve();
+    let ending = new AbortController();
     const play = (isReminder: boolean): void => {
       // Of what goes wrong the first real block will tell.
       if (mayRehearse())
-        rehearsing = rehearse({ ...rehearsal, allow: allow.current, isReminder }).catch(() => {});
+        rehearsing = rehearse({
+          ...rehearsal,
+          allow: allow.current,
+          isReminder,
+          signal: ending.signal,
+        }).catch(() => {});
     };
     const mayRehearse = (): boolean =>
       settings.mode === "block" && isSwift(respond.backend) && !isPanicked(settings.storeDirectory);
@@ -105,6 +110,10 @@ export const respondPart: PartDefinition = {
         return;
       }
       let letIn = "everybody is let in";
+      // Its next block would find the table gone, and make it again.
+      ending.abort();
+      await rehearsing;
+      ending = new AbortController();
       try {
         await responder.liftAll();
       } catch (error) {
