@@ -248,8 +248,8 @@ function fail2ban(scale: number): Case {
     open: (dir) => {
       const log = join(dir, "auth.log");
       const lines = writeLog(log, "sshd-kernel", sizeBytes);
-      const rated = (argv: readonly string[], statuses: readonly number[]) => {
-        const cost = runMeasured(argv, { statuses });
+      const rated = async (argv: readonly string[], statuses: readonly number[]) => {
+        const cost = await runMeasured(argv, { statuses });
         return { linesPerSecond: (lines / cost["wallMs"]!) * 1_000, ...cost };
       };
       const filter = "/etc/fail2ban/filter.d/sshd.conf";

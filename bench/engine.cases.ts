@@ -7,7 +7,7 @@ import { buildC } from "./compiled.ts";
 import { missing } from "./machine.ts";
 import { asPerl, multiplyRules, readRules } from "./material/rule-lists.ts";
 import { type Mixture, writeLog } from "./material/syslog-lines.ts";
-import { CommandFailed } from "./measure.ts";
+import { CommandFailed, runToEnd } from "./measure.ts";
 import { type Case, type Contender, type Metric, RSS, type Sample } from "./types.ts";
 
 const RULES = "/etc/logcheck";
@@ -67,8 +67,8 @@ function engineCase(mixture: Mixture, times: number, scale: number): Case {
         ).join("\n"),
         "latin1",
       );
-      const rated = (argv: readonly string[]): Sample => {
-        const sample = runForJson(argv);
+      const rated = async (argv: readonly string[]): Promise<Sample> => {
+        const sample = await runForJson(argv);
         return { rate: sizeBytes / 1e3 / sample["scanMs"]!, ...sample };
       };
       const noRules = all.length > 0 ? null : missing("logcheck", "logcheck-database");
@@ -139,9 +139,8 @@ class Harness {
   }
 }
 
-function runForJson(argv: readonly string[]): Sample {
-  const [program, ...args] = argv;
-  const ended = spawnSync(program!, args, { encoding: "utf8", maxBuffer: 1 << 20 });
+async function runForJson(argv: readonly string[]): Promise<Sample> {
+  const ended = await runToEnd(argv, { stdout: "pipe" });
   if (ended.status === WAS_ENDED) throw new Error(`not ready after ${COMPILE_LIMIT_S} s`);
   if (ended.status !== 0) throw new CommandFailed(argv, ended.status, ended.stderr);
   return JSON.parse(ended.stdout) as Sample;

@@ -52,7 +52,7 @@ const MARKS: Metric = { key: "marksLost", title: "marked lines lost", unit: "cou
 type Account = () => Sample;
 
 // Nothing for a while; then what an hour brings, at once: its log, and the runs of what is no daemon.
-async function anHour(cost: Account, log: string, runsMs: () => number): Promise<Sample> {
+async function anHour(cost: Account, log: string, runsMs: () => number | Promise<number>): Promise<Sample> {
   await quiet(SETTLE_MS);
   // On a busy machine the start takes longer.
   await untilQuiet(cost);
@@ -63,7 +63,7 @@ async function anHour(cost: Account, log: string, runsMs: () => number): Promise
   const idleMs = ((cpuMs! - atStart) / (performance.now() - began)) * HOUR_MS;
   appendFileSync(log, linesOfAnHour());
   await untilQuiet(cost);
-  return { pssMb: pssMb!, idleMs, hourMs: idleMs + cost()["cpuMs"]! - cpuMs! + runsMs() };
+  return { pssMb: pssMb!, idleMs, hourMs: idleMs + cost()["cpuMs"]! - cpuMs! + (await runsMs()) };
 }
 
 const quiet = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -92,20 +92,20 @@ function linesOfAnHour(): string {
 const whole = () => labObstacle("nft") ?? missing("logcheck", "logcheck-database");
 
 // logrotate with nothing due, as its timer runs it once a day, and logcheck as its cron job does every hour.
-function peersRuns(lab: Lab, log: string): number {
+async function peersRuns(lab: Lab, log: string): Promise<number> {
   const content = join(lab.dir, "content");
   writeLogOfSize(content, 4_096, 3);
   const shape = { count: 20, sizeBytes: 4_096, generations: 2, directives: [], ending: "", isFresh: true };
   const tree = makeLogTree(join(lab.dir, "tree"), shape, content);
   tree.reset();
-  const rotated = runMeasured(["/usr/sbin/logrotate", "-s", tree.state, tree.config]);
+  const rotated = await runMeasured(["/usr/sbin/logrotate", "-s", tree.state, tree.config]);
   const dir = join(lab.dir, "logcheck");
   for (const name of ["", "tmp", "state", "lists.d"]) mkdirSync(join(dir, name), { mode: 0o777 });
   const config = join(dir, "logcheck.conf");
   writeFileSync(config, `LOCKDIR='${dir}'\nLOCKFILE='${dir}/lock'\nTMP='${dir}/tmp'\n`);
   chmodSync(lab.dir, 0o755);
   spawnSync("chown", ["-R", "logcheck:", dir, log]);
-  const checked = runMeasured([
+  const checked = await runMeasured([
     ...["setpriv", "--reuid=logcheck", "--regid=logcheck", "--init-groups"],
     ...["/usr/sbin/logcheck", "-o", "-s", "-c", config, "-l", log, "-r", RULES, "-S", join(dir, "state")],
     ...["-L", join(dir, "none"), "-D", join(dir, "lists.d")],
@@ -120,7 +120,9 @@ const PEERS = "PortSentry, fail2ban, logcheck, logrotate";
 
 function idleCase(): Case {
   const watcher = portsentry("PortSentry", ["-atcp", "-audp"]);
-  const both = async (start: (lab: Lab, log: string) => Promise<() => number>): Promise<Sample> => {
+  const both = async (
+    start: (lab: Lab, log: string) => Promise<() => number | Promise<number>>,
+  ): Promise<Sample> => {
     using lab = makeLab(["stranger"]);
     const cost = startAccount(lab);
     const log = join(lab.dir, "auth.log");

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "node:test";
-import { runCase } from "./measure.ts";
+import { waitFor } from "../tests/system/wait.ts";
+import { CommandFailed, runCase, runMeasured, runToEnd } from "./measure.ts";
 import type { Case, Contender, Sample } from "./types.ts";
 
 const contender = (name: string, run: Contender["run"], more: Partial<Contender> = {}): Contender => ({
@@ -111,4 +117,35 @@ test("how long a case took tells its set-up, a round, and a round without those 
     quiet,
   );
   assert.ok(took!.roundS >= 0.029 && took!.laterRoundS < took!.roundS, JSON.stringify(took));
+});
+
+test("a command's end, its words and its cost are told; a status that was not expected is an error", async () => {
+  const ended = await runToEnd(["sh", "-c", "echo out; echo err >&2; exit 3"], { stdout: "pipe" });
+  assert.deepEqual({ ...ended, wallMs: 0 }, { status: 3, stdout: "out\n", stderr: "err\n", wallMs: 0 });
+  assert.ok(ended.wallMs > 0);
+  await assert.rejects(runToEnd(["/nonexistent/program"], { stdout: "pipe" }), /ENOENT/);
+  const cost = await runMeasured(["sh", "-c", "exit 3"], { statuses: [3] });
+  assert.ok(cost["wallMs"]! > 0 && cost["rssMb"]! > 0 && cost["cpuMs"]! >= 0);
+  await assert.rejects(runMeasured(["sh", "-c", "echo no >&2; exit 3"]), CommandFailed);
+});
+
+test("who ends the bench ends what it is measuring, with all that was started by it", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-measure-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, "pid");
+  const work = `sleep 1000 & echo $! >${file}.new; mv ${file}.new ${file}; wait`;
+  const script = `process.on("SIGINT", () => process.exit(130));
+    const { runMeasured } = await import(${JSON.stringify(join(import.meta.dirname, "measure.ts"))});
+    await runMeasured(["sh", "-c", ${JSON.stringify(work)}]);`;
+  const bench = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, TMPDIR: dir },
+  });
+  await waitFor("the work to begin", () => existsSync(file));
+  const pid = readFileSync(file, "utf8").trim();
+  bench.kill("SIGINT");
+  const [status] = await once(bench, "exit");
+  assert.equal(status, 130);
+  await waitFor("the work to be ended", () => !existsSync(`/proc/${pid}`));
+  assert.deepEqual(readdirSync(dir), ["pid"], "its account is removed");
 });

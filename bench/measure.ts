@@ -1,7 +1,7 @@
 // Runs a command once and says what it cost, or all contenders of a case in turns. Wall time is taken around the whole
 // command, start-up included; CPU time and peak memory come from the kernel's own accounts, through time(1), for the
 // command and everything that it waited for.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +30,8 @@ const TIME = "/usr/bin/time";
 const LIMIT_MINUTES = 10;
 // timeout(1) ends the whole process group, and this is the status that it then reports.
 const WAS_ENDED = 124;
+// A sample in JSON is some hundred bytes; of a complaint the end is enough.
+const MOST_SAID = 65_536;
 
 /** Why nothing can be measured here, or null. */
 export function measuringObstacle(): string | null {
@@ -37,39 +39,80 @@ export function measuringObstacle(): string | null {
   return "needs GNU time for peak memory: apt install time";
 }
 
+/** How a command ended, and the end of what it said. */
+export type Ended = {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly wallMs: number;
+};
+
+/**
+ * Runs `argv` to its end. Should the bench end before it, it is ended too, with everything that it started: it is in a process
+ * group of its own, which Ctrl-C at a terminal does not reach.
+ * @param stdout a descriptor, or "pipe" to be told what it prints
+ */
+export function runToEnd(
+  argv: readonly string[],
+  { env = {}, stdout }: { env?: Readonly<Record<string, string>>; stdout: number | "pipe" },
+): Promise<Ended> {
+  const [program, ...args] = argv;
+  const began = performance.now();
+  const child = spawn(program!, args, {
+    stdio: ["ignore", stdout, "pipe"],
+    env: { ...process.env, ...env },
+    detached: true,
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const which of ["stdout", "stderr"] as const)
+    child[which]?.setEncoding("utf8").on("data", (chunk: string) => {
+      said[which] = (said[which] + chunk).slice(-MOST_SAID);
+    });
+  const end = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has just ended by itself.
+    }
+  };
+  process.on("exit", end);
+  return new Promise((resolve, reject) => {
+    let wallMs = Number.NaN;
+    child.on("exit", () => {
+      wallMs = performance.now() - began;
+    });
+    child.on("error", (error) => {
+      process.off("exit", end);
+      reject(error);
+    });
+    child.on("close", (status) => {
+      process.off("exit", end);
+      resolve({ status, ...said, wallMs });
+    });
+  });
+}
+
 /**
  * Runs `argv` to its end.
  * @returns wallMs (elapsed), cpuMs (user and system time), rssMb (peak resident size of its largest process)
  * @throws CommandFailed when it ends with another status than `statuses`
  */
-export function runMeasured(argv: readonly string[], options: CommandOptions = {}): Sample {
+export async function runMeasured(
+  argv: readonly string[],
+  { env = {}, stdoutFile = "/dev/null", statuses = [0] }: CommandOptions = {},
+): Promise<Sample> {
   const dir = mkdtempSync(join(tmpdir(), "telltale-bench-time-"));
   const account = join(dir, "account");
-  const out = openSync(options.stdoutFile ?? "/dev/null", "w");
+  const out = openSync(stdoutFile, "w");
+  const remove = (): void => rmSync(dir, { recursive: true, force: true });
+  process.on("exit", remove);
   try {
-    const began = performance.now();
-    const watched = [
-      "--kill-after=5",
-      `${LIMIT_MINUTES}m`,
-      TIME,
-      "-q",
-      "-f",
-      "%U %S %M",
-      "-o",
-      account,
-      ...argv,
-    ];
-    const ended = spawnSync("timeout", watched, {
-      stdio: ["ignore", out, "pipe"],
-      env: { ...process.env, ...options.env },
-      maxBuffer: 64 << 20,
-    });
-    const wallMs = performance.now() - began;
-    if (ended.status === WAS_ENDED || ended.status === null)
-      throw new CommandFailed(argv, ended.status, `ended by force after ${LIMIT_MINUTES} minutes`);
-    if (!(options.statuses ?? [0]).includes(ended.status ?? -1)) {
-      throw new CommandFailed(argv, ended.status, ended.stderr.toString());
-    }
+    const limit = ["timeout", "--kill-after=5", `${LIMIT_MINUTES}m`];
+    const watched = [...limit, TIME, "-q", "-f", "%U %S %M", "-o", account, ...argv];
+    const { status, stderr, wallMs } = await runToEnd(watched, { env, stdout: out });
+    if (status === WAS_ENDED || status === null)
+      throw new CommandFailed(argv, status, `ended by force after ${LIMIT_MINUTES} minutes`);
+    if (!statuses.includes(status)) throw new CommandFailed(argv, status, stderr);
     const [user = Number.NaN, system = Number.NaN, rssKib = Number.NaN] = readFileSync(account, "latin1")
       .trim()
       .split(" ")
@@ -77,7 +120,8 @@ export function runMeasured(argv: readonly string[], options: CommandOptions = {
     return { wallMs, cpuMs: (user + system) * 1_000, rssMb: (rssKib * 1_024) / 1e6 };
   } finally {
     closeSync(out);
-    rmSync(dir, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 
@@ -120,7 +164,7 @@ export async function runCase(
   const spentMs = new Map<Contender, number[]>(able.map((each) => [each, []]));
   const once = async (contender: Contender): Promise<Sample | null> => {
     if (failed.has(contender)) return null;
-    await setImmediate(); // runs are synchronous: without a turn of the loop, Ctrl-C would never be heard
+    await setImmediate(); // some runs are synchronous: without a turn of the loop, Ctrl-C would never be heard
     const startMs = performance.now();
     try {
       contender.before?.();

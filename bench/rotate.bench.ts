@@ -86,8 +86,8 @@ function rotateCase(wanted: RotateCase): Case {
             .replaceAll(`${dirname(tree.config)}/`, ""),
           obstacle: rotator.obstacle,
           before: tree.reset,
-          run: () => {
-            const cost = runMeasured(argv);
+          run: async () => {
+            const cost = await runMeasured(argv);
             digests.set(rotator.name, digestOf(tree));
             return compresses ? { ...cost, ...compressedSize(tree, shape.ending) } : cost;
           },
@@ -139,9 +139,9 @@ function compressorLimit(
     command: `printf '%s\\n' *.log | ${onAllCores}`,
     obstacle: missing(program[0]!),
     before: tree.reset,
-    run: () => {
+    run: async () => {
       const list = `for log in "${join(tree.config, "../logs")}"/*/*.log; do echo "$log"; done`;
-      const cost = runMeasured(["sh", "-c", `${list} | ${onAllCores}`]);
+      const cost = await runMeasured(["sh", "-c", `${list} | ${onAllCores}`]);
       const bytes = tree.logs.reduce((sum, log) => sum + statSync(`${log}${ending}`).size, 0);
       return { ...cost, compressedMb: bytes / 1e6 };
     },
