@@ -275,7 +275,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
     usage: "ADDRESS... | --all",
     description:
       "Takes the address out of the firewall and marks the block as lifted. --all removes telltale's own nftables table whole; " +
-      "it works with the guard down and the store damaged.",
+      "it works with the guard down and the store damaged. Only what a command of your own has blocked is known by the history alone: " +
+      "as far as that can be read, it is lifted, and what is not known is said.",
     options: [{ name: "all", summary: "lift every block" }, CONFIG],
     examples: [
       ["telltale unblock 192.0.2.7", "let this address in again"],
