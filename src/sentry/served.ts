@@ -130,16 +130,19 @@ export class Served {
   /** The connections to ports in use that a suspect holds right now. */
   standingOf(suspects: Suspects, entry: number): Standing {
     const { family, words } = suspects.source(entry);
+    const visits = this.#visits.of(family, words[0], words[1]);
     if (this.isSampled && this.#mayWalk()) {
       const served = this.#listeners
         .connectionsOf(family, words)
         .filter((port) => this.#listeners.isServed(family, port));
-      return { connections: served.length, successes: new Set(served).size };
+      const passed = visits.filter(({ port }) => this.#listeners.isPassedOn(family, port)).length;
+      const successes = new Set(served).size + Math.floor(passed / PASSED_ON_VISITS);
+      return { connections: served.length, successes };
     }
     const ports = new Set<number>();
     let connections = 0;
     let passedOn = 0;
-    for (const visit of this.#visits.of(family, words[0], words[1])) {
+    for (const visit of visits) {
       if (!this.#mayAsk()) break;
       const { port, source, sourcePort, interfaceIndex } = visit;
       const local = this.#locals.wordsOf(visit.target);
