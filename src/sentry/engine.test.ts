@@ -110,7 +110,7 @@ test("where visits are only sampled, the kernel is asked who is connected before
     { local: "192.0.2.1", port: 40_000, remote: STRANGER4, state: "established" },
   ]);
   b.send({ source: at("198.51.100.9"), port: 80 });
-  b.engine.setSampled(true);
+  b.engine.setSampled(2);
   for (const port of [22, 23, 25, 110]) b.send({ port });
   assert.equal(b.scans.length, 0);
   b.send({ port: 111 });

@@ -128,9 +128,9 @@ export class Engine {
     }
   }
 
-  /** Says whether all SYNs to ports in use are handed over, or a sample of them. */
-  setSampled(sampled: boolean): void {
-    this.#served.isSampled = sampled;
+  /** Says that of so many SYNs to ports in use one is handed over; 1 for all of them. */
+  setSampled(oneIn: number): void {
+    this.#served.oneIn = oneIn;
   }
 
   /** Takes one packet; the frame may be used again afterwards. */

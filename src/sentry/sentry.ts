@@ -261,7 +261,7 @@ class LiveSentry implements Sentry {
 
   #adaptSample(): void {
     if (!this.#sampling.adapt(this.#engine.visited, this.#clock.monotonicMs())) return;
-    this.#engine.setSampled(this.#sampling.oneIn > 1);
+    this.#engine.setSampled(this.#sampling.oneIn);
     this.#writeFilter();
   }
 

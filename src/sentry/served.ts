@@ -19,8 +19,9 @@ const LOOKS_PER_SECOND = 250;
 const WALKS_PER_SECOND = 8;
 
 // Of connections that are passed on (to a container) this host's socket tables know nothing. A SYN alone may be a scanner's,
-// so that several count as one success, and the few that are remembered of a source give two at most.
+// so that several count as one success, and give two at most. Of those that are sampled each stands for the ones not seen.
 const PASSED_ON_VISITS = 4;
+const PASSED_ON_AT_MOST = 2;
 
 /** What a source holds open here at this moment, and what that says for it. */
 export type Standing = {
@@ -32,8 +33,8 @@ export type Standing = {
 export class Served {
   /** SYNs to ports in use. */
   visited = 0;
-  /** Only some of the SYNs to ports in use are seen: there are too many. */
-  isSampled = false;
+  /** Of so many SYNs to ports in use one is seen, because there are too many. */
+  oneIn = 1;
   readonly #listeners: Listeners;
   readonly #locals: LocalAddresses;
   readonly #clock: Clock;
@@ -131,13 +132,12 @@ export class Served {
   standingOf(suspects: Suspects, entry: number): Standing {
     const { family, words } = suspects.source(entry);
     const visits = this.#visits.of(family, words[0], words[1]);
-    if (this.isSampled && this.#mayWalk()) {
+    if (this.oneIn > 1 && this.#mayWalk()) {
       const served = this.#listeners
         .connectionsOf(family, words)
         .filter((port) => this.#listeners.isServed(family, port));
       const passed = visits.filter(({ port }) => this.#listeners.isPassedOn(family, port)).length;
-      const successes = new Set(served).size + Math.floor(passed / PASSED_ON_VISITS);
-      return { connections: served.length, successes };
+      return { connections: served.length, successes: new Set(served).size + this.#successesOf(passed) };
     }
     const ports = new Set<number>();
     let connections = 0;
@@ -160,7 +160,11 @@ export class Served {
       connections++;
       ports.add(port);
     }
-    return { connections, successes: ports.size + Math.floor(passedOn / PASSED_ON_VISITS) };
+    return { connections, successes: ports.size + this.#successesOf(passedOn) };
+  }
+
+  #successesOf(passedOn: number): number {
+    return Math.min(PASSED_ON_AT_MOST, Math.floor((passedOn * this.oneIn) / PASSED_ON_VISITS));
   }
 
   /** For the questions before a verdict. */
