@@ -16,6 +16,9 @@ export type EarlyWay = { send(address: Address, length: 0 | 1): void; close(): v
 
 export type FirewallCall = (call: string, args: readonly unknown[]) => Promise<unknown>;
 
+// Settled: what waits for it goes on when the calls that are under way have ended.
+const ALARM_FIRST = Promise.resolve();
+
 export class RemoteBackend implements Backend {
   readonly name: string;
   readonly #call: FirewallCall;
@@ -59,6 +62,8 @@ export class RemoteBackend implements Backend {
   clear = async () => void (await this.#call("clear", []));
 
   async apply(changes: readonly FirewallChange[]): Promise<ChangeResult[]> {
+    // Whoever was named on the short way is shut out already: the alarm is told before the order wakes the warden.
+    if (this.#early !== null) await ALARM_FIRST;
     try {
       return resultsOf(changes, (await this.#call("apply", [writeChanges(changes)])) as Outcome[]);
     } catch (error) {
