@@ -23,7 +23,6 @@ const LOOPBACK_IFINDEX = 1;
 const LOOPBACK: Record<4 | 6, Address> = { 4: "127.0.0.1" as Address, 6: "::1" as Address };
 
 type Foreign = SocketCalls & {
-  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: Uint32Array): number;
   sendto(
     fd: number,
@@ -42,7 +41,6 @@ function calls(): Foreign {
   const c = libc();
   foreign = {
     ...socketCalls(),
-    setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
     getsockname: c.func("int getsockname(int fd, _Out_ void *address, uint32_t *length)"),
     sendto: c.func(
       "int64_t sendto(int fd, const void *bytes, size_t length, int flags, const void *to, uint32_t toLength)",

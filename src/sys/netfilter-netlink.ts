@@ -1,7 +1,8 @@
 // The kernel's netfilter talks over netlink sockets (netlink(7)): it tells who changes nftables, hands over logged
 // packets and deletes tracked connections. One socket, read when the kernel has something to say. Numbers are in the
 // byte order of the host, which on every processor this program ships for is little-endian.
-import { koffi, lastError, libc } from "./libc.ts";
+import { koffi, lastError } from "./libc.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 /** One netlink message, its header taken off. `type` is `subsystem << 8 | message`. */
 export type NetlinkMessage = {
@@ -45,31 +46,6 @@ const EAGAIN = 11;
 
 const NOTHING_MORE = (): void => {};
 
-type Foreign = {
-  socket(domain: number, type: number, protocol: number): number;
-  setsockopt(fd: number, level: number, name: number, value: Uint32Array, length: number): number;
-  bind(fd: number, address: Uint8Array, length: number): number;
-  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  close(fd: number): number;
-};
-
-let foreign: Foreign | undefined;
-
-/** The system calls of a netlink socket. */
-export function netlinkCalls(): Foreign {
-  const c = libc();
-  foreign ??= {
-    socket: c.func("int socket(int domain, int type, int protocol)"),
-    setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
-    bind: c.func("int bind(int fd, const void *address, uint32_t length)"),
-    send: c.func("int64_t send(int fd, const void *bytes, size_t length, int flags)"),
-    recv: c.func("int64_t recv(int fd, void *bytes, size_t length, int flags)"),
-    close: c.func("int close(int fd)"),
-  };
-  return foreign;
-}
-
 /**
  * An open netfilter socket of this process's network namespace, or of the one in which it was opened. In the hands of a process
  * without CAP_NET_ADMIN it only hears what it was set to hear: the kernel asks for the right of whoever sends and of whoever joins
@@ -85,7 +61,7 @@ export class NetfilterSocket {
   #closed = false;
 
   constructor(options: NetfilterSocketOptions) {
-    const c = netlinkCalls();
+    const c = socketCalls();
     this.#onMessage = options.onMessage;
     this.#onOverrun = options.onOverrun;
     this.#fd = options.fd ?? openSocket(options);
@@ -113,7 +89,7 @@ export class NetfilterSocket {
     view.setUint16(6, flags | NLM_F_REQUEST, true);
     view.setUint32(8, sequence, true);
     bytes.set(body, HEADER_BYTES);
-    if (netlinkCalls().send(this.#fd, bytes, bytes.length, 0) < 0) throw lastError("send", "netlink");
+    if (socketCalls().send(this.#fd, bytes, bytes.length, 0) < 0) throw lastError("send", "netlink");
     return sequence;
   }
 
@@ -123,7 +99,7 @@ export class NetfilterSocket {
   }
 
   close(): void {
-    if (this.#stop()) netlinkCalls().close(this.#fd);
+    if (this.#stop()) socketCalls().close(this.#fd);
   }
 
   [Symbol.dispose](): void {
@@ -156,7 +132,7 @@ export class NetfilterSocket {
   }
 
   #drain(): void {
-    const c = netlinkCalls();
+    const c = socketCalls();
     for (let reads = 0; reads < READS_PER_TURN && !this.#closed; reads++) {
       const got = Number(c.recv(this.#fd, this.#buffer, READ_BYTES, 0));
       if (got < 0) {
@@ -188,7 +164,7 @@ export class NetfilterSocket {
 }
 
 function openSocket({ groups = [], receiveBytes = 1 << 20 }: NetfilterSocketOptions): number {
-  const c = netlinkCalls();
+  const c = socketCalls();
   const fd = c.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
   if (fd < 0) throw lastError("socket", "NETLINK_NETFILTER");
   try {

@@ -2,7 +2,8 @@
 // for a hundred thousand elements can let others work in between.
 import { SystemCallError } from "../core/errors.ts";
 import { koffi, lastError } from "./libc.ts";
-import { NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, netlinkCalls } from "./netfilter-netlink.ts";
+import { NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from "./netfilter-netlink.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -36,7 +37,7 @@ export class NetlinkQuestions {
 
   /** @param protocol NETLINK_… */
   constructor(protocol: number) {
-    const c = netlinkCalls();
+    const c = socketCalls();
     this.fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
     if (this.fd < 0) throw lastError("socket", `AF_NETLINK ${protocol}`);
     // An answer that refuses something need not repeat all of it; where it does (before Linux 4.3), answers are longer.
@@ -63,7 +64,7 @@ export class NetlinkQuestions {
     head.setUint16(6, flags | NLM_F_REQUEST, true);
     head.setUint32(8, sequence, true);
     request.set(body, HEADER_BYTES);
-    if (netlinkCalls().send(this.fd, request, request.length, 0) < 0) throw lastError("send", "netlink");
+    if (socketCalls().send(this.fd, request, request.length, 0) < 0) throw lastError("send", "netlink");
     for (let over = false; !over; ) {
       const bodies: Uint8Array[] = [];
       let interrupted = false;
@@ -98,7 +99,7 @@ export class NetlinkQuestions {
   carryOut(messages: Uint8Array, count: number): void {
     const first = this.nextSequence;
     this.#sequence += count;
-    if (netlinkCalls().send(this.fd, messages, messages.length, 0) < 0) throw lastError("send", "netlink");
+    if (socketCalls().send(this.fd, messages, messages.length, 0) < 0) throw lastError("send", "netlink");
     for (;;) {
       const size = this.#receive();
       const view = this.#view;
@@ -118,12 +119,12 @@ export class NetlinkQuestions {
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
-    netlinkCalls().close(this.fd);
+    socketCalls().close(this.fd);
   }
 
   #receive(): number {
     for (;;) {
-      const size = Number(netlinkCalls().recv(this.fd, this.#buffer, READ_BYTES, 0));
+      const size = Number(socketCalls().recv(this.fd, this.#buffer, READ_BYTES, 0));
       if (size > 0) return size;
       if (size < 0 && koffi().errno() === EINTR) continue;
       throw lastError("recv", "netlink");

@@ -1,8 +1,8 @@
 // Whether addresses, interfaces or routes have changed since somebody last asked: the kernel leaves a note on a socket
 // (rtnetlink(7), its multicast groups) at the very moment it changes them, so a question costs one system call and no dump.
 import { koffi, lastError } from "./libc.ts";
-import { netlinkCalls } from "./netfilter-netlink.ts";
 import { NETLINK_ROUTE } from "./netlink-questions.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 /** linux/rtnetlink.h: RTMGRP_… */
 export const CHANGES = {
@@ -31,7 +31,7 @@ export class NetworkChanges {
    * @param groups which changes: bits of CHANGES
    */
   constructor(groups: number) {
-    const c = netlinkCalls();
+    const c = socketCalls();
     this.fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_ROUTE);
     if (this.fd < 0) throw lastError("socket", "NETLINK_ROUTE");
     // struct sockaddr_nl: family, padding, port (0: the kernel picks one), groups.
@@ -50,7 +50,7 @@ export class NetworkChanges {
   take(): boolean {
     if (this.#closed) return false;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
-      const size = Number(netlinkCalls().recv(this.fd, this.#buffer, READ_BYTES, 0));
+      const size = Number(socketCalls().recv(this.fd, this.#buffer, READ_BYTES, 0));
       if (size < 0 && koffi().errno() === EAGAIN) return reads > 0;
     }
     return true;
@@ -59,6 +59,6 @@ export class NetworkChanges {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    netlinkCalls().close(this.fd);
+    socketCalls().close(this.fd);
   }
 }

@@ -1,9 +1,10 @@
 // Adds and deletes elements of sets in one nftables table, as one transaction in one system call. libnftables reads sets and
 // chains before it changes anything: two milliseconds for one element on a busy machine, where the kernel needs ten
 // microseconds, and a scanner asks forty ports a millisecond.
-import { netlinkCalls } from "./netfilter-netlink.ts";
+
 import { NETLINK_NETFILTER, NetlinkQuestions } from "./netlink-questions.ts";
 import { type ElementStep, TransactionText } from "./nftables-transaction.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 // A limit, not an allocation: 2,000 changes are some 400 kB.
 const SEND_BYTES = 4 << 20;
@@ -39,6 +40,6 @@ export class NftablesElements {
 function openSocket(): NetlinkQuestions {
   const socket = new NetlinkQuestions(NETLINK_NETFILTER);
   // Refused without CAP_NET_ADMIN, and so is every change then.
-  netlinkCalls().setsockopt(socket.fd, SOL_SOCKET, SO_SNDBUFFORCE, Uint32Array.of(SEND_BYTES), 4);
+  socketCalls().setsockopt(socket.fd, SOL_SOCKET, SO_SNDBUFFORCE, Uint32Array.of(SEND_BYTES), 4);
   return socket;
 }

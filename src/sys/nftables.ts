@@ -5,7 +5,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import { koffi, lastError } from "./libc.ts";
-import { netlinkCalls } from "./netfilter-netlink.ts";
+import { socketCalls } from "./socket-calls.ts";
 
 /** nftables refused a script; nothing of it was done (a script is one transaction). */
 export class NftError extends Error {
@@ -102,7 +102,7 @@ function declare(path: string): Library {
 // Where the kernel has no netlink socket for netfilter (a sandbox, a kernel without nf_tables), the library ends the
 // whole process: "mnl.c: Unable to initialize Netlink socket". So that is tried first.
 function needNetlink(): void {
-  const calls = netlinkCalls();
+  const calls = socketCalls();
   const fd = calls.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER);
   if (fd < 0) throw new Error(`this kernel has no nf_tables (${lastError("socket").code})`);
   calls.close(fd);

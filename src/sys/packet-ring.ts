@@ -105,8 +105,7 @@ const FLOOD_PAUSE_MS = 4;
 
 const NOTHING_MORE = (): void => {};
 
-type Foreign = Pick<SocketCalls, "socket" | "bind" | "close"> & {
-  setsockopt(fd: number, level: number, name: number, value: unknown, length: number): number;
+type Foreign = Pick<SocketCalls, "socket" | "setsockopt" | "bind" | "close"> & {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
   mmap(at: null, length: number, protection: number, flags: number, fd: number, offset: number): unknown;
   munmap(at: unknown, length: number): number;
@@ -125,7 +124,6 @@ function calls(): Foreign {
   const setFilter = c.func("setsockopt", "int", ["int", "int", "int", k.pointer(program), "uint32_t"]);
   foreign = {
     ...socketCalls(),
-    setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
     getsockopt: c.func("int getsockopt(int fd, int level, int name, void *value, uint32_t *length)"),
     mmap: c.func("void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)"),
     munmap: c.func("int munmap(void *at, size_t length)"),

@@ -1,6 +1,7 @@
 // The kernel's socket tables over netlink (sock_diag(7)). On a host with much memory, /proc/net/tcp takes 4 to 10 ms to
 // read however few sockets there are; the same question here takes 0.02 ms for listeners, 0.3 ms for connections.
-import { koffi, lastError, libc } from "./libc.ts";
+import { koffi, lastError } from "./libc.ts";
+import { type SocketCalls, socketCalls } from "./socket-calls.ts";
 
 /** One socket. Addresses are 32-bit words in host order; an IPv4-mapped IPv6 address comes as IPv4. */
 export type DiagSocket = {
@@ -67,29 +68,8 @@ const SO_RCVTIMEO = 20;
 const READ_BYTES = 65_536;
 const EINTR = 4;
 
-type Foreign = {
-  socket(domain: number, type: number, protocol: number): number;
-  setsockopt(fd: number, level: number, name: number, value: BigInt64Array, length: number): number;
-  send(fd: number, bytes: Uint8Array, length: bigint, flags: number): number;
-  recv(fd: number, bytes: Uint8Array, length: bigint, flags: number): number;
-  close(fd: number): number;
-};
-
-let foreign: Foreign | undefined;
 const buffer = new Uint8Array(READ_BYTES);
 const view = new DataView(buffer.buffer);
-
-function calls(): Foreign {
-  const c = libc();
-  foreign ??= {
-    socket: c.func("int socket(int domain, int type, int protocol)"),
-    setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
-    send: c.func("int64_t send(int fd, const void *bytes, uint64_t length, int flags)"),
-    recv: c.func("int64_t recv(int fd, void *bytes, uint64_t length, int flags)"),
-    close: c.func("int close(int fd)"),
-  };
-  return foreign;
-}
 
 /**
  * Calls `take` for each socket with one object that is filled again and again; `take` returns false to end.
@@ -97,7 +77,7 @@ function calls(): Foreign {
  * @throws SystemCallError when the kernel has no sock_diag for this protocol
  */
 export function dumpSockets(query: DiagQuery, take: (socket: DiagSocket) => boolean): void {
-  const c = calls();
+  const c = socketCalls();
   const fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0) throw lastError("socket", "NETLINK_SOCK_DIAG");
   try {
@@ -105,7 +85,7 @@ export function dumpSockets(query: DiagQuery, take: (socket: DiagSocket) => bool
     if (c.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, BigInt64Array.of(1n, 0n), 16) < 0)
       throw lastError("setsockopt", "SO_RCVTIMEO");
     const request = requestFor(query);
-    if (c.send(fd, request, BigInt(request.length), 0) < 0) throw lastError("send", "sock_diag");
+    if (c.send(fd, request, request.length, 0) < 0) throw lastError("send", "sock_diag");
     receive(c, fd, query.wide, take);
   } finally {
     c.close(fd);
@@ -147,10 +127,10 @@ function programFor({ family, words, bits }: NonNullable<DiagQuery["remote"]>): 
   return program;
 }
 
-function receive(c: Foreign, fd: number, wide: boolean, take: (socket: DiagSocket) => boolean): void {
+function receive(c: SocketCalls, fd: number, wide: boolean, take: (socket: DiagSocket) => boolean): void {
   const socket = emptySocket(wide);
   for (;;) {
-    const size = Number(c.recv(fd, buffer, BigInt(READ_BYTES), 0));
+    const size = Number(c.recv(fd, buffer, READ_BYTES, 0));
     if (size < 0) {
       if (koffi().errno() === EINTR) continue;
       throw lastError("recv", "sock_diag");

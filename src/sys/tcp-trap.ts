@@ -22,7 +22,6 @@ const BACKLOG = 128;
 const ACCEPTS_PER_TURN = 64;
 
 type Foreign = SocketCalls & {
-  setsockopt(fd: number, level: number, name: number, value: Int32Array, length: number): number;
   listen(fd: number, backlog: number): number;
   accept4(fd: number, address: Uint8Array, length: Uint32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
@@ -35,7 +34,6 @@ function calls(): Foreign {
   const c = libc();
   foreign = {
     ...socketCalls(),
-    setsockopt: c.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
     listen: c.func("int listen(int fd, int backlog)"),
     accept4: c.func("int accept4(int fd, void *address, uint32_t *length, int flags)"),
     shutdown: c.func("int shutdown(int fd, int how)"),

@@ -13,10 +13,10 @@ import {
   NFNLGRP_NFTABLES,
   NLM_F_ACK,
   NLMSG_ERROR,
-  netlinkCalls,
   nfgenmsg,
   SUBSYSTEM,
 } from "../../sys/netfilter-netlink.ts";
+import { socketCalls } from "../../sys/socket-calls.ts";
 import { hearHandedTouches, hearTouches } from "./tripwire-log.ts";
 
 const GROUP = 7;
@@ -71,7 +71,7 @@ function hear(): void {
       const errno = -new DataView(payload.buffer, payload.byteOffset).getInt32(0, true);
       if (errno === 0) return; // an answer to whoever had it before
       refusals.push(`errno ${errno}`);
-      const joins = netlinkCalls().setsockopt(3, 270, 1, Uint32Array.of(NFNLGRP_NFTABLES), 4);
+      const joins = socketCalls().setsockopt(3, 270, 1, Uint32Array.of(NFNLGRP_NFTABLES), 4);
       refusals.push(joins < 0 ? "cannot join" : "joined");
       console.log(refusals.join(", "));
       asked.release();
