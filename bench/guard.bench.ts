@@ -206,7 +206,7 @@ function startCase(): Case {
   };
   return {
     name: "start",
-    what: "From the command until all that stays in memory says that it watches: scans, logs, rotation and blocking. Its rules are compiled anew, its code is not.",
+    what: "From the command until all that stays in memory says that it watches: scans, logs, rotation and blocking. Its rules are compiled anew, and so is the code of the half without rights, which keeps it in the store.",
     metrics: [WALL, CPU, PSS],
     goals: [{ metric: "wallMs", atMost: 1_500 }],
     open: () => ({
