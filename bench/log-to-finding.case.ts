@@ -125,7 +125,7 @@ async function startSshguard(lab: Lab, log: string, heard: Word[]): Promise<Word
     const source = /Attack from "([^"]+)"/.exec(line)?.[1];
     if (source !== undefined) heard.push({ source, atMs });
   });
-  const binds = [[config, "/etc/sshguard/sshguard.conf"] as const, ...(syslog.options.binds ?? [])];
+  const binds = [[config, "/etc/sshguard/sshguard.conf"] as const, ...syslog.binds];
   const child = lab.start("host", ["sshguard"], { binds });
   child.stdout!.resume();
   child.stderr!.resume();

@@ -197,7 +197,7 @@ async function wireToAlarm({ lab, stranger, alarms, renew }: Scene): Promise<Sam
 function wireToAlarmCase(): Case {
   return sceneCase({
     name: "wire-to-alarm",
-    what: `${ALARM_SOURCES} scanners one after the other, a port every 40 ms: from the packet on the wire to the reader of the guard's words, which for telltale is a line of JSON and for the others syslog or their own log.`,
+    what: `${ALARM_SOURCES} scanners one after the other, a port every 40 ms: from the packet on the wire until a reader has the guard's words: a line of JSON for telltale, syslog for the others. The reader is the same program for all, in C.`,
     metrics: [
       { key: "medianMs", title: "median", unit: "ms", better: "less" },
       { key: "worstMs", title: "worst", unit: "ms", better: "less" },
@@ -208,7 +208,7 @@ function wireToAlarmCase(): Case {
       { metric: "worstMs", atMost: 2 },
     ],
     tool: "hping3",
-    guards: [...ourGuards(""), portsentry("PortSentry", ["-atcp"]), scanlogd, floorThatTells(4)],
+    guards: [...ourGuards("", true), portsentry("PortSentry", ["-atcp"]), scanlogd, floorThatTells(4)],
     work: wireToAlarm,
   });
 }

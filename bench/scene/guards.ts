@@ -28,12 +28,16 @@ const sshguard: Guard = {
   start: async () => ({ cost: () => ({}), alarms: () => [] }),
 };
 
-/** telltale as it comes, and without its kernel tripwire. @param settings further lines of [respond] */
-export function ourGuards(settings: string): Guard[] {
+/**
+ * telltale as it comes, and without its kernel tripwire.
+ * @param settings further lines of [respond]
+ * @param isTimed whether a reader notes the moment of each word
+ */
+export function ourGuards(settings: string, isTimed = false): Guard[] {
   const kernel = (value: string) => [value, settings].filter((line) => line !== "").join("\n");
   return [
-    telltale("telltale", "telltale", kernel("kernel = true")),
-    telltale("telltale in user space", "variant", kernel("kernel = false")),
+    telltale("telltale", "telltale", kernel("kernel = true"), isTimed),
+    telltale("telltale in user space", "variant", kernel("kernel = false"), isTimed),
   ];
 }
 

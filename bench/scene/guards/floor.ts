@@ -1,12 +1,14 @@
 // The yardsticks for a guard in user space: the least program that reads packets and blocks, in C, and the same one that
 // writes a line instead.
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { type Lab, ROOT } from "../../../tests/system/lab.ts";
 import { waitFor } from "../../../tests/system/wait.ts";
 import { buildC } from "../../compiled.ts";
 import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
 import { OPEN_PORTS } from "../ports.ts";
+import { readBy } from "../reader.ts";
 import type { Alarm, Guard, Standing } from "./types.ts";
 
 const SOURCE = join(ROOT, "bench/engines/floor.c");
@@ -40,20 +42,18 @@ async function start(lab: Lab, args: readonly string[]): Promise<Standing> {
   const obstacle = buildC(SOURCE, program);
   if (obstacle !== null) throw new Error(obstacle);
   const cost = startAccount(lab);
-  const child = lab.start("host", [program, ...args, ...OPEN_PORTS.map(String)]);
-  const alarms: Alarm[] = [];
-  let isReady = false;
-  let rest = "";
-  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
-    const atMs = performance.timeOrigin + performance.now();
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) {
-      if (line === "ready") isReady = true;
-      else alarms.push({ source: line, atMs, heardMs: atMs });
-    }
-  });
+  const reader = readBy(lab);
+  const child = lab.start("host", [program, ...args, ...OPEN_PORTS.map(String)], { as: reader.as });
+  const words: string[] = [];
+  createInterface({ input: child.stdout! }).on("line", (line) => words.push(line));
   child.stderr!.resume();
-  await waitFor("the floor to listen", () => isReady);
-  return { cost, alarms: () => alarms };
+  await waitFor("the floor to listen", () => words[0] === "ready");
+  const alarms = (): Alarm[] => {
+    const readMs = reader.linesMs();
+    return words.slice(1).map((source, index) => {
+      const atMs = readMs[index + 1]!;
+      return { source, atMs, heardMs: atMs };
+    });
+  };
+  return { cost, alarms };
 }

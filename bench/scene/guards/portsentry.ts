@@ -6,6 +6,7 @@ import type { Lab, RunOptions } from "../../../tests/system/lab.ts";
 import { waitFor } from "../../../tests/system/wait.ts";
 import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
+import { readerObstacle } from "../reader.ts";
 import { openSyslogSocket } from "../syslog-socket.ts";
 import type { Alarm, Guard } from "./types.ts";
 
@@ -21,7 +22,7 @@ export function portsentry(name: string, modes: readonly string[], highestTcp = 
     name,
     role: "peer",
     command: `${modes.map((mode) => `portsentry ${mode}`).join("; ")} # KILL_ROUTE: iptables -I INPUT -s $TARGET$ -j DROP${modes.includes("-atcp") ? `; ADVANCED_PORTS_TCP=${highestTcp}` : ""}`,
-    obstacle: missing("portsentry") ?? missing("iptables"),
+    obstacle: missing("portsentry") ?? missing("iptables") ?? readerObstacle(),
     blocks: true,
     start: async (lab) => {
       const alarms: Alarm[] = [];
@@ -30,13 +31,18 @@ export function portsentry(name: string, modes: readonly string[], highestTcp = 
         const source = /attackalert: .* from host: [^/]*\/(\S+) to /.exec(line)?.[1];
         if (source !== undefined) alarms.push({ source, atMs, heardMs: atMs });
       });
-      for (const mode of modes) await startMode(lab, mode, highestTcp, syslog.options);
+      for (const mode of modes) await startMode(lab, mode, highestTcp, syslog);
       return { cost: account, alarms: () => alarms };
     },
   };
 }
 
-async function startMode(lab: Lab, mode: string, highestTcp: number, options: RunOptions): Promise<void> {
+async function startMode(
+  lab: Lab,
+  mode: string,
+  highestTcp: number,
+  options: Required<Pick<RunOptions, "binds">>,
+): Promise<void> {
   const dir = join(lab.dir, `portsentry${mode}`);
   mkdirSync(dir);
   const settings: Record<string, string> = {
@@ -66,7 +72,7 @@ async function startMode(lab: Lab, mode: string, highestTcp: number, options: Ru
   const sockets = () => lab.run("host", ["cat", "/proc/net/raw"]).stdout.trim().split("\n").length;
   const before = sockets();
   const child = lab.start("host", ["portsentry", mode], {
-    binds: [[config, "/etc/portsentry/portsentry.conf"], ...(options.binds ?? [])],
+    binds: [[config, "/etc/portsentry/portsentry.conf"], ...options.binds],
   });
   child.stdout!.resume();
   child.stderr!.resume();

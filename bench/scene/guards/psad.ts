@@ -53,7 +53,7 @@ export const psad: Guard = {
     // A /tmp of its own, because it leaves files there; the last of these, or it would hide where the others come from.
     const tmp = own.pop()!;
     const child = lab.start("host", ["psad", "--no-daemon"], {
-      binds: [...own, [config, "/etc/psad/psad.conf"], [log, LOG], ...(syslog.options.binds ?? []), tmp],
+      binds: [...own, [config, "/etc/psad/psad.conf"], [log, LOG], ...syslog.binds, tmp],
     });
     let said = "";
     for (const stream of [child.stdout!, child.stderr!]) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { waitFor } from "../../../tests/system/wait.ts";
 import { missing } from "../../machine.ts";
 import { startAccount } from "../costs.ts";
+import { readerObstacle } from "../reader.ts";
 import { openSyslogSocket } from "../syslog-socket.ts";
 import type { Alarm, Guard } from "./types.ts";
 
@@ -11,7 +12,7 @@ export const scanlogd: Guard = {
   name: "scanlogd",
   role: "peer",
   command: "scanlogd # started anew before each scan: it falls silent after five in 20 s",
-  obstacle: missing("scanlogd"),
+  obstacle: missing("scanlogd") ?? readerObstacle(),
   blocks: false,
   start: async (lab) => {
     const alarms: Alarm[] = [];
@@ -28,7 +29,7 @@ export const scanlogd: Guard = {
     const idle = sockets();
     const start = async (): Promise<void> => {
       const child = lab.start("host", ["scanlogd"], {
-        binds: [[run, "/run"], ...(syslog.options.binds ?? [])],
+        binds: [[run, "/run"], ...syslog.binds],
       });
       child.stdout!.resume();
       child.stderr!.resume();
