@@ -11,8 +11,9 @@ import { DiskKeeper } from "./disk-keeper.ts";
 import type { RotateResult } from "./jobs/rotate.ts";
 import { type RunningJob, startJob } from "./jobs.ts";
 import type { Outlook } from "./part.ts";
-import { type Repetition, repeat, runsInFile, shortTime } from "./schedule.ts";
+import { type Repetition, repeat, runsInFile } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
+import { shortTime } from "./terminal.ts";
 
 // A thorough look is a process of its own, and is made when a cheap look sees other files being written, or after this long.
 const COVERAGE_LOOK_MS = 900_000;

@@ -6,7 +6,7 @@ import test, { type TestContext } from "node:test";
 import fc from "fast-check";
 import type { Clock } from "../core/clock.ts";
 import { parseSchedule, type Schedule } from "../core/schedule.ts";
-import { jitterOf, type RunMemory, repeat, runsInFile, shortTime } from "./schedule.ts";
+import { jitterOf, type RunMemory, repeat, runsInFile } from "./schedule.ts";
 
 const MINUTE = 60_000;
 
@@ -165,12 +165,6 @@ test("the delay of a host is its own, and within bounds", () => {
   assert.ok(new Set(delays).size > 150);
   assert.equal(jitterOf("host1", 120_000), jitterOf("host1", 120_000));
   assert.equal(jitterOf("host1", 0), 0);
-});
-
-test("a time of another day shows its date", () => {
-  const now = new Date(2025, 5, 1, 12, 0, 0);
-  assert.equal(shortTime(new Date(2025, 5, 1, 14, 5, 0), now), "14:05:00");
-  assert.equal(shortTime(new Date(2025, 5, 2, 6, 25, 0), now), "2025-06-02 06:25");
 });
 
 test("runs are remembered in a file, which may not be a link to another", (t) => {

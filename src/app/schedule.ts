@@ -140,11 +140,3 @@ export function jitterOf(host: string, longestMs: number): number {
   sum = Math.imul(sum ^ (sum >>> 13), 0xc2b2ae35);
   return ((sum ^ (sum >>> 16)) >>> 0) % (longestMs + 1);
 }
-
-/** `14:05:00` today, with the date otherwise; local time. */
-export function shortTime(at: Date, now: Date): string {
-  const time = at.toTimeString().slice(0, 8);
-  if (at.toDateString() === now.toDateString()) return time;
-  const day = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, "0"));
-  return `${day.join("-")} ${time.slice(0, 5)}`;
-}

@@ -1,7 +1,7 @@
 // Joins telltale's own configuration with what the machine already has: logrotate's, logcheck's and PortSentry's
 // files where they exist. What is found here is what the status block shows.
 import { accessSync, constants, existsSync, lstatSync, readFileSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { readConfig } from "../config/read.ts";
 import type { Config } from "../config/types.ts";
@@ -10,16 +10,13 @@ import { type ConfigFault, describeError } from "../core/errors.ts";
 import type { Mode } from "../core/events.ts";
 import { type PortsentryConfig, parseIgnoreFile, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
 import { isPanicked, PANIC_HOLDS } from "./panic.ts";
+import { CONFIG_FILE, type Places, placesOf } from "./places.ts";
 import { jitterOf } from "./schedule.ts";
 
-const CONFIG_FILE = "/etc/telltale/telltale.toml";
 const PORTSENTRY_CONFIG = "/etc/portsentry/portsentry.conf";
-const SYSTEM_STATE = "/var/lib/telltale";
-/** Where the guard of a whole system listens. */
-export const CONTROL_SOCKET = "/run/telltale/control.sock";
 const LOGROTATE_STATE = "/var/lib/logrotate/status";
 
-export type Settings = {
+export type Settings = Places & {
   readonly host: string;
   readonly configFile: string;
   readonly config: Config;
@@ -27,13 +24,10 @@ export type Settings = {
   readonly configFiles: readonly string[];
   /** This host's delay behind hourly, daily, weekly and monthly work. */
   readonly jitterMs: number;
-  /** Where the guard of this configuration listens for status, reload and stop. */
-  readonly controlSocket: string;
   readonly faults: readonly ConfigFault[];
   readonly mode: Mode;
   /** Why the mode is not what was asked for, when it is not. */
   readonly modeBecause: string;
-  readonly storeDirectory: string;
   readonly storeFile: string;
   readonly rotateConfigs: readonly string[];
   readonly rotateState: string;
@@ -59,7 +53,8 @@ export function gatherSettings(configFile: string | undefined, block = false): S
   const { config } = read;
   const faults = [...read.faults];
   const portsentry = gatherPortsentry(faults);
-  const storeDirectory = config.store.directory || defaultStateDirectory();
+  const places = placesOf(config.store.directory, config.guard.control_socket);
+  const { storeDirectory } = places;
   const asked: Mode = block ? "block" : config.respond.mode;
   // A lost allow list could lock somebody out: with a fault in what governs blocking, nobody is blocked.
   const unsafe = read.broken || read.faults.some((fault) => /^respond(\.|$)/.test(fault.key));
@@ -74,18 +69,15 @@ export function gatherSettings(configFile: string | undefined, block = false): S
           : "";
   const host = hostname();
   return {
+    ...places,
     host,
     configFile: file,
     config,
     configFiles: read.files,
     jitterMs: jitterOf(host, config.guard.jitter),
-    controlSocket:
-      config.guard.control_socket ||
-      (storeDirectory === SYSTEM_STATE ? CONTROL_SOCKET : join(storeDirectory, "control.sock")),
     faults,
     mode: unsafe || panicked ? "observe" : asked,
     modeBecause,
-    storeDirectory,
     storeFile: join(storeDirectory, "telltale.db"),
     rotateConfigs: config.rotate.config.filter((path) => existsSync(path)),
     rotateState: config.rotate.state || (sharesState() ? LOGROTATE_STATE : ownRotateState(storeDirectory)),
@@ -96,12 +88,6 @@ export function gatherSettings(configFile: string | undefined, block = false): S
     tripwires: [...new Set([...config.sentry.tripwire_ports, ...portsentry.tripwires])].sort((a, b) => a - b),
     portsentryConfig: portsentry.file,
   };
-}
-
-/** Where history lives when nobody said otherwise: the FHS place for root, the XDG place for others. */
-function defaultStateDirectory(): string {
-  if (process.getuid?.() === 0) return SYSTEM_STATE;
-  return join(process.env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "telltale");
 }
 
 type Portsentry = { file: string | null; ignore: readonly Prefix[]; tripwires: readonly number[] };

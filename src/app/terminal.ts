@@ -53,3 +53,19 @@ export function formatBytes(bytes: number): string {
   }
   return `${value.toFixed(1)} TB`;
 }
+
+/** `14:05:00` today, with the date otherwise; local time. */
+export function shortTime(at: Date, now: Date): string {
+  // By hand: Date's own texts end with the name of the time zone, which takes milliseconds to find.
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(":");
+  const isToday =
+    at.getDate() === now.getDate() &&
+    at.getMonth() === now.getMonth() &&
+    at.getFullYear() === now.getFullYear();
+  if (isToday) return time;
+  return `${at.getFullYear()}-${[at.getMonth() + 1, at.getDate()].map(twoDigits).join("-")} ${time.slice(0, 5)}`;
+}
+
+function twoDigits(n: number): string {
+  return String(n).padStart(2, "0");
+}

@@ -5,18 +5,11 @@ import { type NamedSection, type Refusal, retentionOf, webhookOf } from "./group
 import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition } from "./keys.ts";
 import { keyLines } from "./lines.ts";
 import { nearest } from "./nearest.ts";
-import type { Config, Groups, KeyPlace, ReadConfig } from "./types.ts";
+import type { Config, ConfigText, Groups, KeyPlace, ReadConfig } from "./types.ts";
 import { checkValue, valueOrDefault } from "./value.ts";
 
 const DEFINITIONS: readonly KeyDefinition[] = KEYS;
 const SECTIONS = [...new Set(DEFINITIONS.map((key) => key.name.split(".")[0]!)), ...Object.keys(GROUP_KEYS)];
-
-/** One file: its name for faults, its text for their line numbers, and what the TOML parser made of it. */
-export type ConfigText = {
-  readonly file: string;
-  readonly text: string;
-  readonly table: Readonly<Record<string, unknown>>;
-};
 
 /** The configuration that holds when there is no file. */
 export function defaultConfig(): Config {

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { dropInFolder, readConfig } from "./read.ts";
+import { dropInFolder } from "./files.ts";
+import { readConfig } from "./read.ts";
 
 function written(t: TestContext, files: Readonly<Record<string, string>>): string {
   const dir = mkdtempSync(join(tmpdir(), "telltale-config-"));

@@ -55,6 +55,13 @@ export type Groups = {
   readonly webhook: readonly WebhookGroup[];
 };
 
+/** One file: its name for faults, its text for their line numbers, and what the TOML parser made of it. */
+export type ConfigText = {
+  readonly file: string;
+  readonly text: string;
+  readonly table: Readonly<Record<string, unknown>>;
+};
+
 /** Where a key was written and what; the line is 1-based, 0 when it was not found. */
 export type KeyPlace = { readonly file: string; readonly line: number; readonly written: unknown };
 

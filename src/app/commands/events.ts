@@ -3,12 +3,12 @@ import { eventLine } from "../../report/eventline.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { followEvents } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
-import { gatherSettings } from "../settings.ts";
+import { gatherPlaces } from "../places.ts";
 import { wantsColour, widthOf } from "../terminal.ts";
 
 /** Runs until the guard ends. */
 export async function run({ values }: CommandCall): Promise<number> {
-  const socket = guardSocket(gatherSettings(values["config"] as string | undefined));
+  const socket = guardSocket(gatherPlaces(values["config"] as string | undefined));
   const out = process.stdout;
   const look = { colour: wantsColour(out), width: out.isTTY ? widthOf(out) : 0 };
   await followEvents(socket, (event) => {

@@ -4,10 +4,10 @@ import { showable } from "../../core/hostile.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { askReload, askStatus } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
-import { gatherSettings } from "../settings.ts";
+import { gatherPlaces } from "../places.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
-  const controlSocket = guardSocket(gatherSettings(values["config"] as string | undefined));
+  const controlSocket = guardSocket(gatherPlaces(values["config"] as string | undefined));
   const outcome = await askReload(controlSocket);
   if (values["json"] === true) process.stdout.write(`${JSON.stringify(outcome)}\n`);
   if ("faults" in outcome) {

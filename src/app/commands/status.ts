@@ -1,5 +1,4 @@
 // What the running guard is doing: one look, or again and again.
-import { setTimeout as sleep } from "node:timers/promises";
 import { formatDuration } from "../../core/duration.ts";
 import { formatFault, MissingPartError } from "../../core/errors.ts";
 import { showable } from "../../core/hostile.ts";
@@ -7,16 +6,15 @@ import type { CommandCall } from "../catalogue.ts";
 import { askMetrics, askStatus } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
 import type { GuardStatus, TodayFigures } from "../control/types.ts";
-import { shortTime } from "../schedule.ts";
-import { gatherSettings } from "../settings.ts";
-import { formatBytes, paint, wantsColour } from "../terminal.ts";
+import { gatherPlaces } from "../places.ts";
+import { formatBytes, paint, shortTime, wantsColour } from "../terminal.ts";
 
 const WATCH_MS = 1_000;
 // ECMA-48: cursor to the top left, then erase what is below.
 const HOME = "\u001b[H\u001b[J";
 
 export async function run({ values }: CommandCall): Promise<number> {
-  const controlSocket = guardSocket(gatherSettings(values["config"] as string | undefined));
+  const controlSocket = guardSocket(gatherPlaces(values["config"] as string | undefined));
   const out = process.stdout;
   if (values["metrics"] === true) {
     out.write(await askMetrics(controlSocket));
@@ -32,7 +30,7 @@ export async function run({ values }: CommandCall): Promise<number> {
   };
   await show();
   while (values["watch"] === true) {
-    await sleep(WATCH_MS);
+    await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
     try {
       await show();
     } catch (error) {

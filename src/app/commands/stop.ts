@@ -2,10 +2,10 @@
 import type { CommandCall } from "../catalogue.ts";
 import { askStop } from "../control/client.ts";
 import { guardSocket } from "../control/find.ts";
-import { gatherSettings } from "../settings.ts";
+import { gatherPlaces } from "../places.ts";
 
 export async function run({ values }: CommandCall): Promise<number> {
-  const pid = await askStop(guardSocket(gatherSettings(values["config"] as string | undefined)));
+  const pid = await askStop(guardSocket(gatherPlaces(values["config"] as string | undefined)));
   process.stdout.write(`the guard (process ${pid}) has ended; blocks stay in force\n`);
   return 0;
 }

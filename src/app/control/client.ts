@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
 import type { Answer, GuardStatus, ReloadOutcome, Request } from "./types.ts";
@@ -55,6 +54,8 @@ export async function askStop(path: string): Promise<number> {
 /** Calls `hear` with every event from now on; resolves when the guard ends. */
 export async function followEvents(path: string, hear: (event: Event) => void): Promise<void> {
   const socket = await reach(path);
+  // Only who follows needs it: it takes longer to load than a status to ask for.
+  const { createInterface } = await import("node:readline");
   const lines = createInterface({ input: socket });
   socket.write('{"do":"events"}\n');
   let first = true;

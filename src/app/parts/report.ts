@@ -12,7 +12,8 @@ import type { Route } from "../../report/types.ts";
 import { diskGauges } from "../disk-gauges.ts";
 import type { PartContext, PartDefinition } from "../part.ts";
 import { markReported, sinceLastReport, spoolDirectory } from "../reporting.ts";
-import { repeat, runsOf, shortTime } from "../schedule.ts";
+import { repeat, runsOf } from "../schedule.ts";
+import { shortTime } from "../terminal.ts";
 
 export const reportPart: PartDefinition = {
   name: "report",
