@@ -40,7 +40,7 @@ function measure(): void {
   const longLines = new LineSplitter(() => {
     throw new Error("a line longer than a block: not a log for this bench");
   });
-  using team = new Team(rules, 1, book.verdict, output, longLines);
+  using team = new Team(rules, 1, book.verdicts, output, longLines);
   const log = readFileSync(logFile!);
   while (team.helped === 0) {
     if (performance.now() - began > GIVE_UP_MS) throw new Error("the helper never began");

@@ -2,7 +2,7 @@
 // says about a line depends on that line alone, but for one thing (see `Judgement.crackingMatched`). So the rules
 // of all layers are one automaton, and nearly every line is settled by one pass over its bytes.
 import type { ConfigFault } from "../core/errors.ts";
-import { compilePatternSet, type PatternSet, patternSetKey } from "../pattern/set.ts";
+import { compilePatternSet, type Lines, type PatternSet, patternSetKey } from "../pattern/set.ts";
 import { trimmedEnd } from "./blanks/match.ts";
 import type { CompileSet } from "./compiled.ts";
 import { writeOtherStamp } from "./stamp/parse.ts";
@@ -43,6 +43,9 @@ export class Classifier {
   readonly #cracking: RaiseLayer;
   readonly #violations: RaiseLayer;
   readonly #line: LineBox;
+  // For a batch of lines: where each ends once its trailing blanks are cut, and the first rule that matches it.
+  #trimmedEnds = new Int32Array(0);
+  #firsts = new Int32Array(0);
 
   constructor(layers: RuleLayers, options: ClassifierOptions) {
     this.#locale = options.locale;
@@ -77,9 +80,28 @@ export class Classifier {
 
   /** The short answer: cheap, and all there is to say about nearly every line. */
   verdict(bytes: Uint8Array, start: number, end: number): Verdict {
+    this.#line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+    return this.#verdictFrom(this.#everything.firstIndex(this.#line));
+  }
+
+  /** The verdict on each of the lines, into `into`. Much faster than line by line. */
+  verdicts(bytes: Uint8Array, { starts, ends, count }: Lines, into: Uint8Array): void {
+    if (this.#firsts.length < count) {
+      this.#firsts = new Int32Array(count);
+      this.#trimmedEnds = new Int32Array(count);
+    }
+    const trimmed = this.#trimmedEnds;
+    for (let i = 0; i < count; i++) trimmed[i] = trimmedEnd(bytes, starts[i]!, ends[i]!, this.#locale);
+    this.#everything.firstIndices(bytes, { starts, ends: trimmed, count }, this.#firsts);
+    for (let i = 0; i < count; i++) {
+      this.#line.hold(bytes, starts[i]!, trimmed[i]!);
+      into[i] = this.#verdictFrom(this.#firsts[i]!);
+    }
+  }
+
+  // The verdict on the line at hand, of which `first` is the first rule that matches it as it stands, or -1.
+  #verdictFrom(first: number): Verdict {
     const line = this.#line;
-    line.hold(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
-    const first = this.#everything.firstIndex(line);
     if (first >= 0 && first < this.#raising) return RAISED;
     // Ignored as it stands: of its other spelling, only the rules that raise could say anything new.
     const asked = first < 0 ? this.#everything : this.#raise;
@@ -257,6 +279,12 @@ class Matcher {
   firstIndex(line: LineBox): number {
     if (this.#rules.length === 0) return -1;
     return this.#automaton().set.first(line.bytes, line.start, line.end);
+  }
+
+  /** firstIndex of each of these lines as they stand, into `into`. */
+  firstIndices(bytes: Uint8Array, lines: Lines, into: Int32Array): void {
+    if (this.#rules.length === 0) into.fill(-1, 0, lines.count);
+    else this.#automaton().set.firstOfEach(bytes, lines, into);
   }
 
   /** As firstIndex, for the line's other spelling. */

@@ -78,9 +78,9 @@ export class Gatherer {
     const helpers = this.#helpers;
     if (helpers === undefined || helpers.count < 1 || this.#team !== null) return;
     if (this.#expectedBytes < HELPERS_FROM_BYTES || this.#splitter.isMidLine) return;
-    const { dir, options, verdict } = this.#book;
+    const { dir, options, verdicts } = this.#book;
     const rules: HelperRules = { dir, options, name: this.#book.name(), compiled: helpers.compiled };
-    this.#team = new Team(rules, helpers.count, verdict, this.#teamOutput, this.#splitter);
+    this.#team = new Team(rules, helpers.count, verdicts, this.#teamOutput, this.#splitter);
   }
 
   /** More of the current log. The bytes are free to change once this returns. */

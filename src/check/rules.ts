@@ -3,6 +3,7 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ConfigFault, describeError } from "../core/errors.ts";
+import type { Lines } from "../pattern/set.ts";
 import { Classifier, type Verdict } from "./classify.ts";
 import type { CompiledRules } from "./compiled.ts";
 import { parseRuleFile } from "./parse.ts";
@@ -37,6 +38,8 @@ export type RuleBook = {
   classify(line: Uint8Array): Classified | null;
   /** The short answer; bound. */
   readonly verdict: (bytes: Uint8Array, start: number, end: number) => Verdict;
+  /** The short answer for each of many lines, into the array; bound. */
+  readonly verdicts: (bytes: Uint8Array, lines: Lines, into: Uint8Array) => void;
   /** Books of one name give the same verdict on every line. */
   name(): string;
   /** Every section in which the line is reported. */
@@ -88,6 +91,7 @@ export function loadRuleBook(dir: string, { compiled, ...options }: RuleBookOpti
     dir,
     options: full,
     verdict: (bytes, start, end) => classifier.verdict(bytes, start, end),
+    verdicts: (bytes, lines, into) => classifier.verdicts(bytes, lines, into),
     name: () => classifier.name(),
     classify: (line) => classifier.classify(line),
     judge: (bytes, start, end) => classifier.judge(bytes, start, end),

@@ -2,6 +2,7 @@
 // back-reference matcher to confirm what the DFA can only suspect.
 import { BackReferenceMatcher } from "./backref/matcher.ts";
 import { type CompiledForm, originOf, writeForm } from "./compiled/form.ts";
+import type { Lines } from "./lazy-dfa/abreast.ts";
 import { LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
 import { plainLimit } from "./locale/symbols.ts";
 import { AlphabetClasses } from "./nfa/classes.ts";
@@ -90,6 +91,18 @@ export class CompiledSet implements PatternSet {
     return search.best;
   }
 
+  firstOfEach(haystack: Uint8Array, lines: Lines, into: Int32Array): void {
+    this.#dfa.prepare(haystack, lines);
+    const search = this.#lowest;
+    for (let i = 0; i < lines.count; i++) {
+      const start = lines.starts[i]!;
+      const end = lines.ends[i]!;
+      search.begin(haystack, start, end, false);
+      this.#run(haystack, start, end, search, i);
+      into[i] = search.best;
+    }
+  }
+
   all(haystack: Uint8Array, start = 0, end = haystack.length): number[] {
     const search = this.#every;
     search.begin();
@@ -103,8 +116,9 @@ export class CompiledSet implements PatternSet {
     return { states, cacheBytes, flushes, gaveUp: gaveUp + this.#undecided };
   }
 
-  #run(haystack: Uint8Array, start: number, end: number, listener: MatchListener): void {
-    if (this.#dfa.each(haystack, start, end, listener)) return;
+  // `prepared`: which of the lines that the automaton has walked abreast this one is, or -1.
+  #run(haystack: Uint8Array, start: number, end: number, listener: MatchListener, prepared = -1): void {
+    if (this.#dfa.each(haystack, start, end, listener, prepared)) return;
     this.#simulation.run(haystack, start, end, listener);
   }
 

@@ -1,6 +1,6 @@
 // The memory that the threads of a team share: blocks of whole lines, and of each block the lines that are not ignored. The
 // threads take blocks by compare-and-exchange, so that none waits for a message to be handed over.
-import { IGNORED, type Verdict } from "../classify.ts";
+import type { Verdict } from "../classify.ts";
 
 // Small blocks, for a helper that loses its core in the middle of one holds up only that; and enough of them to go on.
 export const SLOTS = 12;
@@ -27,8 +27,6 @@ const CALL = SLOTS;
 const HALT = SLOTS + 1;
 const HELPED = SLOTS + 2;
 
-const NEWLINE = 0x0a;
-
 /** What shared memory a board lies in; threads are handed this. */
 export type BoardMemory = {
   readonly states: SharedArrayBuffer;
@@ -38,14 +36,30 @@ export type BoardMemory = {
   readonly reports: SharedArrayBuffer;
 };
 
-/** Judges one line of a block. */
-export type Judge = (bytes: Uint8Array, start: number, end: number) => Verdict;
-
 /** Gets a line that is not ignored: `bytes[start, end)`, newline excluded, valid until it returns. */
 export type ReportTaker = (bytes: Uint8Array, start: number, end: number, verdict: Verdict) => void;
 
 /** What a block's lines came to, before it is on the board. */
-export type BlockReport = { lines: number; reported: number; readonly entries: Int32Array };
+export class BlockReport {
+  lines = 0;
+  reported = 0;
+  readonly entries = new Int32Array(REPORT_INTS);
+
+  clear(): void {
+    this.lines = 0;
+    this.reported = 0;
+  }
+
+  readonly add: ReportTaker = (_bytes, start, end, verdict) => {
+    if (this.reported === REPORTED_MAX || this.reported === TOO_MANY) {
+      this.reported = TOO_MANY;
+      return;
+    }
+    this.entries[2 * this.reported] = start;
+    this.entries[2 * this.reported + 1] = (end << 2) | verdict;
+    this.reported++;
+  };
+}
 
 const TOO_MANY = -1;
 
@@ -166,50 +180,6 @@ export class Board {
 /** Whether a slot's state has this status. */
 export function isStatus(state: number, status: number): boolean {
   return (state & STATUS) === status;
-}
-
-/** A report to fill again and again. */
-export function emptyReport(): BlockReport {
-  return { lines: 0, reported: 0, entries: new Int32Array(REPORT_INTS) };
-}
-
-/** Judges the lines of `bytes[0, size)` into a report. */
-export function judgeBlock(bytes: Buffer, size: number, judge: Judge, into: BlockReport): void {
-  into.lines = 0;
-  into.reported = 0;
-  const { entries } = into;
-  for (let start = 0; start < size; into.lines++) {
-    const end = lineEnd(bytes, start, size);
-    const verdict = judge(bytes, start, end);
-    if (verdict !== IGNORED) {
-      if (into.reported === REPORTED_MAX) {
-        into.reported = TOO_MANY;
-        return;
-      }
-      entries[2 * into.reported] = start;
-      entries[2 * into.reported + 1] = (end << 2) | verdict;
-      into.reported++;
-    }
-    start = end + 1;
-  }
-}
-
-/** Judges the lines of `bytes[0, size)` at once, giving what is not ignored to `take`; how many there are. */
-export function judgeNow(bytes: Buffer, size: number, judge: Judge, take: ReportTaker): number {
-  let lines = 0;
-  for (let start = 0; start < size; lines++) {
-    const end = lineEnd(bytes, start, size);
-    const verdict = judge(bytes, start, end);
-    if (verdict !== IGNORED) take(bytes, start, end, verdict);
-    start = end + 1;
-  }
-  return lines;
-}
-
-// What follows the last newline is a line, too.
-function lineEnd(bytes: Buffer, start: number, size: number): number {
-  const newline = bytes.indexOf(NEWLINE, start);
-  return newline < 0 || newline > size ? size : newline;
 }
 
 function newMemory(): BoardMemory {

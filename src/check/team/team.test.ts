@@ -91,7 +91,7 @@ class Rig implements Disposable {
   readonly team: Team;
 
   constructor(book: RuleBook, helpers: number, rules = helperRules(book), entry?: URL) {
-    this.team = new Team(rules, helpers, book.verdict, this.tally, this.tally.splitter(book), entry);
+    this.team = new Team(rules, helpers, book.verdicts, this.tally, this.tally.splitter(book), entry);
   }
 
   /** Writes the log in pieces of odd sizes, and ends it. */

@@ -3,17 +3,15 @@
 import { Worker } from "node:worker_threads";
 import type { LineSplitter } from "../lines.ts";
 import type { RuleBook } from "../rules.ts";
+import { BlockJudge, type Judge } from "./block.ts";
 import {
   BLOCK_BYTES,
+  BlockReport,
   Board,
   DONE,
-  emptyReport,
   FILLED,
   FREE,
   isStatus,
-  type Judge,
-  judgeBlock,
-  judgeNow,
   type ReportTaker,
   SLOTS,
   TAKEN,
@@ -51,7 +49,7 @@ const THREAD = new URL(
 
 export class Team {
   readonly #board = new Board();
-  readonly #judge: Judge;
+  readonly #judge: BlockJudge;
   readonly #output: TeamOutput;
   readonly #longLines: LineSplitter;
   readonly #helpers: readonly Worker[];
@@ -60,7 +58,7 @@ export class Team {
   #oldest = 0;
   #used = 0;
   #inLongLine = false;
-  readonly #report = emptyReport();
+  readonly #report = new BlockReport();
 
   /**
    * @param judge judges in this thread
@@ -74,7 +72,7 @@ export class Team {
     longLines: LineSplitter,
     entry: URL = THREAD,
   ) {
-    this.#judge = judge;
+    this.#judge = new BlockJudge(judge);
     this.#output = output;
     this.#longLines = longLines;
     const workerData = { memory: this.#board.memory, rules };
@@ -164,7 +162,7 @@ export class Team {
     let lines: number | null = null;
     // Null: the block is ours, taken as it was offered, taken back, or handed back for having too many lines.
     if (!this.#claim(slot)) lines = board.read(slot, this.#output.take);
-    lines ??= judgeNow(board.block(slot), board.size(slot), this.#judge, this.#output.take);
+    lines ??= this.#judge.judge(board.block(slot), board.size(slot), this.#output.take);
     this.#output.count(lines);
     board.move(slot, board.state(slot), FREE);
     this.#oldest = (slot + 1) % SLOTS;
@@ -189,8 +187,10 @@ export class Team {
     const board = this.#board;
     const taken = board.takeFrom(after);
     if (taken === null) return false;
-    judgeBlock(board.block(taken.slot), board.size(taken.slot), this.#judge, this.#report);
-    board.write(taken.slot, this.#report);
+    const report = this.#report;
+    report.clear();
+    report.lines = this.#judge.judge(board.block(taken.slot), board.size(taken.slot), report.add);
+    board.write(taken.slot, report);
     board.move(taken.slot, taken.state, DONE);
     return true;
   }

@@ -3,7 +3,8 @@
 import { workerData } from "node:worker_threads";
 import { CompiledRules } from "../compiled.ts";
 import { loadRuleBook } from "../rules.ts";
-import { Board, type BoardMemory, DONE, emptyReport, judgeBlock, WRITING } from "./board.ts";
+import { BlockJudge } from "./block.ts";
+import { BlockReport, Board, type BoardMemory, DONE, WRITING } from "./board.ts";
 import type { HelperRules } from "./team.ts";
 
 const { memory, rules } = workerData as { memory: BoardMemory; rules: HelperRules };
@@ -15,7 +16,8 @@ const book = loadRuleBook(rules.dir, { ...rules.options, ...(compiled && { compi
 if (book.name() === rules.name) work();
 
 function work(): void {
-  const report = emptyReport();
+  const report = new BlockReport();
+  const judge = new BlockJudge(book.verdicts);
   while (!board.isOver) {
     const { calls } = board;
     const taken = board.takeFrom(0);
@@ -24,7 +26,8 @@ function work(): void {
       continue;
     }
     const { slot } = taken;
-    judgeBlock(board.block(slot), board.size(slot), book.verdict, report);
+    report.clear();
+    report.lines = judge.judge(board.block(slot), board.size(slot), report.add);
     const writing = board.move(slot, taken.state, WRITING);
     // Taken back in the meantime: we were too slow, and what we read may have changed below us.
     if (writing === null) continue;

@@ -11,6 +11,9 @@ export const UNKNOWN = -1;
 const STATES_MIN = 4;
 const BYTES_PER_STATE = 96;
 
+/** In place of a matchEntry, where no pattern has matched at the end of the line: `stateOf` gives DEAD. */
+const NOTHING = -2;
+
 /** Where a row leads to a state in which patterns have just matched, the entry is this; `stateOf` undoes it. */
 function matchEntry(state: number): number {
   return -state - 2;
@@ -43,7 +46,10 @@ export type Snapshot = {
 const NO_LOWEST = 0x7fff_ffff;
 
 export class StateCache {
-  /** Row `state` has one entry per class and one for the end of the line: DEAD, UNKNOWN, a state or a matchEntry. */
+  /**
+   * Row `state` has one entry per class: DEAD, UNKNOWN, a state or a matchEntry. The last, for the end of the line, is
+   * always negative: NOTHING, UNKNOWN or a matchEntry.
+   */
   table: Int32Array;
   /** Length of a row. States are numbered by where their row begins. */
   readonly stride: number;
@@ -112,7 +118,8 @@ export class StateCache {
     this.#load(state);
     this.#stepper.step(this.#from, symbolClass, this.#to);
     const flushesBefore = this.flushes;
-    const entry = this.#keep(this.#to);
+    const kept = this.#keep(this.#to);
+    const entry = kept >= 0 && symbolClass === this.#stepper.endClass ? NOTHING : kept;
     if (this.flushes === flushesBefore) this.table[state + symbolClass] = entry;
     return entry;
   }
@@ -277,6 +284,7 @@ export class StateCache {
     this.#setBytes = 0;
     this.#start = UNKNOWN;
     this.table.fill(DEAD, 0, this.stride);
+    this.table[this.#stepper.endClass] = NOTHING;
   }
 }
 
