@@ -53,7 +53,7 @@ function ask(lab: Lab, commands: Commands): Sample {
 }
 
 async function askTelltale(lab: Lab, log: string): Promise<Sample> {
-  await startWhole(lab, log, { hasSentry: true, split: true, isAlone: false });
+  await startWhole(lab, log, { hasSentry: true, split: true });
   const telltale = (...args: string[]) => [TELLTALE, ...args, "--config", join(lab.dir, "telltale.toml")];
   const blocked = lab.run("host", telltale("block", ...BLOCKED));
   if (blocked.status !== 0) throw new Error(blocked.stderr);

@@ -15,7 +15,7 @@ import { runtimeAlone } from "./runtime.ts";
 import { startAccount } from "./scene/costs.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
 import { portsentry } from "./scene/guards/portsentry.ts";
-import { startWhole } from "./scene/whole-guard.ts";
+import { ALONE, startWhole } from "./scene/whole-guard.ts";
 import { type Bench, type Case, type Contender, CPU, type Metric, PSS, type Sample, WALL } from "./types.ts";
 
 // Ten seconds after its start the guard gives back what the start took: that belongs to the start.
@@ -152,7 +152,7 @@ function idleCase(): Case {
             isAlwaysCold: true,
             run: () =>
               both(async (lab, log) => {
-                await startWhole(lab, log, { hasSentry: true, split, isAlone: true });
+                await startWhole(lab, log, { hasSentry: true, split, as: ALONE });
                 return () => 0; // its own looks at logs and rotation are part of it
               }),
           }),
@@ -216,8 +216,7 @@ function startCase(): Case {
           role: "telltale",
           command: "bin/telltale guard --block --config telltale.toml",
           obstacle: whole(),
-          run: () =>
-            untilReady((lab, log) => startWhole(lab, log, { hasSentry: true, split: true, isAlone: false })),
+          run: () => untilReady((lab, log) => startWhole(lab, log, { hasSentry: true, split: true })),
         },
         {
           name: "PortSentry, fail2ban",
@@ -333,7 +332,7 @@ async function follow(burst: Burst): Promise<Sample> {
   const cost = startAccount(lab);
   const log = join(lab.dir, "auth.log");
   writeFileSync(log, "");
-  const guard = await startWhole(lab, log, { hasSentry: false, split: true, isAlone: false });
+  const guard = await startWhole(lab, log, { hasSentry: false, split: true });
   const seen = new Set<number>();
   let looked = 0;
   return await growBy(burst, log, cost, () => {

@@ -2,6 +2,7 @@
 // are for. telltale reads logs and reports; it blocks by what the packets say and not by lines, and its row says so.
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Lab, labObstacle, makeLab } from "../tests/system/lab.ts";
 import { waitFor } from "../tests/system/wait.ts";
@@ -9,6 +10,7 @@ import { missing } from "./machine.ts";
 import { startAccount } from "./scene/costs.ts";
 import { crowdsec, startCrowdsec } from "./scene/guards/crowdsec.ts";
 import { startJail } from "./scene/guards/fail2ban.ts";
+import { readBy, readerObstacle } from "./scene/reader.ts";
 import { play } from "./scene/stage.ts";
 import { openSyslogSocket } from "./scene/syslog-socket.ts";
 import { startWhole } from "./scene/whole-guard.ts";
@@ -90,17 +92,16 @@ function middleAndWorst(what: string, tookMs: readonly number[]): Sample {
   return { [`${what}Ms`]: sorted[sorted.length >> 1]!, [`${what}WorstMs`]: sorted.at(-1)! };
 }
 
-async function startTelltale(lab: Lab, log: string, heard: Word[]): Promise<Words> {
-  const guard = await startWhole(lab, log, { hasSentry: false, split: true, isAlone: false });
-  let read = guard.events.length;
-  guard.child.stdout!.on("data", () => {
-    for (; read < guard.events.length; read++) {
-      const event = guard.events[read]!;
+async function startTelltale(lab: Lab, log: string): Promise<Words> {
+  const reader = readBy(lab);
+  const guard = await startWhole(lab, log, { hasSentry: false, split: true, as: reader.as });
+  return () => {
+    const readMs = reader.linesMs();
+    return guard.events.flatMap((event, index) => {
       const source = event.type === "line.found" ? / from (\S+) port /.exec(event.line)?.[1] : undefined;
-      if (source !== undefined) heard.push({ source, atMs: nowMs() });
-    }
-  });
-  return () => heard;
+      return source === undefined ? [] : [{ source, atMs: readMs[index]! }];
+    });
+  };
 }
 
 async function startFail2ban(lab: Lab, log: string): Promise<Words> {
@@ -135,18 +136,21 @@ async function startSshguard(lab: Lab, log: string, heard: Word[]): Promise<Word
   return () => heard;
 }
 
-async function startTail(lab: Lab, log: string, heard: Word[]): Promise<Words> {
-  const child = lab.start("host", ["tail", "-n", "+1", "-F", log]);
+async function startTail(lab: Lab, log: string): Promise<Words> {
+  const reader = readBy(lab);
+  const child = lab.start("host", ["tail", "-n", "+1", "-F", log], { as: reader.as });
   child.stderr!.resume();
-  let isReading = false;
-  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
-    isReading = true;
-    for (const [, source] of chunk.matchAll(/ from (\S+) port /g))
-      heard.push({ source: source!, atMs: nowMs() });
-  });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout! }).on("line", (line) => lines.push(line));
   writeFileSync(log, "begin\n");
-  await waitFor("tail to follow the log", () => isReading);
-  return () => heard;
+  await waitFor("tail to follow the log", () => lines.length > 0);
+  return () => {
+    const readMs = reader.linesMs();
+    return lines.flatMap((line, index) => {
+      const source = / from (\S+) port /.exec(line)?.[1];
+      return source === undefined ? [] : [{ source, atMs: readMs[index]! }];
+    });
+  };
 }
 
 /** Lines of failed logins to the word about them, and to a block in the firewall. */
@@ -161,7 +165,7 @@ export function logToFindingCase(): Case {
     name,
     role,
     command,
-    obstacle: labObstacle("nft") ?? obstacle,
+    obstacle: labObstacle("nft") ?? readerObstacle() ?? obstacle,
     isAlwaysCold: true,
     run: () => measure(role, start),
   });

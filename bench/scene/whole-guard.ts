@@ -9,16 +9,16 @@ import { makeLogTree, writeLogOfSize } from "../material/log-trees.ts";
 const RULES = "/etc/logcheck";
 
 // A host where nothing happens has no other processes that open logs, as the machine of the bench has.
-const ALONE = ["unshare", "--pid", "--fork", "--mount-proc"];
+export const ALONE = ["unshare", "--pid", "--fork", "--mount-proc"];
 
 /**
  * Starts the guard over one log and twenty that are rotated.
- * @param how whether it watches for scans; in two processes, as the package runs it, or in one; on a host of its own
+ * @param how whether it watches for scans; in two processes, as the package runs it, or in one; what is put before the command
  */
 export async function startWhole(
   lab: Lab,
   log: string,
-  { hasSentry, split, isAlone }: { hasSentry: boolean; split: boolean; isAlone: boolean },
+  { hasSentry, split, as = [] }: { hasSentry: boolean; split: boolean; as?: readonly string[] },
 ): Promise<GuardProcess> {
   const content = join(lab.dir, "content");
   writeLogOfSize(content, 4_096, 3);
@@ -44,6 +44,6 @@ enabled = ${hasSentry}
 via = "none"
 `,
   );
-  const options = { ...(split ? withListener(lab) : {}), ...(isAlone && { as: ALONE }) };
+  const options = { ...(split ? withListener(lab) : {}), as };
   return await startGuard(lab, ["--block", "--config", config], options);
 }
