@@ -11,7 +11,7 @@ import { type Generation, newerThan, sameFile, sameFiles } from "./generations.t
 import { Incarnation, type ReadResult, type Skipped, type Take } from "./incarnation.ts";
 import { listGenerations } from "./listing.ts";
 import { locate, locateDrain, type Search } from "./locate.ts";
-import { type FileFacts, factsOf, isOpen, openLog, orClose, type Unreadable } from "./open-log.ts";
+import { type FileFacts, factsNow, factsOf, isOpen, openLog, orClose, type Unreadable } from "./open-log.ts";
 import type { SplitOptions } from "./split.ts";
 import type { LogSurroundings } from "./surroundings.ts";
 
@@ -347,7 +347,7 @@ export class FollowedLog {
   async #here(): Promise<FileFacts | null> {
     try {
       if (this.#realPath !== this.path && (await realpath(this.path)) !== this.#realPath) return null;
-      return await factsOf(this.#realPath);
+      return this.#current?.isLocal === true ? factsNow(this.#realPath) : await factsOf(this.#realPath);
     } catch {
       return null; // Renamed away, or its folder closed to us: then openLog says why.
     }

@@ -1,7 +1,8 @@
 // One open file that is, or was, a log: reads on from a place, and notices when the file under that place is no
 // longer the one it knew.
+import { readSync } from "node:fs";
 import { beginsWith, type Fingerprint, fingerprint, HEAD_BYTES, NEAR_BYTES, type Spot } from "./cursor.ts";
-import { factsOf, type LogHandle, type OpenedLog, orClose } from "./open-log.ts";
+import { factsNow, factsOf, type LogHandle, type OpenedLog, orClose } from "./open-log.ts";
 import { type SplitOptions, splitLines } from "./split.ts";
 
 /** Lines with the place after them; what `take` throws stops the reading, and the place is not advanced. */
@@ -22,6 +23,9 @@ export const CHUNK_BYTES = 1024 * 1024;
 // Where the unfinished last line of a file that was never read is looked for.
 const LAST_LINE_BYTES = 64 * 1024;
 
+// So much was written a moment ago, and is in memory: reading it takes less than asking another thread to.
+const FRESH_BYTES = 64 * 1024;
+
 // Chunks before another log gets its turn.
 const CHUNKS_A_TURN = 8;
 
@@ -29,6 +33,8 @@ export class Incarnation {
   readonly path: string;
   readonly device: string;
   readonly inode: string;
+  /** Whether it is on a file system of this machine. */
+  readonly isLocal: boolean;
   readonly #handle: LogHandle;
   #offset: number;
   #cut: boolean;
@@ -44,6 +50,7 @@ export class Incarnation {
     this.path = opened.path;
     this.device = opened.device;
     this.inode = opened.inode;
+    this.isLocal = opened.isLocal;
     this.#handle = opened.handle;
     this.#offset = offset;
     this.#cut = cut;
@@ -137,14 +144,15 @@ export class Incarnation {
    */
   async read(chunk: Buffer, options: SplitOptions, take: Take): Promise<ReadResult> {
     for (let turn = 0; turn < CHUNKS_A_TURN; turn++) {
-      const facts = await factsOf(this.#handle);
+      const facts = this.isLocal ? factsNow(this.#handle.fd) : await factsOf(this.#handle);
       if (facts === null || facts.sizeBytes < this.#offset) return "replaced";
       const same = facts.mtimeMs === this.#mtimeMs && facts.sizeBytes === this.#sizeBytes;
       if (same && facts.sizeBytes === this.#offset) return "idle";
 
-      const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK_BYTES, this.#offset);
+      const isFresh = this.isLocal && facts.sizeBytes - this.#offset <= FRESH_BYTES;
+      const bytesRead = await readInto(chunk, 0, this.#handle, this.#offset, isFresh);
       // After the read, so that a truncation during it is seen as well.
-      if (!(await this.#stillHere())) return "replaced";
+      if (!(await this.#stillHere(isFresh))) return "replaced";
       this.#spot = null;
       this.#mtimeMs = facts.mtimeMs;
       this.#sizeBytes = Math.max(facts.sizeBytes, this.#offset + bytesRead);
@@ -184,8 +192,8 @@ export class Incarnation {
     return true;
   }
 
-  async #stillHere(): Promise<boolean> {
-    const head = await readAt(this.#handle, 0, HEAD_BYTES);
+  async #stillHere(isFresh: boolean): Promise<boolean> {
+    const head = await readAt(this.#handle, 0, HEAD_BYTES, isFresh);
     if (head.length < this.#head.length || !head.subarray(0, this.#head.length).equals(this.#head))
       return false;
     if (head.length > this.#head.length) {
@@ -193,7 +201,7 @@ export class Incarnation {
       this.#headPrint = fingerprint(head);
       this.#wasEmpty = false;
     }
-    const near = await readAt(this.#handle, this.#offset - this.#near.length, this.#near.length);
+    const near = await readAt(this.#handle, this.#offset - this.#near.length, this.#near.length, isFresh);
     return near.equals(this.#near);
   }
 }
@@ -204,13 +212,26 @@ export function lastBytes(before: Buffer, chunk: Buffer): Buffer {
   return Buffer.concat([before.subarray(Math.max(0, before.length + chunk.length - NEAR_BYTES)), chunk]);
 }
 
-async function readAt(handle: LogHandle, position: number, length: number): Promise<Buffer> {
+/** @param isFresh whether the bytes are in memory, and are read at once */
+async function readAt(handle: LogHandle, position: number, length: number, isFresh = false): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+    const bytesRead = await readInto(bytes, filled, handle, position + filled, isFresh);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
   return bytes.subarray(0, filled);
+}
+
+async function readInto(
+  bytes: Buffer,
+  at: number,
+  handle: LogHandle,
+  position: number,
+  isFresh: boolean,
+): Promise<number> {
+  const length = bytes.length - at;
+  if (isFresh) return readSync(handle.fd, bytes, at, length, position);
+  return (await handle.read(bytes, at, length, position)).bytesRead;
 }

@@ -1,11 +1,22 @@
 // Opens what stands at a log's path without ever blocking on it or being led elsewhere: a FIFO, a device or a
 // stranger's link in the place of a log is named, not read.
-import { close, constants, createReadStream, fstat, open as openPlain, read } from "node:fs";
-import { access, type FileHandle, lstat, open, realpath } from "node:fs/promises";
+import {
+  type BigIntStats,
+  close,
+  constants,
+  createReadStream,
+  fstat,
+  fstatSync,
+  lstatSync,
+  open as openPlain,
+  read,
+} from "node:fs";
+import { access, type FileHandle, lstat, open, realpath, statfs } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { describeError, MissingPartError } from "../../core/errors.ts";
+import { isSilent } from "../../sys/silent-filesystems.ts";
 
 export type FileFacts = {
   readonly device: string;
@@ -17,7 +28,12 @@ export type FileFacts = {
 /** What reading a log takes of a file handle; a descriptor from another process has no more than this. */
 export type LogHandle = Pick<FileHandle, "close" | "createReadStream" | "fd" | "read" | "stat">;
 
-export type OpenedLog = FileFacts & { readonly handle: LogHandle; readonly path: string };
+export type OpenedLog = FileFacts & {
+  readonly handle: LogHandle;
+  readonly path: string;
+  /** On a file system of this machine: what the kernel holds in memory of the file is had without waiting for anybody. */
+  readonly isLocal: boolean;
+};
 
 /**
  * Asks a process with more rights to open a log; the descriptor is ours then.
@@ -36,7 +52,7 @@ export async function openLog(path: string, openForUs?: OpenForUs): Promise<Open
   try {
     handle = await openOrAsk(path, openForUs);
     const facts = await factsOf(handle);
-    if (facts !== null) return { ...facts, handle, path };
+    if (facts !== null) return { ...facts, handle, path, isLocal: await isOnLocal(handle) };
     await handle.close();
     return {
       path,
@@ -96,6 +112,14 @@ function handleOf(fd: number): LogHandle {
   } as unknown as LogHandle;
 }
 
+async function isOnLocal({ fd }: LogHandle): Promise<boolean> {
+  try {
+    return !isSilent((await statfs(`/proc/self/fd/${fd}`)).type);
+  } catch {
+    return false; // A sandbox without /proc: asked for as if it were far away.
+  }
+}
+
 /** Whether `opened` is an open log, and not a reason. */
 export function isOpen(opened: OpenedLog | Unreadable | null): opened is OpenedLog {
   return opened !== null && "handle" in opened;
@@ -113,8 +137,19 @@ export async function orClose<T>(opened: OpenedLog | Unreadable | null, work: ()
 
 /** Identity, size and time of a regular file; null for anything else. */
 export async function factsOf(file: LogHandle | string): Promise<FileFacts | null> {
-  const stat =
-    typeof file === "string" ? await lstat(file, { bigint: true }) : await file.stat({ bigint: true });
+  return factsIn(
+    typeof file === "string" ? await lstat(file, { bigint: true }) : await file.stat({ bigint: true }),
+  );
+}
+
+/** The same at once, of a path or a descriptor on a local file system: the kernel has the answer in memory. */
+export function factsNow(file: number | string): FileFacts | null {
+  return factsIn(
+    typeof file === "string" ? lstatSync(file, { bigint: true }) : fstatSync(file, { bigint: true }),
+  );
+}
+
+function factsIn(stat: BigIntStats): FileFacts | null {
   if (!stat.isFile()) return null;
   return {
     device: String(stat.dev),
