@@ -1,11 +1,14 @@
 // Turns logs into the sections of one report. logcheck sorts everything and then filters; filtering first and sorting
 // what is left gives the same report, and needs memory for what is reported instead of for the logs.
 import type { Layer } from "../core/events.ts";
+import { trimmedEnd } from "./blanks/match.ts";
 import { IGNORED, SYSTEM_EVENT, type Verdict } from "./classify.ts";
 import { LineSplitter } from "./lines.ts";
+import { sortKeyEnd } from "./order/match.ts";
 import type { RuleBook } from "./rules.ts";
-import { SortedLines } from "./sortedlines.ts";
+import { SortedLines, type TextTaker } from "./sortedlines.ts";
 import { type HelperRules, Team, type TeamOutput } from "./team/team.ts";
+import type { Locale } from "./types.ts";
 
 /** One section of a report, in the report's order. `name` is the rule file's, empty in the system layer. */
 export type GatheredSection = { readonly layer: Layer; readonly name: string; readonly number: number };
@@ -29,6 +32,8 @@ const HELPERS_FROM_BYTES = 48 << 20;
 const ALWAYS = 0;
 const UNLESS_ATTACK = 1;
 
+const LINE_END = Uint8Array.of(0x0a);
+
 /** Reads logs one after another and keeps what is to be reported. */
 export class Gatherer {
   /** Lines read so far. */
@@ -51,10 +56,16 @@ export class Gatherer {
   };
   #team: Team | null = null;
   #attack = false;
+  readonly #sortUniq: boolean;
+  readonly #locale: Locale;
+  // Some line is held with its trailing blanks.
+  #hasBlanks = false;
 
   constructor(book: RuleBook, options: GatherOptions) {
     this.#book = book;
     this.#helpers = options.helpers;
+    this.#sortUniq = options.sortUniq;
+    this.#locale = book.options.locale;
     this.#lines = new SortedLines({
       order: options.sortUniq ? "lines" : "fields",
       spillDir: options.spillDir,
@@ -107,10 +118,23 @@ export class Gatherer {
     });
   }
 
-  /** Visits the lines of a section, sorted, as they were read: trailing blanks are still on. */
-  visit(section: GatheredSection, visitor: (bytes: Uint8Array, start: number, end: number) => void): void {
+  /** Visits the lines of a section, sorted, without newline and trailing blanks. */
+  visit(section: GatheredSection, visitor: TextTaker): void {
     this.#lines.visit(section.number, (bytes, start, end, mark) => {
-      if (mark === ALWAYS || !this.#attack) visitor(bytes, start, end);
+      if (mark === ALWAYS || !this.#attack)
+        visitor(bytes, start, trimmedEnd(bytes, start, end, this.#locale));
+    });
+  }
+
+  /** The same lines, each with a newline, as one text in pieces that end anywhere. */
+  pour(section: GatheredSection, take: TextTaker): void {
+    if (section.layer !== "violations" && !this.#hasBlanks) {
+      this.#lines.pour(section.number, take);
+      return;
+    }
+    this.visit(section, (bytes, start, end) => {
+      take(bytes, start, end);
+      take(LINE_END, 0, 1);
     });
   }
 
@@ -144,7 +168,23 @@ export class Gatherer {
   }
 
   #add(number: number, bytes: Uint8Array, start: number, end: number, mark: number): void {
-    this.#lines.add(number, bytes, start, end, mark);
+    const { layer } = this.#sections[number]!;
+    this.#lines.add(
+      number,
+      bytes,
+      start,
+      this.#cutEnd(bytes, start, end),
+      layer === "violations" ? mark : undefined,
+    );
     this.#counts[number]![mark === ALWAYS ? "always" : "unlessAttack"]++;
+  }
+
+  // logcheck cuts trailing blanks once it has sorted. Where they make no difference to the order they are cut at once, so
+  // that nobody has to look at the line again.
+  #cutEnd(bytes: Uint8Array, start: number, end: number): number {
+    const cut = trimmedEnd(bytes, start, end, this.#locale);
+    if (cut === end || (!this.#sortUniq && sortKeyEnd(bytes, start, end) <= cut)) return cut;
+    this.#hasBlanks = true;
+    return end;
   }
 }

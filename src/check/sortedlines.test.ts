@@ -22,12 +22,24 @@ const lines = fc.array(
 
 function sorted(given: readonly Buffer[], order: LineOrder, budgetBytes: number, dir: string): string[] {
   using store = new SortedLines({ order, budgetBytes, spillDir: () => dir });
-  for (const bytes of given) store.add(3, bytes, 0, bytes.length, 1);
+  for (const bytes of given) {
+    store.add(3, bytes, 0, bytes.length, 1);
+    store.add(4, bytes, 0, bytes.length);
+  }
   const out: string[] = [];
   store.visit(3, (bytes, start, end, mark) => {
     assert.equal(mark, 1);
     out.push(Buffer.from(bytes.subarray(start, end)).toString("latin1"));
   });
+  // A section without marks tells the same, and so does its text.
+  const visited: string[] = [];
+  store.visit(4, (bytes, start, end) =>
+    visited.push(Buffer.from(bytes.subarray(start, end)).toString("latin1")),
+  );
+  assert.deepEqual(visited, out);
+  const poured: Buffer[] = [];
+  store.pour(4, (bytes, start, end) => poured.push(Buffer.from(bytes.subarray(start, end))));
+  assert.equal(Buffer.concat(poured).toString("latin1"), out.map((text) => `${text}\n`).join(""));
   return out;
 }
 
@@ -66,6 +78,26 @@ test("keeps the order of arrival when asked to, whatever fits in memory", (t) =>
     }),
     { numRuns: RUNS },
   );
+});
+
+test("lines that come in order stay so through memory and disk, and one that does not finds its place", (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "telltale-sort-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const given = Array.from({ length: 5_000 }, (_, i) => {
+    const second = String(Math.floor(i / 7)).padStart(4, "0");
+    return Buffer.from(`Nov 22 ${second} line ${i}`);
+  });
+  const want = given.map(String);
+  for (const budgetBytes of [3_000, 1 << 20]) {
+    assert.deepEqual(sorted(given, "fields", budgetBytes, dir), want);
+    for (const at of [0, 40, 2_500, 4_999]) {
+      const late = [...given.slice(0, at), ...given.slice(at + 1), given[at]!];
+      const stable = at - (at % 7) + 6 < 5_000 ? at - (at % 7) + 6 : 4_999;
+      const expected = [...want.slice(0, at), ...want.slice(at + 1)];
+      expected.splice(stable, 0, want[at]!);
+      assert.deepEqual(sorted(late, "fields", budgetBytes, dir), expected);
+    }
+  }
 });
 
 test("sections keep to themselves when they share memory and runs", (t) => {

@@ -1,8 +1,10 @@
 // Holds the lines of a report's sections until they can be written in order. A log may be larger than memory, and a
-// flood of lines that nobody ignores is just what an attacker would send: past a budget, sorted runs go to disk.
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+// flood of lines that nobody ignores is just what an attacker would send: past a budget, sorted runs go to disk. Logs are
+// nearly always in order already; a section whose lines came in order is never looked at line by line again.
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { compareRanges, sortKeyEnd } from "./order/match.ts";
+import { type LineSource, pourRun, RunSource, RunWriter } from "./runs.ts";
 
 /**
  * How the lines of a section come out: by their first three fields (`sort -k 1,3 -s`), by the whole line with repeats
@@ -21,90 +23,99 @@ export type SortedLinesOptions = {
 /** Gets one line: `bytes[start, end)`, valid until the call returns, and the mark it was added with. */
 export type LineVisitor = (bytes: Uint8Array, start: number, end: number, mark: number) => void;
 
+/** Gets `bytes[start, end)` of a text, valid until the call returns. */
+export type TextTaker = (bytes: Uint8Array, start: number, end: number) => void;
+
 const DEFAULT_BUDGET_BYTES = 24 << 20;
-const FIRST_ARENA_BYTES = 1 << 20;
+const FIRST_ARENA_BYTES = 64 << 10;
+const ARENA_SHARE = 0.75;
+// A longer sort key is not kept to find out whether runs are in order: strangers make lines as long as they like.
+const KEPT_KEY_MAX_BYTES = 1024;
 const NEWLINE = 0x0a;
 
 /** Lines sorted into numbered sections; each section comes out in the order of logcheck's report. */
 export class SortedLines {
   readonly #order: LineOrder;
   readonly #budgetBytes: number;
+  // One section leaves the others some room, or their first lines would send everything to disk.
+  readonly #arenaMaxBytes: number;
   readonly #spillDir: () => string;
-  // Each line lies in the arena as one mark byte, its bytes, and a newline.
-  #arena: Uint8Array;
-  #used = 0;
-  #sections: Spans[] = [];
-  readonly #runs: Run[][] = [];
+  readonly #sections: Section[] = [];
+  #heldBytes = 0;
   #runCount = 0;
 
   constructor(options: SortedLinesOptions) {
     this.#order = options.order;
     this.#budgetBytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
+    this.#arenaMaxBytes = Math.ceil(this.#budgetBytes * ARENA_SHARE);
     this.#spillDir = options.spillDir;
-    this.#arena = new Uint8Array(Math.min(FIRST_ARENA_BYTES, this.#budgetBytes));
   }
 
-  /** Adds a line to a section. `mark` is one byte that comes back with it. */
-  add(section: number, bytes: Uint8Array, start: number, end: number, mark: number): void {
-    const size = end - start + 2;
-    if (this.#used + size > this.#arena.length) this.#makeRoom(size);
-    const at = this.#used;
-    this.#arena[at] = mark;
-    this.#arena.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at + 1);
-    this.#arena[at + size - 1] = NEWLINE;
-    this.#used = at + size;
-    (this.#sections[section] ??= new Spans()).push(at + 1, at + size - 1);
+  /** Adds a line to a section. @param mark a byte, no newline, that comes back with it: for all of a section or for none */
+  add(section: number, bytes: Uint8Array, start: number, end: number, mark?: number): void {
+    const to = (this.#sections[section] ??= new Section(this.#order, mark === undefined ? 0 : 1));
+    const size = to.sizeOf(start, end);
+    if (size > to.roomBytes) this.#makeRoom(to, size);
+    to.add(bytes, start, end, mark);
   }
 
   /** Visits the lines of a section in order. */
   visit(section: number, visitor: LineVisitor): void {
-    const spans = this.#sections[section];
-    const runs = this.#runs[section] ?? [];
-    if (spans === undefined && runs.length === 0) return;
-    const sources: LineSource[] = runs.map((run) => new RunSource(run));
-    if (spans !== undefined) sources.push(new ArenaSource(this.#arena, spans, this.#sorted(spans)));
+    const from = this.#sections[section];
+    if (from === undefined) return;
+    const sources: LineSource[] = from.runs.map((path) => new RunSource(path, from.markBytes));
+    if (from.used > 0) sources.push(from.sorted());
     try {
-      this.#merge(sources, visitor);
+      this.#merge(sources, from.markBytes > 0, visitor);
     } finally {
       for (const source of sources) source.close();
     }
   }
 
+  /** The lines of a section that has no marks, in order, each with its newline, as one text in pieces that end anywhere. */
+  pour(section: number, take: TextTaker): void {
+    const from = this.#sections[section];
+    if (from === undefined) return;
+    if (this.#order === "lines" || !from.isInOrder()) {
+      this.visit(section, (bytes, start, end) => take(bytes, start, end + 1));
+      return;
+    }
+    for (const path of from.runs) pourRun(path, take);
+    take(from.arena, 0, from.used);
+  }
+
   /** Removes what was written to disk. */
   [Symbol.dispose](): void {
-    for (const run of this.#runs.flat()) if (run !== undefined) unlinkSync(run.path);
-    this.#runs.length = 0;
+    for (const section of this.#sections) for (const path of section?.runs ?? []) unlinkSync(path);
+    this.#sections.length = 0;
   }
 
-  #makeRoom(size: number): void {
-    if (this.#used > 0 && this.#used + size > this.#budgetBytes) this.#spill();
-    if (this.#used + size <= this.#arena.length) return;
-    let length = this.#arena.length;
-    while (length < this.#used + size) length *= 2;
-    const larger = new Uint8Array(Math.max(Math.min(length, this.#budgetBytes), this.#used + size));
-    larger.set(this.#arena.subarray(0, this.#used));
-    this.#arena = larger;
+  // What counts is what is set aside, not what of it is used: memory is what is bounded.
+  #makeRoom(section: Section, size: number): void {
+    const least = section.used + size;
+    const more = least - section.arena.length;
+    if (least > this.#arenaMaxBytes || this.#heldBytes + more > this.#budgetBytes) {
+      this.#spill(section);
+      if (size <= section.roomBytes) return;
+    }
+    const free = this.#budgetBytes - this.#heldBytes + section.arena.length;
+    const wanted = Math.max(2 * section.arena.length, FIRST_ARENA_BYTES);
+    const length = Math.max(section.used + size, Math.min(wanted, this.#arenaMaxBytes, free));
+    this.#heldBytes += section.grow(length);
   }
 
-  #spill(): void {
-    this.#sections.forEach((spans, section) => {
-      const path = join(this.#spillDir(), `run-${this.#runCount++}`);
-      (this.#runs[section] ??= []).push({ path });
-      const writer = new RunWriter(path);
-      const source = new ArenaSource(this.#arena, spans, this.#sorted(spans));
-      try {
-        while (source.next()) writer.write(source.bytes, source.start - 1, source.end + 1);
-        writer.flush();
-      } finally {
-        writer.close();
-      }
-    });
-    this.#sections = [];
-    this.#used = 0;
+  // Everything goes to disk, and all memory is given back but that of the section which needs it now.
+  #spill(now: Section): void {
+    for (const section of this.#sections) {
+      if (section === undefined) continue;
+      if (section.used > 0) section.spill(join(this.#spillDir(), `run-${this.#runCount++}`));
+      if (section !== now) section.release();
+    }
+    this.#heldBytes = now.arena.length;
   }
 
   // Stable: of equal lines the one from the earlier source, and within a source the earlier one, comes first.
-  #merge(sources: readonly LineSource[], visitor: LineVisitor): void {
+  #merge(sources: readonly LineSource[], hasMarks: boolean, visitor: LineVisitor): void {
     let live = sources.filter((source) => this.#advance(source));
     const dropsRepeats = this.#order === "lines";
     let last = new Uint8Array(0);
@@ -118,7 +129,7 @@ export class SortedLines {
       }
       const { bytes, start, end } = least;
       if (!dropsRepeats || lastLength < 0 || compareRanges(bytes, start, end, last, 0, lastLength) !== 0) {
-        visitor(bytes, start, end, bytes[start - 1]!);
+        visitor(bytes, start, end, hasMarks ? bytes[start - 1]! : 0);
         if (dropsRepeats) {
           if (last.length < end - start) last = new Uint8Array((end - start) * 2);
           last.set(bytes.subarray(start, end));
@@ -131,24 +142,140 @@ export class SortedLines {
 
   #advance(source: LineSource): boolean {
     if (!source.next()) return false;
-    source.keyEnd = this.#keyEnd(source.bytes, source.start, source.end);
+    source.keyEnd = keyEnd(this.#order, source.bytes, source.start, source.end);
     return true;
   }
+}
 
-  #keyEnd(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#order === "arrival") return start; // equal keys: the merge is stable
-    return this.#order === "lines" ? end : sortKeyEnd(bytes, start, end);
+function keyEnd(order: LineOrder, bytes: Uint8Array, start: number, end: number): number {
+  if (order === "arrival") return start; // equal keys: the merge is stable
+  return order === "lines" ? end : sortKeyEnd(bytes, start, end);
+}
+
+class Section {
+  // Each line lies in the arena as its mark byte, if it has one, its bytes, and a newline.
+  arena: Buffer<ArrayBuffer> = Buffer.alloc(0);
+  used = 0;
+  readonly markBytes: number;
+  /** The paths of what is on disk. */
+  readonly runs: string[] = [];
+  readonly #order: LineOrder;
+  // The sort key of the line that was added last, and whether none in the arena should have come after a later one.
+  #lastStart = 0;
+  #lastKeyEnd = 0;
+  #arenaInOrder = true;
+  // Whether each run begins where the one before it may end, and the sort key of the last line on disk.
+  #runsInOrder = true;
+  #lastKey: Uint8Array | null = null;
+
+  constructor(order: LineOrder, markBytes: number) {
+    this.#order = order;
+    this.markBytes = markBytes;
   }
 
-  // The order of the spans. Logs are mostly in order already: runs that are need no comparing twice.
-  #sorted(spans: Spans): Uint32Array {
-    const arena = this.#arena;
-    const { starts, ends, count } = spans;
-    const keyEnds = new Uint32Array(count);
-    for (let i = 0; i < count; i++) keyEnds[i] = this.#keyEnd(arena, starts[i]!, ends[i]!);
+  /** What a line takes. */
+  sizeOf(start: number, end: number): number {
+    return this.markBytes + end - start + 1;
+  }
+
+  get roomBytes(): number {
+    return this.arena.length - this.used;
+  }
+
+  /** Adds a line that there is room for. */
+  add(bytes: Uint8Array, start: number, end: number, mark: number | undefined): void {
+    const at = this.used + this.markBytes;
+    const { arena } = this;
+    if (mark !== undefined) arena[this.used] = mark;
+    // Copying without a view of the line for each: lines are short, and views are most of their cost.
+    if (Buffer.isBuffer(bytes)) bytes.copy(arena, at, start, end);
+    else arena.set(bytes.subarray(start, end), at);
+    const lineEnd = at + end - start;
+    arena[lineEnd] = NEWLINE;
+    const lineKeyEnd = keyEnd(this.#order, arena, at, lineEnd);
+    if (this.#arenaInOrder && this.used > 0) {
+      this.#arenaInOrder =
+        compareRanges(arena, this.#lastStart, this.#lastKeyEnd, arena, at, lineKeyEnd) <= 0;
+    }
+    this.#lastStart = at;
+    this.#lastKeyEnd = lineKeyEnd;
+    this.used = lineEnd + 1;
+  }
+
+  /** Makes the arena this long; how much longer it is than before. */
+  grow(length: number): number {
+    const before = this.arena.length;
+    const larger = Buffer.from(new ArrayBuffer(length));
+    this.arena.copy(larger, 0, 0, this.used);
+    this.arena = larger;
+    return length - before;
+  }
+
+  /** Gives the memory back; there must be no line in it. */
+  release(): void {
+    this.arena = Buffer.alloc(0);
+  }
+
+  /** Writes the lines in memory to a run. */
+  spill(path: string): void {
+    this.#runsInOrder = this.isInOrder();
+    this.#lastKey = this.#keptKey(this.#lastStart, this.#lastKeyEnd);
+    const writer = new RunWriter(path);
+    try {
+      if (this.#arenaInOrder) writer.write(this.arena, 0, this.used);
+      else {
+        const source = this.sorted();
+        while (source.next()) writer.write(source.bytes, source.start - this.markBytes, source.end + 1);
+      }
+      writer.flush();
+    } finally {
+      writer.close();
+    }
+    this.runs.push(path);
+    this.used = 0;
+    this.#arenaInOrder = true;
+  }
+
+  /** Whether the runs, one after another, and then the arena as it lies are the section in its order. */
+  isInOrder(): boolean {
+    if (!this.#runsInOrder || this.used === 0) return this.#runsInOrder;
+    if (!this.#arenaInOrder) return false;
+    if (this.runs.length === 0) return true;
+    const start = this.markBytes;
+    const first = keyEnd(this.#order, this.arena, start, this.arena.indexOf(NEWLINE, start));
+    const last = this.#lastKey;
+    return last !== null && compareRanges(last, 0, last.length, this.arena, start, first) <= 0;
+  }
+
+  /** The lines in the arena, in order. */
+  sorted(): LineSource {
+    const { starts, ends } = this.#lines();
+    if (this.#arenaInOrder) return new ArenaSource(this.arena, starts, ends, null);
+    const keyEnds = starts.map((start, i) => keyEnd(this.#order, this.arena, start, ends[i]!));
     const inOrder = (a: number, b: number) =>
-      compareRanges(arena, starts[a]!, keyEnds[a]!, arena, starts[b]!, keyEnds[b]!) <= 0;
-    return mergeNaturalRuns(count, inOrder);
+      compareRanges(this.arena, starts[a]!, keyEnds[a]!, this.arena, starts[b]!, keyEnds[b]!) <= 0;
+    return new ArenaSource(this.arena, starts, ends, mergeNaturalRuns(starts.length, inOrder));
+  }
+
+  #keptKey(start: number, end: number): Uint8Array | null {
+    if (end - start > KEPT_KEY_MAX_BYTES) return null;
+    return new Uint8Array(this.arena.subarray(start, end));
+  }
+
+  #lines(): { starts: Uint32Array; ends: Uint32Array } {
+    let starts = new Uint32Array(1024);
+    let ends = new Uint32Array(1024);
+    let count = 0;
+    for (let at = 0; at < this.used; count++) {
+      if (count === starts.length) {
+        starts = doubled(starts);
+        ends = doubled(ends);
+      }
+      starts[count] = at + this.markBytes;
+      ends[count] = this.arena.indexOf(NEWLINE, at);
+      at = ends[count]! + 1;
+    }
+    return { starts: starts.subarray(0, count), ends: ends.subarray(0, count) };
   }
 }
 
@@ -190,150 +317,38 @@ function mergePair(
   }
 }
 
-class Spans {
-  starts = new Uint32Array(64);
-  ends = new Uint32Array(64);
-  count = 0;
-
-  push(start: number, end: number): void {
-    if (this.count === this.starts.length) {
-      this.starts = doubled(this.starts);
-      this.ends = doubled(this.ends);
-    }
-    this.starts[this.count] = start;
-    this.ends[this.count] = end;
-    this.count++;
-  }
-}
-
 function doubled(values: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(values.length * 2);
   larger.set(values);
   return larger;
 }
 
-// Lines one after another: the current one is bytes[start, end), its mark the byte before it.
-type LineSource = {
-  bytes: Uint8Array;
-  start: number;
-  end: number;
-  keyEnd: number;
-  next(): boolean;
-  close(): void;
-};
-
 class ArenaSource implements LineSource {
   readonly bytes: Uint8Array;
   start = 0;
   end = 0;
   keyEnd = 0;
-  readonly #spans: Spans;
-  readonly #order: Uint32Array;
+  readonly #starts: Uint32Array;
+  readonly #ends: Uint32Array;
+  readonly #order: Uint32Array | null;
   #at = 0;
 
-  constructor(arena: Uint8Array, spans: Spans, order: Uint32Array) {
+  /** @param order which line comes when; as they lie when null */
+  constructor(arena: Uint8Array, starts: Uint32Array, ends: Uint32Array, order: Uint32Array | null) {
     this.bytes = arena;
-    this.#spans = spans;
+    this.#starts = starts;
+    this.#ends = ends;
     this.#order = order;
   }
 
   next(): boolean {
-    if (this.#at === this.#order.length) return false;
-    const index = this.#order[this.#at++]!;
-    this.start = this.#spans.starts[index]!;
-    this.end = this.#spans.ends[index]!;
+    if (this.#at === this.#starts.length) return false;
+    const index = this.#order === null ? this.#at : this.#order[this.#at]!;
+    this.#at++;
+    this.start = this.#starts[index]!;
+    this.end = this.#ends[index]!;
     return true;
   }
 
   close(): void {}
-}
-
-type Run = { readonly path: string };
-
-const RUN_BUFFER_BYTES = 256 << 10;
-
-class RunSource implements LineSource {
-  bytes = new Uint8Array(RUN_BUFFER_BYTES);
-  start = 0;
-  end = -1;
-  keyEnd = 0;
-  readonly #fd: number;
-  #filled = 0;
-
-  constructor(run: Run) {
-    this.#fd = openSync(run.path, "r");
-  }
-
-  next(): boolean {
-    const mark = this.end + 1;
-    let newline = this.#newline(mark);
-    if (newline < 0) {
-      newline = this.#refill(mark);
-      if (newline < 0) return false;
-      this.start = 1;
-    } else this.start = mark + 1;
-    this.end = newline;
-    return true;
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-
-  // Where the line whose mark is at `mark` ends, or -1 when it is not wholly here. The mark is never a newline.
-  #newline(mark: number): number {
-    const at = this.bytes.indexOf(NEWLINE, mark);
-    return at < 0 || at >= this.#filled ? -1 : at;
-  }
-
-  // Moves the unfinished line to the front and reads on until it ends.
-  #refill(mark: number): number {
-    this.bytes.copyWithin(0, mark, this.#filled);
-    this.#filled -= mark;
-    for (;;) {
-      if (this.#filled === this.bytes.length) {
-        const larger = new Uint8Array(this.bytes.length * 2);
-        larger.set(this.bytes);
-        this.bytes = larger;
-      }
-      const before = this.#filled;
-      const got = readSync(this.#fd, this.bytes, before, this.bytes.length - before, null);
-      if (got === 0) return -1;
-      this.#filled += got;
-      const newline = this.#newline(0);
-      if (newline >= 0) return newline;
-    }
-  }
-}
-
-class RunWriter {
-  readonly #fd: number;
-  readonly #buffer = new Uint8Array(RUN_BUFFER_BYTES);
-  #used = 0;
-
-  constructor(path: string) {
-    this.#fd = openSync(path, "wx", 0o600);
-  }
-
-  write(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#used + (end - start) > this.#buffer.length) this.flush();
-    if (end - start > this.#buffer.length) writeAll(this.#fd, bytes.subarray(start, end));
-    else {
-      this.#buffer.set(bytes.subarray(start, end), this.#used);
-      this.#used += end - start;
-    }
-  }
-
-  flush(): void {
-    writeAll(this.#fd, this.#buffer.subarray(0, this.#used));
-    this.#used = 0;
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

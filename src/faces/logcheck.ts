@@ -5,7 +5,6 @@ import { spawnSync } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
-import { trimmedEnd } from "../check/blanks/match.ts";
 import { type Collected, collectUnseen } from "../check/collect.ts";
 import { CompiledRules } from "../check/compiled.ts";
 import { formatDate } from "../check/datetext.ts";
@@ -245,11 +244,12 @@ class LogcheckRun {
 
   #addLines(gatherer: Gatherer, section: GatheredSection, to: BlockWriter): void {
     const onScreen = this.#request.toStdout && this.#output.terminal === true;
-    gatherer.visit(section, (bytes, start, end) => {
-      const trimmed = trimmedEnd(bytes, start, end, this.#locale);
-      if (!onScreen) to.addLine(bytes, start, trimmed);
-      else to.add(Buffer.from(`${showableBytes(bytes.subarray(start, trimmed))}\n`));
-    });
+    if (!onScreen) gatherer.pour(section, (bytes, start, end) => to.add(bytes, start, end));
+    else {
+      gatherer.visit(section, (bytes, start, end) =>
+        to.add(Buffer.from(`${showableBytes(bytes.subarray(start, end))}\n`)),
+      );
+    }
   }
 
   // What syslog-summary makes of the section, or null when it cannot be run: then the lines themselves are better.

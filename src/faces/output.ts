@@ -39,13 +39,18 @@ export class BlockWriter {
   readonly #block = new Uint8Array(BLOCK_BYTES);
   #used = 0;
 
-  /** @param out gets each full block; it must not keep it */
+  /** @param out gets each full block, and whatever is larger; it must not keep it */
   constructor(out: (block: Uint8Array) => void) {
     this.#out = out;
   }
 
-  add(bytes: Uint8Array): void {
-    this.#put(bytes, 0, bytes.length);
+  /** Adds `bytes[start, end)`. */
+  add(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    if (end - start < BLOCK_BYTES) this.#put(bytes, start, end);
+    else {
+      this.flush();
+      this.#out(bytes.subarray(start, end));
+    }
   }
 
   /** Adds `bytes[start, end)` and a newline. */
