@@ -1,7 +1,7 @@
 // The face where something is scarce or missing: thousands of ports, few open files, an interface that is not there yet, no
 // permission. It says what it does without, and does the rest.
 import assert from "node:assert/strict";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { type Lab, labObstacle, makeLab, type RunOptions, TELLTALE } from "../../tests/system/lab.ts";
@@ -17,7 +17,7 @@ function prepare(t: TestContext, config: string, ...tools: string[]): Lab | null
   const made = makeLab(["stranger"]);
   t.after(() => made[Symbol.dispose]());
   const files = `HISTORY_FILE="${made.dir}/history"\nBLOCKED_FILE="${made.dir}/blocked"\n`;
-  writeFileSync(join(made.dir, "portsentry.conf"), `${files}${config}\n`);
+  writeFileSync(join(made.dir, "portsentry.conf"), `${files}${config.replaceAll("DIR", made.dir)}\n`);
   return made;
 }
 
@@ -116,6 +116,25 @@ test("-i NAME that is not there is told, the others go on, and it is heard when 
   await waitFor("the line from there", () => seen(lines).includes(11));
 });
 
+test("a packet through a bridge is heard on its port and on the bridge, and counts once", async (t) => {
+  const made = prepare(t, 'TCP_PORTS="7,8"\nSCAN_TRIGGER="2"', "nmap");
+  if (made === null) return;
+  const { host4 } = made.clients[0]!;
+  const bridge = `ip link add br0 type bridge && ip link set v0 master br0 && ip addr flush dev v0 &&
+    ip addr add ${host4}/30 dev br0 && ip link set br0 up`;
+  const done = made.run("host", ["sh", "-c", bridge]);
+  if (/Unknown device type/.test(done.stderr)) return t.skip("this kernel has no bridges");
+  assert.equal(done.status, 0, done.stderr);
+  const lines = await listening(made, ["--stealth"]);
+  const answers = () => made.run("stranger", ["nmap", "-sn", "-n", host4]).stdout.includes("Host is up");
+  await waitFor("the bridge to forward", answers);
+  nmap(made, "-sS", "-p", "7");
+  nmap(made, "-sS", "-p", "8");
+  await waitFor("the line about the second port", () => seen(lines).includes(8));
+  assert.deepEqual(seen(lines), [7, 8]);
+  assert.match(lines.find((line) => line.includes("port: [7]"))!, /triggered: \[false\]/);
+});
+
 test("-S counts ports on which a service listens, too", async (t) => {
   const made = prepare(t, 'TCP_PORTS="11"', "nmap", "socat");
   if (made === null) return;
@@ -124,6 +143,25 @@ test("-S counts ports on which a service listens, too", async (t) => {
   const lines = await listening(made, ["--stealth", "-S"]);
   nmap(made, "-sS", "-p", "11");
   await waitFor("the line", () => seen(lines).includes(11));
+});
+
+test("a disk that is full of its lines keeps nobody from being blocked", async (t) => {
+  const made = prepare(t, 'TCP_PORTS="7"\nBLOCK_TCP="1"\nKILL_ROUTE="touch DIR/$TARGET$"', "nmap");
+  if (made === null) return;
+  const { v4 } = made.clients[0]!;
+  const child = made.start("host", [
+    "sh",
+    "-c",
+    'exec "$@" > /dev/full',
+    "sh",
+    ...command(made, "--stealth"),
+  ]);
+  let complaint = "";
+  child.stderr!.on("data", (data) => (complaint += data));
+  await waitFor("the first line that is lost", () => complaint.includes("lines are lost: ENOSPC"));
+  nmap(made, "-sS", "-p", "7");
+  await waitFor("the block", () => existsSync(join(made.dir, v4)));
+  assert.equal(complaint.split("\n").length, 2, complaint);
 });
 
 test("without permission it says what it may not do and how to get it, with the exit status of either generation", (t) => {

@@ -23,7 +23,10 @@ export type PortsentryRequest = {
 export const DEFAULT_CONFIG = "/etc/portsentry/portsentry.conf";
 
 const CLASSIC_MODES: readonly string[] = ["tcp", "udp", "stcp", "sudp", "atcp", "audp"];
+// What getopt_long(3) knows; a mode of 1.x is told apart before.
 const LONG: Readonly<Record<string, string>> = {
+  stealth: "stealth",
+  connect: "connect",
   method: "m",
   interface: "i",
   "disable-local-check": "L",
@@ -72,15 +75,24 @@ export function readPortsentryOptions(args: readonly string[]): PortsentryReques
     if (word !== bare && CLASSIC_MODES.includes(bare)) {
       modes++;
       Object.assign(draft, { mode: bare, wording: 1 });
-    } else if (word === "--stealth" || word === "--connect") {
-      modes++;
-      draft.mode = bare as "stealth" | "connect";
     } else if (word.startsWith("--")) {
-      const [name, attached] = split(bare, "=");
-      const letter = LONG[name];
-      if (letter === undefined) return `unrecognized option '${word}'`;
-      const value = WITH_VALUE.includes(letter) ? (attached ?? args[++at]) : undefined;
-      const fault = apply(draft, letter, value);
+      const [start, attached] = split(bare, "=");
+      const names = Object.hasOwn(LONG, start)
+        ? [start]
+        : Object.keys(LONG).filter((name) => name.startsWith(start));
+      if (names.length === 0 || bare === "") return `unrecognized option '${word}'`;
+      if (names.length > 1)
+        return `option '${word}' is ambiguous; possibilities: ${names.map((name) => `'--${name}'`).join(" ")}`;
+      const [name] = names as [string];
+      const letter = LONG[name]!;
+      const takes = WITH_VALUE.includes(letter);
+      if (!takes && attached !== undefined) return `option '--${name}' doesn't allow an argument`;
+      if (letter === "stealth" || letter === "connect") {
+        modes++;
+        draft.mode = letter;
+        continue;
+      }
+      const fault = apply(draft, letter, takes ? (attached ?? args[++at]) : undefined);
       if (fault !== null) return fault;
     } else if (/^-[a-zA-Z]/.test(word)) {
       for (let i = 1; i < word.length; i++) {

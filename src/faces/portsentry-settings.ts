@@ -2,9 +2,9 @@
 // before anything goes into the background, where nobody would hear what is wrong with them.
 import { readFileSync } from "node:fs";
 import { type ConfigFault, describeError, formatFault } from "../core/errors.ts";
-import { prepareFile } from "../sentry/portsentry/blocked-file.ts";
 import { IgnoreFile } from "../sentry/portsentry/ignore-file.ts";
 import { type PortsentryConfig, parsePortsentryConfig } from "../sentry/portsentry/parse.ts";
+import { prepareFile } from "../sentry/portsentry/plain-file.ts";
 import type { FaceOutput } from "./output.ts";
 import type { PortsentryRequest } from "./portsentry-options.ts";
 
@@ -69,8 +69,9 @@ function missing(
   for (const field of [...needed, "blockedFile"] as const) {
     const path =
       config[field] === "" || request.wording === 2 ? config[field] : `${config[field]}.${request.mode}`;
+    if (path === "" || path === "/dev/null") continue;
     try {
-      prepareFile(path);
+      prepareFile(path, { anything: field === "historyFile" });
     } catch (error) {
       fault(
         field === "historyFile" ? "HISTORY_FILE" : "BLOCKED_FILE",

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import type { Address } from "../core/address.ts";
-import { describeError, MissingPartError } from "../core/errors.ts";
+import { describeError, formatFault, MissingPartError } from "../core/errors.ts";
 import type { Event, EventBody } from "../core/events.ts";
 import { HostFactsReader } from "../respond/facts.ts";
 import { guardOver, wholeAddress } from "../respond/guardrails.ts";
@@ -17,6 +17,7 @@ import { openTables } from "../sentry/tables.ts";
 import { PROTOCOL } from "../sentry/types.ts";
 import { openCapture } from "../sources/packets/capture.ts";
 import { type FaceOutput, standardOutput } from "./output.ts";
+import { openLog } from "./portsentry-log.ts";
 import {
   isClassicCall,
   PORTSENTRY_HELP,
@@ -24,7 +25,6 @@ import {
   readPortsentryOptions,
 } from "./portsentry-options.ts";
 import { type PortsentrySettings, readPortsentrySettings } from "./portsentry-settings.ts";
-import { openSyslog } from "./syslog.ts";
 
 const FAILURE = 1;
 const CLASSIC_FAILURE = 255;
@@ -52,37 +52,37 @@ export async function main(argv: readonly string[], output: FaceOutput = standar
     goToBackground();
     return 0;
   }
-  const syslog = request.log === "syslog" ? openSyslog("portsentry") : null;
-  const log = (line: string): void => {
-    if (syslog === null) output.out(Buffer.from(`${line}\n`));
-    else syslog.write(line);
-  };
+  const gone = new AbortController();
+  const { write: log, close } = openLog(request.log, output, () => gone.abort());
   try {
     nameProcess(argv);
-    await watch(request, settings, log);
+    await watch(request, settings, log, gone.signal);
     return 0;
   } catch (error) {
     const mend = error instanceof MissingPartError ? `\n    mend: ${error.mend}` : "";
     output.err(`Error: ${describeError(error)}${mend}\n`);
-    if (syslog !== null) log(`adminalert: ERROR: ${describeError(error)}`);
+    if (request.log === "syslog") log(`adminalert: ERROR: ${describeError(error)}`);
     if (request.wording === 1) log("adminalert: ERROR: could not go into PortSentry mode. Shutting down.");
     for (const line of endLines(request)) log(line);
     return failure;
   } finally {
-    await syslog?.close();
+    await close();
   }
 }
 
-/** Watches until a signal ends it. */
+/** Watches until a signal ends it, or nobody reads its lines any more. */
 async function watch(
   request: PortsentryRequest,
   settings: PortsentrySettings,
   log: (line: string) => void,
+  gone: AbortSignal,
 ): Promise<void> {
   const { config, ignore, given } = settings;
   const { mode, wording, verbose, debug, skipLocalCheck } = request;
   // The daemons of both generations go on when the terminal that started them is closed.
   if (request.daemon) process.on("SIGHUP", () => {});
+  // In the background nobody hears standard error.
+  ignore.onFault = (fault) => log(`adminalert: ERROR: ${formatFault({ ...fault, mend: "" })}`);
   const isClassic = wording === 1;
   if (isClassic) for (const line of startLines(mode, config, given)) log(line);
   const reactor = new Reactor({
@@ -105,9 +105,9 @@ async function watch(
       ? "adminalert: PortSentry is now active and listening."
       : "Portsentry is now active and listening.",
   );
-  await ended();
+  await ended(gone);
   close();
-  await reactor.settled();
+  await reactor.end();
   for (const line of endLines(request)) log(line);
 }
 
@@ -318,8 +318,10 @@ function* portsIn(ranges: readonly PortRange[]): Generator<number> {
   }
 }
 
-function ended(): Promise<void> {
+function ended(gone: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (gone.aborted) resolve();
+    gone.addEventListener("abort", () => resolve());
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
 }

@@ -1,19 +1,7 @@
 // The file of hosts that were dealt with. 2.x keeps binary records, address family in two bytes of this machine's order
 // and the raw address; 1.x a line of text for each, in a file per mode that is begun anew at every start. Whoever removes
 // the file, or a line of it, wants that host dealt with again: it is looked at before each decision, as 1.x does.
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { type Stats, statSync } from "node:fs";
 import {
   type Address,
   addressFromBytes,
@@ -21,6 +9,8 @@ import {
   familyOf,
   parseAddress,
 } from "../../core/address.ts";
+import { describeError } from "../../core/errors.ts";
+import { appendTo, readPlain } from "./plain-file.ts";
 import type { Wording } from "./types.ts";
 
 const AF_INET = 2;
@@ -38,27 +28,32 @@ export class BlockedHosts {
   #seen = "";
 
   /**
-   * @param path "" to keep nothing: every sighting is dealt with
+   * @param path "" or /dev/null to keep nothing: every sighting is dealt with
    * @throws the system's error when the file is there and cannot be read
    */
   constructor(path: string, wording: Wording) {
-    this.#path = path;
+    this.#path = path === "/dev/null" ? "" : path;
     this.#wording = wording;
-    if (path === "") return;
+    if (this.#path === "") return;
     if (wording === 1) {
       // What 1.x does: blocks did not survive a reboot, and the file must not say they did.
-      this.#seen = append(path, new Uint8Array(0), constants.O_TRUNC);
+      this.#seen = stampOfStats(appendTo(path, new Uint8Array(0), { truncate: true }));
       return;
     }
     this.#read(stampOf(path));
   }
 
-  /** Throws the system's error when the file has changed and cannot be read. */
   has(host: Address): boolean {
-    if (this.#path === "") return false;
-    const stamp = stampOf(this.#path);
-    if (stamp !== this.#seen) this.#read(stamp);
     return this.#hosts.has(host);
+  }
+
+  /** Reads the file again if it has changed. Throws the system's error, once, when it cannot; then its last content counts. */
+  refresh(): void {
+    if (this.#path === "") return;
+    const stamp = stampOf(this.#path);
+    if (stamp === this.#seen) return;
+    this.#seen = stamp;
+    this.#read(stamp);
   }
 
   #read(stamp: string): void {
@@ -77,14 +72,21 @@ export class BlockedHosts {
       }
     this.#hosts.add(host);
     // The stamp of what was written to: the file may be gone, or be another, a moment later.
-    this.#seen = append(this.#path, this.#wording === 1 ? Buffer.from(`${line}\n`) : recordOf(host));
+    this.#seen = stampOfStats(
+      appendTo(this.#path, this.#wording === 1 ? Buffer.from(`${line}\n`) : recordOf(host)),
+    );
   }
 }
 
 /** Tells one content of a file from another; "" when there is no file. */
 function stampOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : stampOfStats(found);
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? "" : stampOfStats(found);
+  } catch (error) {
+    // What keeps it from being looked at keeps it from being read, and is told then.
+    return describeError(error);
+  }
 }
 
 function stampOfStats({ ino, size, mtimeMs }: Stats): string {
@@ -93,8 +95,11 @@ function stampOfStats({ ino, size, mtimeMs }: Stats): string {
 
 /** The hosts in lines of 1.x: `… Host: NAME/ADDRESS Port: …`. */
 function readLines(path: string): Address[] {
-  if (statSync(path).size > MAX_FILE_BYTES) return [];
-  const hosts = [...readFileSync(path, "latin1").matchAll(/ Host: \S*\/(\S+) Port: /g)];
+  const hosts = [
+    ...readPlain(path, MAX_FILE_BYTES)
+      .toString("latin1")
+      .matchAll(/ Host: \S*\/(\S+) Port: /g),
+  ];
   return hosts
     .map((hit) => parseAddress(hit[1]!))
     .filter((host) => host !== null)
@@ -111,8 +116,7 @@ function recordOf(host: Address): Uint8Array {
 
 function readRecords(path: string): Address[] {
   const out: Address[] = [];
-  if (statSync(path).size > MAX_FILE_BYTES) return out;
-  const bytes = readFileSync(path);
+  const bytes = readPlain(path, MAX_FILE_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + 6 <= bytes.length; ) {
     const family = view.getUint16(at, true);
@@ -123,35 +127,4 @@ function readRecords(path: string): Address[] {
     at += 2 + length;
   }
   return out.slice(-MAX_HOSTS);
-}
-
-/**
- * Appends to a regular file; the default path lies in /tmp, where somebody may have put a link or a pipe.
- * @returns the stamp of the file as it is now
- */
-function append(path: string, bytes: Uint8Array, also = 0): string {
-  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const file = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | also, 0o600);
-  try {
-    if (!fstatSync(file).isFile()) throw new Error(`${path} is no regular file`);
-    writeSync(file, bytes);
-    return stampOfStats(fstatSync(file));
-  } finally {
-    closeSync(file);
-  }
-}
-
-/**
- * Makes sure that a file can be appended to, and its folders with it, as 2.x does at its start.
- * @throws the system's error
- */
-export function prepareFile(path: string): void {
-  if (path === "") return;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  closeSync(openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600));
-}
-
-/** Appends a line to the history file; "" keeps none. */
-export function appendHistory(path: string, line: string): void {
-  if (path !== "") appendFileSync(path, `${line}\n`, { mode: 0o600 });
 }

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -10,6 +19,7 @@ import { BlockedHosts } from "./blocked-file.ts";
 import { decideSighting, planBlock } from "./decide.ts";
 import { HostNames } from "./names.ts";
 import { type PortsentryConfig, parsePortsentryConfig } from "./parse.ts";
+import { runStep } from "./react.ts";
 import { Reactor } from "./reactor.ts";
 import { renderFlags, renderHistory, renderScan } from "./render.ts";
 import type { Sighting, Wording } from "./types.ts";
@@ -166,6 +176,72 @@ test("a command that fails is told as failed, and the host is not called blocked
   assert.match(lines[2]!, /Error during target dispose/);
   assert.match(lines[3]!, /blocked: \[false\]$/);
   assert.match(lines[7]!, /blocked: \[false\]$/, "and it is tried again");
+});
+
+test("a pipe or a folder in the place of a file is told, keeps nobody waiting, and forgets nobody", async (t) => {
+  const dir = scratch(t);
+  const lines: string[] = [];
+  const [history, blocked] = [join(dir, "history"), join(dir, "blocked")];
+  const text = `HISTORY_FILE="${history}"\nBLOCKED_FILE="${blocked}"\nBLOCK_TCP="1"\nKILL_ROUTE="true $TARGET$"`;
+  const reactor = new Reactor({
+    config: config(text),
+    ignore: new PrefixSet([]),
+    wording: 2,
+    mode: "stealth",
+    log: (line) => lines.push(line),
+  });
+  await reactor.see(SIGHTING);
+  unlinkSync(history);
+  unlinkSync(blocked);
+  assert.equal(spawnSync("mkfifo", [history]).status, 0);
+  mkdirSync(blocked);
+  lines.length = 0;
+  await reactor.see(SIGHTING);
+  await reactor.see({ ...SIGHTING, source: "198.51.100.8" as Address });
+  const told = lines.map((line) =>
+    line.replaceAll(dir, "").replace(/ has been blocked .*/, " has been blocked"),
+  );
+  assert.deepEqual(
+    told.filter((line) => !line.startsWith("Scan from")),
+    [
+      "adminalert: ERROR: Cannot read /blocked: /blocked is no regular file; its last content counts",
+      "attackalert: Host: 198.51.100.7/198.51.100.7 is already blocked Ignoring",
+      "adminalert: ERROR: Cannot write /history: ENXIO: no such device or address, open '/history'",
+      "attackalert: Host 198.51.100.8 has been blocked",
+      "adminalert: ERROR: Cannot write /blocked: EISDIR: illegal operation on a directory, open '/blocked'",
+      "adminalert: ERROR: Cannot write /history: ENXIO: no such device or address, open '/history'",
+    ],
+  );
+});
+
+test("a command that hangs is ended with all that it started", async (t) => {
+  const dir = scratch(t);
+  const step = { do: "external", command: `sleep 300 & echo $! > ${dir}/pid; wait` } as const;
+  const why = await runStep(step, { timeoutMs: 1_000 });
+  assert.equal(why, "not done after 1 s, and ended");
+  const pid = readFileSync(join(dir, "pid"), "utf8").trim();
+  await waitFor("the end of what it started", () => {
+    const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "latin1") : "gone";
+    return state === "gone" || state.includes(") Z ");
+  });
+});
+
+test("whoever ends it waits for no command that hangs, nor for those who wait behind it", async (t) => {
+  const dir = scratch(t);
+  const lines: string[] = [];
+  const reactor = new Reactor({
+    config: config(`BLOCK_TCP="1"\nKILL_ROUTE="echo $TARGET$ >> ${dir}/route; sleep 300"`),
+    ignore: new PrefixSet([]),
+    wording: 2,
+    mode: "stealth",
+    log: (line) => lines.push(line),
+  });
+  for (let i = 0; i < 5; i++) void reactor.see(SIGHTING);
+  await waitFor("the first command", () => existsSync(join(dir, "route")));
+  await reactor.end(10);
+  assert.match(lines[0]!, /was NOT dealt with by command: .*: ended with portsentry$/);
+  assert.equal(lines.at(-1), "adminalert: 4 probes were not dealt with any more: portsentry was ended");
+  assert.equal(readFileSync(join(dir, "route"), "utf8"), "198.51.100.7\n");
 });
 
 test("a block does not wait for a name", async (t) => {

@@ -1,15 +1,17 @@
 // The ignore file as it is now: whoever adds an address to it does not want to start anything again to be let in.
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { type Address, PrefixSet } from "../../core/address.ts";
 import { type ConfigFault, describeError } from "../../core/errors.ts";
 import { parseIgnoreFile } from "./parse.ts";
+import { readPlain } from "./plain-file.ts";
 
 // More than anybody lists by hand; a file that grew beyond this is not one of addresses.
 const MAX_BYTES = 4 << 20;
 
 export class IgnoreFile {
   readonly #path: string;
-  readonly #onFault: (fault: ConfigFault) => void;
+  /** Told what is wrong with the file, each time that it is read. */
+  onFault: (fault: ConfigFault) => void;
   #list = new PrefixSet([]);
   /** Which file was read, as far as the file system tells one from another. */
   #seen = "";
@@ -17,12 +19,12 @@ export class IgnoreFile {
   #hasBeenRead = false;
 
   /**
-   * @param path "" for nobody
-   * @param onFault what is wrong with the file, each time that it is read
+   * @param path "" or /dev/null for nobody
+   * @param onFault told what is wrong with the file now; may be replaced
    */
   constructor(path: string, onFault: (fault: ConfigFault) => void) {
-    this.#path = path;
-    this.#onFault = onFault;
+    this.#path = path === "/dev/null" ? "" : path;
+    this.onFault = onFault;
     this.#refresh();
   }
 
@@ -43,18 +45,18 @@ export class IgnoreFile {
       const now = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
       if (now === this.#seen) return;
       this.#seen = now;
-      if (size > MAX_BYTES) throw new Error(`${size} bytes, where ${MAX_BYTES} are read`);
-      const { prefixes, faults } = parseIgnoreFile(this.#path, readFileSync(this.#path, "utf8"));
+      const text = readPlain(this.#path, MAX_BYTES).toString("utf8");
+      const { prefixes, faults } = parseIgnoreFile(this.#path, text);
       this.#list = new PrefixSet(prefixes);
       this.#hasBeenRead = true;
       this.#told = "";
-      for (const fault of faults) this.#onFault(fault);
+      for (const fault of faults) this.onFault(fault);
     } catch (error) {
       const why = describeError(error);
       this.#seen = "";
       if (why === this.#told) return;
       this.#told = why;
-      this.#onFault({
+      this.onFault({
         file: this.#path,
         line: 0,
         key: "",

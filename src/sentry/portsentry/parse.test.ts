@@ -61,7 +61,6 @@ test("a line that both generations read differently is read as the one that is a
     ['KILL_ROUTE="a', "a", null],
     ['KILL_ROUTE "a"', "a", null],
     ['KILL_ROUTE="a" # b "c"', "a", "a"],
-    ['KILL_ROUTE="sh -c "a""', "sh -c ", "sh -c "],
     ["KILL_ROUTE=a", null, null],
     [' KILL_ROUTE="a"', null, null],
     ['kill_route="a"', null, null],
@@ -77,6 +76,21 @@ test("a line that both generations read differently is read as the one that is a
       assert.equal(faults.length > 0, expected === null || (wording === 1 && /\n/.test(text)), text);
     }
   }
+});
+
+test("a command that its own quotes cut short is told, a comment behind it is not", () => {
+  for (const wording of [1, 2] as const) {
+    const { config, faults } = parsePortsentryConfig("p.conf", 'KILL_ROUTE="sh -c "a $TARGET$""', wording);
+    assert.equal(config.killRoute, "sh -c ", "as both generations read it");
+    assert.match(faults[0]!.message, /^ends at the second quote, found "a \$TARGET\$/);
+    assert.deepEqual(parsePortsentryConfig("p.conf", 'KILL_RUN_CMD="a" # "b"', wording).faults, []);
+  }
+});
+
+test("a byte order mark and the line ends of other systems are no fault", () => {
+  const { config, faults } = parsePortsentryConfig("p.conf", '\uFEFFTCP_PORTS="1"\r\nBLOCK_TCP="1"\r\n', 2);
+  assert.deepEqual(faults, []);
+  assert.deepEqual([config.tcpPorts, config.blockTcp], [[{ low: 1, high: 1 }], 1]);
 });
 
 test("port lists refuse what is no port", () => {

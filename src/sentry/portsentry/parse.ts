@@ -61,7 +61,7 @@ const KEYS: Record<
 };
 
 const WANTS = {
-  ports: ["a comma-separated list of ports or ranges", 'write "1,11,15" or "1-1023"'],
+  ports: ["ports from 1 to 65535 or ranges, low to high, with commas between", 'write "1,11,15" or "1-1023"'],
   port: ["a port from 1 to 65535", 'write "1024"'],
   switch: ['"0" or "1"', 'write "1" for yes, "0" for no'],
   reaction: ['"0", "1" or "2"', 'write "0" to log, "1" to block, "2" to run KILL_RUN_CMD only'],
@@ -111,7 +111,11 @@ export function parsePortsentryConfig(file: string, text: string, wording: Wordi
     scanTrigger: 0,
     portBanner: "",
   };
-  for (const [index, raw] of text.split("\n").entries()) {
+  // Some editors begin a file with a byte order mark.
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
     const written = raw.trimEnd();
     if (written === "" || written.startsWith("#")) continue;
     const fault = (key: string, message: string, mend: string, consequence = "line ignored") =>
@@ -149,6 +153,15 @@ export function parsePortsentryConfig(file: string, text: string, wording: Wordi
       (values as Record<string, unknown>)[key.field] = ranges;
       continue;
     }
+    // Both generations end a value at the second quote; half a command must not pass for one.
+    const rest = written.slice(match[0].length).replace(/^"/, "").trim();
+    if (name.startsWith("KILL_") && rest !== "" && !rest.startsWith("#"))
+      fault(
+        name,
+        `ends at the second quote, found ${JSON.stringify(rest.slice(0, 80))} behind it`,
+        "write ' inside of the value",
+        "the rest is ignored",
+      );
     const value = readValue(key.is, found);
     if (value === null) wrong(found);
     else (values as Record<string, unknown>)[key.field] = value;
@@ -216,7 +229,7 @@ export function parseIgnoreFile(file: string, text: string): { prefixes: Prefix[
         line: index + 1,
         key: "",
         message: `wants an address or network, found ${JSON.stringify(written.slice(0, 80))}`,
-        mend: 'write "192.0.2.7" or "192.0.2.0/24"',
+        mend: 'write "192.0.2.7" or "192.0.2.0/24", one a line; names are not looked up',
         consequence: "line ignored",
       });
     }

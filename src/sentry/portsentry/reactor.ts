@@ -2,11 +2,12 @@
 // other programs read.
 import type { Address } from "../../core/address.ts";
 import { describeError } from "../../core/errors.ts";
-import { appendHistory, BlockedHosts } from "./blocked-file.ts";
+import { BlockedHosts } from "./blocked-file.ts";
 import { decideSighting, planBlock } from "./decide.ts";
 import { HostNames } from "./names.ts";
 import type { PortsentryConfig } from "./parse.ts";
-import { HOSTS_DENY, runStep } from "./react.ts";
+import { appendTo } from "./plain-file.ts";
+import { runStep } from "./react.ts";
 import {
   renderAlreadyBlocked,
   renderAttack,
@@ -42,6 +43,8 @@ export type ReactorOptions = {
 const MAX_SOURCES = 100_000;
 // Sightings that wait for a command; a flood has more, and they are counted instead.
 const MAX_WAITING = 4_096;
+// For the command that is running when a signal comes.
+const LAST_COMMAND_MS = 3_000;
 
 export class Reactor {
   readonly #options: ReactorOptions;
@@ -50,6 +53,8 @@ export class Reactor {
   readonly #counts = new Map<Address, number>();
   #waiting = 0;
   #skipped = 0;
+  #isEnding = false;
+  readonly #ending = new AbortController();
   #last: Promise<void> = Promise.resolve();
 
   /** Throws the system's error when the blocked file cannot be used. */
@@ -80,9 +85,25 @@ export class Reactor {
     return this.#last;
   }
 
+  /** Deals with nobody any more: who waits is counted, and a command that is running gets a moment to finish. */
+  async end(lastCommandMs = LAST_COMMAND_MS): Promise<void> {
+    this.#isEnding = true;
+    const timer = setTimeout(() => this.#ending.abort(), lastCommandMs);
+    await this.#last;
+    clearTimeout(timer);
+    if (this.#skipped > 0)
+      this.#options.log(
+        `adminalert: ${this.#skipped} probes were not dealt with any more: portsentry was ended`,
+      );
+  }
+
   async #handle(sighting: Sighting, sendBanner: () => void): Promise<void> {
     const { config, ignore, wording, log } = this.#options;
     const { source } = sighting;
+    if (this.#isEnding) {
+      this.#skipped++;
+      return;
+    }
     if (this.#skipped > 0) {
       log(
         `adminalert: ${this.#skipped} probes were not written down one by one: they came faster than lines can be written`,
@@ -98,6 +119,7 @@ export class Reactor {
     if (wording === 1 && ignore.isMissing === true)
       log("attackalert: ERROR: cannot open ignore file. Blocking host anyway.");
     const count = isIgnored || config.scanTrigger === 0 ? 0 : this.#count(source);
+    this.#refreshBlocked();
     const facts = { isIgnored, count, isBlocked: this.#blocked.has(source) };
     const { outcome, banner, react } = decideSighting(config, sighting, facts);
     // A block does not wait for a name; the lines about it do.
@@ -120,10 +142,24 @@ export class Reactor {
     if (wording === 1) return;
     const line = renderScan(sighting, name, { ...outcome, blocked });
     log(line);
-    this.#write(
-      () => appendHistory(config.historyFile, renderHistory(line, sighting, name, 2)),
-      config.historyFile,
-    );
+    this.#appendHistory(renderHistory(line, sighting, name, 2));
+  }
+
+  #refreshBlocked(): void {
+    try {
+      this.#blocked.refresh();
+    } catch (error) {
+      const { config, log } = this.#options;
+      log(
+        `adminalert: ERROR: Cannot read ${config.blockedFile}: ${describeError(error)}; its last content counts`,
+      );
+    }
+  }
+
+  #appendHistory(line: string): void {
+    const { historyFile } = this.#options.config;
+    if (historyFile !== "")
+      this.#write(() => appendTo(historyFile, Buffer.from(`${line}\n`), { anything: true }), historyFile);
   }
 
   /** Done when at least one step succeeded; its lines want the source's name. */
@@ -142,7 +178,8 @@ export class Reactor {
         told.push(renderNothing(step.key, wording));
         continue;
       }
-      const failure = await runStep(step, this.#options.hostsDeny ?? HOSTS_DENY);
+      const { hostsDeny } = this.#options;
+      const failure = await runStep(step, { hostsDeny, ending: this.#ending.signal });
       if (failure === null) done = true;
       told.push(failure === null ? renderStep(step, sighting) : renderFailure(step, sighting, failure));
     }
@@ -154,7 +191,7 @@ export class Reactor {
     const { config, wording } = this.#options;
     const line = renderHistory("", sighting, name, 1);
     this.#write(() => this.#blocked.add(sighting.source, line), config.blockedFile);
-    if (wording === 1) this.#write(() => appendHistory(config.historyFile, line), config.historyFile);
+    if (wording === 1) this.#appendHistory(line);
   }
 
   #write(work: () => void, path: string): void {

@@ -4,6 +4,7 @@ import { decode, emptyPacket } from "../decode.ts";
 import type { Listeners } from "../listeners.ts";
 import { addressOfWords, type LocalAddresses } from "../local.ts";
 import { type Frame, type Packet, PROTOCOL } from "../types.ts";
+import { HeardTwice } from "./heard-twice.ts";
 import type { PortRange } from "./parse.ts";
 import { renderFlags } from "./render.ts";
 import type { Sighting } from "./types.ts";
@@ -25,6 +26,7 @@ export class StealthWatch {
   readonly #tcp: Uint8Array;
   readonly #udp: Uint8Array;
   readonly #packet: Packet = emptyPacket();
+  readonly #twice = new HeardTwice();
 
   constructor(options: StealthOptions) {
     this.#options = options;
@@ -48,7 +50,7 @@ export class StealthWatch {
       p.source1 === p.target1 &&
       p.source2 === p.target2 &&
       p.source3 === p.target3;
-    if (!skipServiceCheck && isServed(listeners, p)) return;
+    if (this.#twice.has(frame, p) || (!skipServiceCheck && isServed(listeners, p))) return;
     onSighting({
       source,
       protocol: isTcp ? "TCP" : "UDP",
