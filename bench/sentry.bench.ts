@@ -7,6 +7,7 @@ import { floorThatTells } from "./scene/guards/floor.ts";
 import { portsentry } from "./scene/guards/portsentry.ts";
 import { scanlogd } from "./scene/guards/scanlogd.ts";
 import { ourGuards } from "./scene/guards.ts";
+import { PATIENT_PORT } from "./scene/ports.ts";
 import { endCapture, play, type Scene, sceneCase, startCapture } from "./scene/stage.ts";
 import { type Bench, type Case, type Goal, type Metric, PSS, type Sample } from "./types.ts";
 
@@ -110,48 +111,60 @@ async function untilQuiet(cost: () => Sample): Promise<Sample> {
   return last;
 }
 
-async function visitors({ lab, stranger, cost }: Scene): Promise<Sample> {
-  const atStart = cost();
-  const began = performance.now();
-  const script = join(import.meta.dirname, "scene/visitors.ts");
-  const served = await play(
-    lab,
-    "stranger",
-    [
-      process.execPath,
-      "--disable-warning=ExperimentalWarning",
-      script,
-      stranger.host4,
-      "80",
-      String(VISIT_MS),
-    ],
-    10 * VISIT_MS,
-  );
-  const tookMs = performance.now() - began;
-  const atEnd = cost();
-  const connections = Number(served);
-  const cpuMs = (atEnd["cpuMs"] ?? 0) - (atStart["cpuMs"] ?? 0);
-  return { ...atEnd, core: (cpuMs / tookMs) * 100, connections };
-}
+/** Traffic that is nobody's fault, and what it costs to have a guard beside it. */
+type Ordinary = {
+  readonly name: string;
+  readonly what: string;
+  /** Plays the visitors: host, port, milliseconds; prints how much came through. */
+  readonly script: string;
+  readonly port: number;
+  readonly through: Metric;
+};
 
-function visitorsCase(): Case {
-  return sceneCase({
+const ORDINARY: readonly Ordinary[] = [
+  {
     name: "visitors",
     what: `Ordinary traffic: connections to an open port, as many as one client can make in ${VISIT_MS / 1_000} s.`,
-    metrics: [
-      { ...CORE, step: 1_000 / VISIT_MS },
-      { key: "connections", title: "connections", unit: "count", better: "neither" },
-      PSS,
-      LOST,
-    ],
+    script: "visitors.ts",
+    port: 80,
+    through: { key: "connections", title: "connections", unit: "count", better: "neither" },
+  },
+  {
+    name: "bulk",
+    what: `Ordinary traffic: one connection, and as much over it as goes in ${VISIT_MS / 1_000} s.`,
+    script: "bulk.ts",
+    port: PATIENT_PORT,
+    through: { key: "broughtMb", title: "brought over", unit: "MB", better: "neither" },
+  },
+];
+
+async function visit({ lab, stranger, cost }: Scene, { script, port, through }: Ordinary): Promise<Sample> {
+  const atStart = cost();
+  const began = performance.now();
+  const path = join(import.meta.dirname, "scene", script);
+  const node = [process.execPath, "--disable-warning=ExperimentalWarning", path];
+  const argv = [...node, stranger.host4, String(port), String(VISIT_MS)];
+  const served = await play(lab, "stranger", argv, 10 * VISIT_MS);
+  const tookMs = performance.now() - began;
+  const atEnd = cost();
+  const cpuMs = (atEnd["cpuMs"] ?? 0) - (atStart["cpuMs"] ?? 0);
+  return { ...atEnd, core: (cpuMs / tookMs) * 100, [through.key]: Number(served) };
+}
+
+function ordinaryCase(wanted: Ordinary): Case {
+  const { key } = wanted.through;
+  return sceneCase({
+    name: wanted.name,
+    what: wanted.what,
+    metrics: [{ ...CORE, step: 1_000 / VISIT_MS }, wanted.through, PSS, LOST],
     goals: [{ metric: "core", atMost: 1 }],
     tool: null,
     limit: {
       name: "no guard",
       command: "nothing # what the visitors do when nobody looks",
-      work: async (scene) => ({ connections: (await visitors(scene))["connections"] ?? 0 }),
+      work: async (scene) => ({ [key]: (await visit(scene, wanted))[key] ?? 0 }),
     },
-    work: visitors,
+    work: (scene) => visit(scene, wanted),
   });
 }
 
@@ -223,5 +236,5 @@ guard, so that each row says how much was sent while that guard watched.`,
     ...["hping3", "portsentry", "psad", "fail2ban", "crowdsec", "crowdsec-firewall-bouncer", "ulogd2"],
     ...["iptables", "nftables"],
   ],
-  cases: () => [wireToAlarmCase(), visitorsCase(), ...FLOODS.map(floodCase)],
+  cases: () => [wireToAlarmCase(), ...ORDINARY.map(ordinaryCase), ...FLOODS.map(floodCase)],
 };

@@ -40,7 +40,8 @@ function measure(): void {
   const longLines = new LineSplitter(() => {
     throw new Error("a line longer than a block: not a log for this bench");
   });
-  using team = new Team(rules, 1, book.verdicts, output, longLines);
+  using team = new Team(book.verdicts, output, longLines);
+  team.addHelpers(rules, 1);
   const log = readFileSync(logFile!);
   while (team.helped === 0) {
     if (performance.now() - began > GIVE_UP_MS) throw new Error("the helper never began");

@@ -4,6 +4,9 @@ import { makeChance } from "../material/chance.ts";
 const POPULAR = [21, 22, 25, 53, 80, 110, 143, 443, 993, 3306, 8080];
 export const OPEN_PORTS = scattered(POPULAR, 20);
 
+/** One of them: who comes here is listened to until the end, and not hung up on. */
+export const PATIENT_PORT = 8_080;
+
 function scattered(popular: readonly number[], count: number): number[] {
   const chance = makeChance(7);
   const ports = new Set(popular);
