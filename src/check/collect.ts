@@ -129,7 +129,11 @@ async function collectLog(
     await lostLines({ log, offsetBytes: mark.offsetBytes, markedAtMs: mark.markedAtMs, known }, take);
   }
   if (plan.shrank !== undefined) take(shrinkWarning(log));
-  const next = readUnseen(plan, take);
+  const next = readUnseen(
+    plan,
+    ({ length }) => gatherer.filled(length),
+    () => gatherer.room(),
+  );
   return () => writeOffsetMark(offsetFile, next, lookedAt);
 }
 

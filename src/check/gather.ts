@@ -43,18 +43,11 @@ export class Gatherer {
   readonly #sections: readonly GatheredSection[];
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #systemNumber: number;
-  readonly #splitter = new LineSplitter((bytes, start, end) => this.#take(bytes, start, end));
   // Lines per section, by mark.
   readonly #counts: { always: number; unlessAttack: number }[];
   readonly #helpers: GatherOptions["helpers"];
   #expectedBytes = 0;
-  readonly #teamOutput: TeamOutput = {
-    take: (bytes, start, end, verdict) => this.#report(bytes, start, end, verdict),
-    count: (lines) => {
-      this.lineCount += lines;
-    },
-  };
-  #team: Team | null = null;
+  readonly #team: Team;
   #attack = false;
   readonly #sortUniq: boolean;
   readonly #locale: Locale;
@@ -64,6 +57,14 @@ export class Gatherer {
   constructor(book: RuleBook, options: GatherOptions) {
     this.#book = book;
     this.#helpers = options.helpers;
+    const output: TeamOutput = {
+      take: (bytes, start, end, verdict) => this.#report(bytes, start, end, verdict),
+      count: (lines) => {
+        this.lineCount += lines;
+      },
+    };
+    const longLines = new LineSplitter((bytes, start, end) => this.#take(bytes, start, end));
+    this.#team = new Team(book.verdicts, output, longLines);
     this.#sortUniq = options.sortUniq;
     this.#locale = book.options.locale;
     this.#lines = new SortedLines({
@@ -87,22 +88,32 @@ export class Gatherer {
   expect(bytes: number): void {
     this.#expectedBytes += bytes;
     const helpers = this.#helpers;
-    if (helpers === undefined || helpers.count < 1 || this.#team !== null) return;
-    if (this.#expectedBytes < HELPERS_FROM_BYTES || this.#splitter.isMidLine) return;
-    const { dir, options, verdicts } = this.#book;
-    const rules: HelperRules = { dir, options, name: this.#book.name(), compiled: helpers.compiled };
-    this.#team = new Team(rules, helpers.count, verdicts, this.#teamOutput, this.#splitter);
+    if (helpers === undefined || helpers.count < 1 || this.#team.hasHelpers) return;
+    if (this.#expectedBytes < HELPERS_FROM_BYTES) return;
+    const { dir, options } = this.#book;
+    this.#team.addHelpers(
+      { dir, options, name: this.#book.name(), compiled: helpers.compiled },
+      helpers.count,
+    );
   }
 
   /** More of the current log. The bytes are free to change once this returns. */
   write(chunk: Uint8Array): void {
-    (this.#team ?? this.#splitter).write(chunk);
+    this.#team.write(chunk);
+  }
+
+  /** Where more of the current log may be put instead, to spare a copy; then `filled` is told how much it is. */
+  room(): Uint8Array {
+    return this.#team.room();
+  }
+
+  filled(bytes: number): void {
+    this.#team.filled(bytes);
   }
 
   /** The current log is at its end; an unfinished last line counts as a line. */
   endOfLog(): void {
-    if (this.#team === null) this.#splitter.end();
-    else this.#team.flush();
+    this.#team.flush();
   }
 
   /** Whether any line is reported as an attack. Settled once all logs are read. */
@@ -139,7 +150,7 @@ export class Gatherer {
   }
 
   [Symbol.dispose](): void {
-    this.#team?.[Symbol.dispose]();
+    this.#team[Symbol.dispose]();
     this.#lines[Symbol.dispose]();
   }
 

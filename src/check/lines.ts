@@ -23,11 +23,6 @@ export class LineSplitter {
     this.#maxBytes = maxBytes;
   }
 
-  /** A line has begun and not ended. */
-  get isMidLine(): boolean {
-    return this.#carryBytes > 0;
-  }
-
   /** More of the stream. */
   write(chunk: Uint8Array): void {
     let start = 0;
@@ -56,7 +51,7 @@ export class LineSplitter {
   }
 
   #keep(piece: Uint8Array): void {
-    this.#carry.push(piece.slice());
+    this.#carry.push(new Uint8Array(piece)); // a copy: slice() of a Buffer is none
     this.#carryBytes += piece.length;
     if (this.#carryBytes > this.#maxBytes) {
       this.cutCount++;

@@ -127,14 +127,24 @@ export function planUnseen(log: string, mark: FoundMark, followsRotation = true)
 /**
  * Reads the planned parts and gives their bytes to `take`, which must not keep them. Returns the mark to write once
  * the bytes are dealt with. Throws LogtailError 66 when a part cannot be read.
+ * @param room where the next bytes are to be read to, for a taker that wants them somewhere; never empty
  */
-export function readUnseen(plan: UnseenPlan, take: (chunk: Uint8Array) => void): OffsetMark {
+export function readUnseen(
+  plan: UnseenPlan,
+  take: (chunk: Uint8Array) => void,
+  room: () => Uint8Array = roomOfOurOwn(),
+): OffsetMark {
   let mark: OffsetMark = { inode: 0n, offsetBytes: 0 };
-  for (const part of plan.parts) mark = readPart(part, take);
+  for (const part of plan.parts) mark = readPart(part, take, room);
   return mark;
 }
 
-function readPart(part: UnseenPart, take: (chunk: Uint8Array) => void): OffsetMark {
+function roomOfOurOwn(): () => Uint8Array {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  return () => buffer;
+}
+
+function readPart(part: UnseenPart, take: (chunk: Uint8Array) => void, room: () => Uint8Array): OffsetMark {
   let fd: number;
   try {
     fd = openSync(part.path, "r");
@@ -144,10 +154,10 @@ function readPart(part: UnseenPart, take: (chunk: Uint8Array) => void): OffsetMa
   try {
     // Only what is there now: a writer that is faster than we are must not hold us here.
     const { ino, size } = fstatSync(fd, { bigint: true });
-    const buffer = new Uint8Array(CHUNK_BYTES);
     let at = part.startBytes;
     while (at < Number(size)) {
-      const got = readSync(fd, buffer, 0, Math.min(CHUNK_BYTES, Number(size) - at), at);
+      const buffer = room();
+      const got = readSync(fd, buffer, 0, Math.min(buffer.length, Number(size) - at), at);
       if (got === 0) break;
       take(buffer.subarray(0, got));
       at += got;

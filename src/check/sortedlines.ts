@@ -104,14 +104,16 @@ export class SortedLines {
     this.#heldBytes += section.grow(length);
   }
 
-  // Everything goes to disk, and all memory is given back but that of the section which needs it now.
+  // Everything goes to disk. A section that made little use of its memory gives it back: others may need it more now.
   #spill(now: Section): void {
+    this.#heldBytes = 0;
     for (const section of this.#sections) {
       if (section === undefined) continue;
+      const isIdle = section !== now && section.used < section.arena.length / 2;
       if (section.used > 0) section.spill(join(this.#spillDir(), `run-${this.#runCount++}`));
-      if (section !== now) section.release();
+      if (isIdle) section.release();
+      this.#heldBytes += section.arena.length;
     }
-    this.#heldBytes = now.arena.length;
   }
 
   // Stable: of equal lines the one from the earlier source, and within a source the earlier one, comes first.
@@ -154,7 +156,7 @@ function keyEnd(order: LineOrder, bytes: Uint8Array, start: number, end: number)
 
 class Section {
   // Each line lies in the arena as its mark byte, if it has one, its bytes, and a newline.
-  arena: Buffer<ArrayBuffer> = Buffer.alloc(0);
+  arena: Buffer<ArrayBuffer> = Buffer.from(new ArrayBuffer(0));
   used = 0;
   readonly markBytes: number;
   /** The paths of what is on disk. */
@@ -205,15 +207,18 @@ class Section {
   /** Makes the arena this long; how much longer it is than before. */
   grow(length: number): number {
     const before = this.arena.length;
-    const larger = Buffer.from(new ArrayBuffer(length));
-    this.arena.copy(larger, 0, 0, this.used);
-    this.arena = larger;
+    this.#resize(length);
     return length - before;
   }
 
   /** Gives the memory back; there must be no line in it. */
   release(): void {
-    this.arena = Buffer.alloc(0);
+    this.#resize(0);
+  }
+
+  // Transferred, so that the memory there was is free at once: the collector hardly ever comes.
+  #resize(length: number): void {
+    this.arena = Buffer.from(this.arena.buffer.transfer(length));
   }
 
   /** Writes the lines in memory to a run. */

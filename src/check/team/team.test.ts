@@ -91,7 +91,8 @@ class Rig implements Disposable {
   readonly team: Team;
 
   constructor(book: RuleBook, helpers: number, rules = helperRules(book), entry?: URL) {
-    this.team = new Team(rules, helpers, book.verdicts, this.tally, this.tally.splitter(book), entry);
+    this.team = new Team(book.verdicts, this.tally, this.tally.splitter(book));
+    this.team.addHelpers(rules, helpers, entry);
   }
 
   /** Writes the log in pieces of odd sizes, and ends it. */

@@ -52,7 +52,7 @@ export class Team {
   readonly #judge: BlockJudge;
   readonly #output: TeamOutput;
   readonly #longLines: LineSplitter;
-  readonly #helpers: readonly Worker[];
+  readonly #helpers: Worker[] = [];
   // Slots are filled and settled in a ring.
   #filling = 0;
   #oldest = 0;
@@ -64,25 +64,26 @@ export class Team {
    * @param judge judges in this thread
    * @param longLines takes a line that is longer than a block, in its place
    */
-  constructor(
-    rules: HelperRules,
-    helperCount: number,
-    judge: Judge,
-    output: TeamOutput,
-    longLines: LineSplitter,
-    entry: URL = THREAD,
-  ) {
+  constructor(judge: Judge, output: TeamOutput, longLines: LineSplitter) {
     this.#judge = new BlockJudge(judge);
     this.#output = output;
     this.#longLines = longLines;
+  }
+
+  /** Starts threads that help from now on. */
+  addHelpers(rules: HelperRules, count: number, entry: URL = THREAD): void {
     const workerData = { memory: this.#board.memory, rules };
-    this.#helpers = Array.from({ length: helperCount }, () => {
+    for (let i = 0; i < count; i++) {
       const helper = new Worker(entry, { workerData, resourceLimits: HEAP });
       // One that fails takes no blocks, or they are taken back: only time is lost.
       helper.on("error", () => undefined);
       helper.unref();
-      return helper;
-    });
+      this.#helpers.push(helper);
+    }
+  }
+
+  get hasHelpers(): boolean {
+    return this.#helpers.length > 0;
   }
 
   /** Blocks that helpers judged. */
@@ -92,14 +93,25 @@ export class Team {
 
   /** More bytes, free to change once this returns. */
   write(chunk: Uint8Array): void {
-    for (let at = this.#inLongLine ? this.#endLongLine(chunk) : 0; at < chunk.length; ) {
-      const size = Math.min(BLOCK_BYTES - this.#used, chunk.length - at);
-      this.#board.block(this.#filling).set(chunk.subarray(at, at + size), this.#used);
-      this.#used += size;
+    for (let at = 0; at < chunk.length; ) {
+      const room = this.room();
+      const size = Math.min(room.length, chunk.length - at);
+      room.set(chunk.subarray(at, at + size));
+      this.filled(size);
       at += size;
-      if (this.#used < BLOCK_BYTES) return;
-      if (!this.#offerWholeLines()) at += this.#endLongLine(chunk.subarray(at));
     }
+  }
+
+  /** Where the next bytes may be put, without copying them; then say how many they are. Never empty. */
+  room(): Uint8Array {
+    return this.#board.block(this.#filling).subarray(this.#used);
+  }
+
+  /** So many bytes were put where `room` said. */
+  filled(size: number): void {
+    this.#used += size;
+    if (this.#inLongLine) this.#endLongLine();
+    if (this.#used === BLOCK_BYTES) this.#offerWholeLines();
   }
 
   /** Every line so far is taken when this returns; what follows the last newline counts as one. */
@@ -119,37 +131,43 @@ export class Team {
     for (const helper of this.#helpers) void helper.terminate();
   }
 
-  // Offers the full block up to its last newline; the rest begins the next. False when the block is all one line.
-  #offerWholeLines(): boolean {
+  // Offers the full block up to its last newline; the rest begins the next.
+  #offerWholeLines(): void {
     const block = this.#board.block(this.#filling);
     const last = block.lastIndexOf(NEWLINE);
     if (last < 0) {
       this.#settleAll();
-      this.#longLines.write(block);
-      this.#used = 0;
       this.#inLongLine = true;
-      return false;
+      this.#endLongLine();
+      return;
     }
     this.#board.offer(this.#filling, last + 1);
     const rest = block.slice(last + 1);
     this.#advance();
     this.#board.block(this.#filling).set(rest);
     this.#used = rest.length;
-    return true;
   }
 
-  // Hands on what belongs to the long line; returns where the next one begins.
-  #endLongLine(chunk: Uint8Array): number {
-    const newline = chunk.indexOf(NEWLINE);
-    const end = newline < 0 ? chunk.length : newline + 1;
-    this.#longLines.write(chunk.subarray(0, end));
+  // Hands on what of the block belongs to the long line; the rest moves to the front.
+  #endLongLine(): void {
+    const block = this.#board.block(this.#filling).subarray(0, this.#used);
+    const newline = block.indexOf(NEWLINE);
+    const end = newline < 0 ? block.length : newline + 1;
+    this.#longLines.write(block.subarray(0, end));
+    block.copyWithin(0, end);
+    this.#used -= end;
     this.#inLongLine = newline < 0;
-    return end;
   }
 
   #advance(): void {
-    this.#filling = (this.#filling + 1) % SLOTS;
-    if (this.#filling === this.#oldest) this.#settleOldest();
+    if (this.hasHelpers) {
+      this.#filling = (this.#filling + 1) % SLOTS;
+      if (this.#filling === this.#oldest) this.#settleOldest();
+      return;
+    }
+    // Alone, there is nothing to wait for, and one block is enough: it stays in the processor's cache.
+    this.#settleOldest();
+    this.#oldest = this.#filling;
   }
 
   #settleAll(): void {
