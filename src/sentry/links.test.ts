@@ -82,7 +82,7 @@ for (const link of links()) {
         const found: Scan[] = [];
         const path = await end();
         replay({
-          open: () => framesOf(path, { count: 0 }),
+          open: () => framesOf(path),
           home: [host as Address],
           onScan: (scan) => void found.push(scan),
         });
@@ -149,7 +149,7 @@ test("a scan through a tun device, which has no link header, is seen live and in
     assert.deepEqual(sources(watcher.scans), ["192.0.2.2", "2001:db8:99::2"]);
     const found: Scan[] = [];
     const path = await end();
-    replay({ open: () => framesOf(path, { count: 0 }), onScan: (scan) => void found.push(scan) });
+    replay({ open: () => framesOf(path), onScan: (scan) => void found.push(scan) });
     assert.deepEqual(sources(found), ["192.0.2.2", "2001:db8:99::2"]);
   });
 });

@@ -53,7 +53,7 @@ test("a recording of nmap, slowed to a probe in five minutes or one a day, gives
     await watcher.end();
     const slowly = function* (everyMs: number): Generator<Frame> {
       let atMs = Date.UTC(2026, 0, 1);
-      for (const frame of framesOf(pcap, { count: 0 })) yield { ...frame, atMs: (atMs += everyMs) };
+      for (const frame of framesOf(pcap)) yield { ...frame, atMs: (atMs += everyMs) };
     };
     for (const everyMs of [300_000, 86_400_000]) {
       const found: Scan[] = [];

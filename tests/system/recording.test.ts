@@ -8,6 +8,13 @@ import test from "node:test";
 import { labObstacle, makeLab, TELLTALE } from "./lab.ts";
 import { waitFor } from "./wait.ts";
 
+/** A recorded packet of which no more than 30 bytes were kept. */
+function cutPacket(record: Buffer): Buffer {
+  const kept = Buffer.from(record.subarray(0, 16 + 30));
+  kept.writeUInt32LE(30, 8);
+  return kept;
+}
+
 test("finds a scan in a recording and saves its evidence", {
   skip: labObstacle("nmap", "tcpdump") ?? false,
 }, async () => {
@@ -88,6 +95,22 @@ test("finds a scan in a recording and saves its evidence", {
 
   const elsewhere = sentry("--pcap", night, "203.0.113.9");
   assert.match(elsewhere.stderr, /0 probes, 0 scans, \d+ packets for others\.$/m);
+
+  // Wireless frames, and packets that were cut too short.
+  const other = Buffer.from(whole);
+  other.writeUInt32LE(105, 20);
+  writeFileSync(cut, other);
+  const wireless = sentry("--pcap", cut);
+  assert.equal(wireless.status, 1);
+  assert.match(
+    wireless.stderr,
+    /\d+ of link type 105, which is not known here\.\n.*mend: record at the guarded host/s,
+  );
+  writeFileSync(cut, Buffer.concat([whole.subarray(0, 24), cutPacket(whole.subarray(24, 24 + 16 + 60))]));
+  assert.match(
+    sentry("--pcap", cut).stderr,
+    /^1 packet, 0 probes, 0 scans, 1 not decoded \(1 truncated\)\.$/m,
+  );
 
   symlinkSync(night, join(lab.dir, "same.pcap"));
   for (const path of [night, join(lab.dir, "same.pcap")]) {

@@ -6,6 +6,7 @@ import { describeError, formatFault } from "../../core/errors.ts";
 import type { EventBody, Scan } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
 import { eventLine } from "../../report/eventline.ts";
+import { counted, grouped } from "../../report/figures/render.ts";
 import type { Counters } from "../../sentry/counters.ts";
 import type { KeptPacket } from "../../sentry/recorder.ts";
 import { replay } from "../../sentry/replay.ts";
@@ -15,7 +16,7 @@ import type { Frame } from "../../sentry/types.ts";
 import { openCapture } from "../../sources/packets/capture.ts";
 import { LINKTYPE } from "../../sources/packets/link.ts";
 import { RecordingError, RecordingWriter } from "../../sources/packets/pcap.ts";
-import { framesOf } from "../../sources/packets/recording.ts";
+import { framesOf, nothingSkipped, type Skipped } from "../../sources/packets/recording.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { gatherSettings, type Settings } from "../settings.ts";
@@ -143,7 +144,7 @@ function recorded(
   say: Say,
   evidence: Evidence,
 ): number {
-  const skipped = { count: 0 };
+  const skipped = nothingSkipped();
   let damage: RecordingError | null = null;
   /** All packets before the damage, where there is any: a recorder that was ended leaves half a packet. */
   const whole = function* (): Generator<Frame> {
@@ -172,7 +173,13 @@ function recorded(
     const named = error instanceof RecordingError ? "" : `${showable(path)}: `;
     return complain(FAILURE, `${named}${showable(describeError(error))}`, "give a pcap or pcapng file");
   }
-  process.stderr.write(`${summaryOf(counters, skipped.count / 2)}.\n`);
+  process.stderr.write(`${summaryOf(counters, skipped)}.\n`);
+  if (counters.packets === 0 && skipped.unknown.size > 0)
+    return complain(
+      FAILURE,
+      `${showable(path)}: no packet of it can be read`,
+      "record at the guarded host: tcpdump -i any -w FILE",
+    );
   if (damage === null) return 0;
   const { message } = damage as RecordingError;
   return complain(
@@ -182,14 +189,28 @@ function recorded(
   );
 }
 
-function summaryOf({ packets, probes, scans, notOurs }: Counters, unknown: number): string {
-  const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`;
+// The engine's pass over a recording is the second.
+const PASSES = 2;
+
+function summaryOf({ packets, probes, scans, notOurs, refused }: Counters, skipped: Skipped): string {
+  const short = skipped.short / PASSES;
+  const reasons = Object.entries({ ...refused, "shorter than the link header": short }).filter(
+    ([, n]) => n > 0,
+  );
+  const undecoded = reasons.reduce((sum, [, n]) => sum + n, 0);
   return [
-    count(packets, "packets"),
-    count(probes, "probes"),
-    count(scans, "scans"),
-    ...(notOurs === 0 ? [] : [count(notOurs, "packets for others")]),
-    ...(unknown === 0 ? [] : [count(unknown, "of a link type that is not known")]),
+    counted(packets + short, "packet"),
+    counted(probes, "probe"),
+    counted(scans, "scan"),
+    ...(notOurs === 0 ? [] : [`${counted(notOurs, "packet")} for others`]),
+    ...(undecoded === 0
+      ? []
+      : [
+          `${grouped(undecoded)} not decoded (${reasons.map(([why, n]) => `${grouped(n)} ${why}`).join(", ")})`,
+        ]),
+    ...[...skipped.unknown].map(
+      ([type, n]) => `${grouped(n / PASSES)} of link type ${type}, which is not known here`,
+    ),
   ].join(", ");
 }
 

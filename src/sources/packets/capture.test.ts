@@ -67,5 +67,6 @@ function defineTests(): void {
     assert.equal(described([]), "all interfaces, loopback off");
     assert.equal(described(["any"], true), "all interfaces, loopback on");
     assert.equal(described(["lo", "nosuch0"]), "lo, nosuch0 (not there yet)");
+    assert.equal(described(["lo"], false), "lo", "named is wanted");
   });
 }

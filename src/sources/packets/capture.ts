@@ -44,7 +44,8 @@ const FOLLOW_MS = 500;
 const STATISTICS_MS = 5_000;
 // Loss goes on for as long as a flood does; one event for each ten seconds of it tells enough.
 const LOSS_EVENT_MS = 10_000;
-const NAMES_KEPT = 1_024;
+// An interface may get another name while it is watched. This is asked for findings only.
+const NAMES_KEPT_MS = 1_000;
 
 /** Starts listening. Throws MissingPartError when this process may not, or the kernel has no packet sockets. */
 export function openCapture(options: CaptureOptions): Capture {
@@ -77,6 +78,7 @@ class RingCapture implements Capture {
   readonly #wanted: readonly string[] | null;
   readonly #loopback: boolean;
   readonly #names = new Map<number, string>();
+  #namesAtMs = Number.NEGATIVE_INFINITY;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #ring: PacketRing;
   #missing: readonly string[] = [];
@@ -89,7 +91,7 @@ class RingCapture implements Capture {
     const all = options.interfaces.length === 0 || options.interfaces.includes("any");
     this.#emit = options.emit;
     this.#wanted = all ? null : [...new Set(options.interfaces)];
-    this.#loopback = options.loopback ?? (!all && options.interfaces.includes("lo"));
+    this.#loopback = options.loopback === true || (!all && options.interfaces.includes("lo"));
     try {
       this.#lookUp();
       this.#ring = new PacketRing({
@@ -120,10 +122,14 @@ class RingCapture implements Capture {
   }
 
   nameOf(interfaceIndex: number): string {
+    const nowMs = performance.now();
+    if (nowMs - this.#namesAtMs > NAMES_KEPT_MS) {
+      this.#namesAtMs = nowMs;
+      this.#names.clear();
+    }
     let name = this.#names.get(interfaceIndex);
     if (name === undefined) {
       name = interfaceNameOf(interfaceIndex) ?? `if${interfaceIndex}`;
-      if (this.#names.size >= NAMES_KEPT) this.#names.clear();
       this.#names.set(interfaceIndex, name);
     }
     return name;
@@ -169,7 +175,6 @@ class RingCapture implements Capture {
     const indexes = String(this.#indexes);
     this.#lookUp();
     if (String(this.#indexes) === indexes) return;
-    this.#names.clear();
     this.#ring.setFilter(this.#filter());
     const gone = this.#missing.filter((name) => !before.includes(name));
     const back = before.filter((name) => !this.#missing.includes(name));

@@ -100,6 +100,7 @@ test("a recording that is damaged says where, and what came before is read", (t)
   const cases: [string, Uint8Array, RegExp, number][] = [
     ["cut", whole.subarray(0, whole.length - 1), /at byte 152: the recording ends within a packet/, 2],
     ["empty", new Uint8Array(0), /found an empty file/, 0],
+    ["three bytes", Buffer.from("abc"), /found a file too short to be one/, 0],
     ["text", Buffer.from("not a recording at all"), /wants pcap or pcapng/, 0],
     [
       "absurd",
@@ -155,6 +156,89 @@ test("pcapng that is cut anywhere ends between two packets or in an error that s
   assert.equal([...readRecording(path)].length, 2);
 });
 
+type NgLink = { readonly linkType: number; readonly resolution?: number; readonly offsetS?: bigint };
+
+/** A pcapng file with a section of its own for each byte order asked for; a packet each per interface, in its block type. */
+function pcapng(
+  links: readonly NgLink[],
+  blocks: readonly ("enhanced" | "old")[],
+  { little = true, between = Buffer.alloc(0), atS = 1_790_000_000n } = {},
+): Buffer {
+  const whole = (bytes: number, value: bigint): Buffer => {
+    const hex = value.toString(16).padStart(bytes * 2, "0");
+    const big = Buffer.from(hex, "hex");
+    return little ? big.reverse() : big;
+  };
+  const u16 = (value: number) => whole(2, BigInt(value));
+  const u32 = (value: number) => whole(4, BigInt(value));
+  const block = (type: number, ...parts: Buffer[]): Buffer => {
+    const body = Buffer.concat(parts);
+    const padded = Buffer.concat([body, Buffer.alloc((4 - (body.length % 4)) % 4)]);
+    const length = u32(padded.length + 12);
+    return Buffer.concat([u32(type), length, padded, length]);
+  };
+  const out = [block(0x0a0d_0d0a, u32(0x1a2b_3c4d), u16(1), u16(0), Buffer.alloc(8, 0xff))];
+  for (const { linkType, resolution, offsetS } of links) {
+    const options = [
+      ...(resolution === undefined ? [] : [u16(9), u16(1), Buffer.from([resolution, 0, 0, 0])]),
+      ...(offsetS === undefined ? [] : [u16(14), u16(8), whole(8, BigInt.asUintN(64, offsetS))]),
+    ];
+    out.push(block(1, u16(linkType), u16(0), u32(65_535), ...options, u16(0), u16(0)));
+  }
+  if (between.length > 0) out.push(block(0x0bad, between));
+  for (const [index, { resolution = 6, offsetS = 0n }] of links.entries()) {
+    const perSecond = resolution & 0x80 ? 2n ** BigInt(resolution & 0x7f) : 10n ** BigInt(resolution);
+    const stamp = (atS - offsetS) * perSecond;
+    const times = [u32(Number(stamp >> 32n)), u32(Number(stamp & 0xffff_ffffn))];
+    const body = [u32(6), u32(6), Buffer.from("packet")];
+    for (const kind of blocks)
+      out.push(
+        kind === "enhanced"
+          ? block(6, u32(index), ...times, ...body)
+          : block(2, u16(index), u16(7), ...times, ...body),
+      );
+  }
+  return Buffer.concat(out);
+}
+
+test("pcapng gives each packet its interface's link, resolution and offset, whichever its byte order and block", (t) => {
+  const path = join(scratch(t), "times.pcapng");
+  const links: NgLink[] = [
+    { linkType: 1 },
+    { linkType: 101, resolution: 9 },
+    { linkType: 113, resolution: 0x8a },
+    { linkType: 276, resolution: 3, offsetS: 1_700_000_000n },
+    { linkType: 12, offsetS: -86_400n },
+  ];
+  for (const little of [true, false]) {
+    writeFileSync(path, pcapng(links, ["enhanced", "old"], { little }));
+    assert.deepEqual(
+      [...readRecording(path)].map(({ linkType, atMs, interfaceIndex, bytes }) => [
+        linkType,
+        Math.round(atMs),
+        interfaceIndex,
+        Buffer.from(bytes).toString(),
+      ]),
+      links.flatMap(({ linkType }, i) => {
+        const expected = [linkType, 1_790_000_000_000, i, "packet"];
+        return [expected, expected];
+      }),
+    );
+  }
+});
+
+test("pcapng: a long block that is not needed is passed over; a time that no date holds and no byte order are named", (t) => {
+  const path = join(scratch(t), "odd.pcapng");
+  writeFileSync(path, pcapng([{ linkType: 1 }], ["enhanced"], { between: Buffer.alloc(3 << 20) }));
+  assert.equal([...readRecording(path)].length, 1);
+  writeFileSync(path, pcapng([{ linkType: 1, resolution: 0 }], ["enhanced"], { atS: 2n ** 60n }));
+  assert.throws(() => [...readRecording(path)], /at byte \d+: a time of \d+ s since 1970/);
+  const whole = pcapng([{ linkType: 1 }], ["enhanced"]);
+  whole.fill(0xdd, 8, 12);
+  writeFileSync(path, whole);
+  assert.throws(() => [...readRecording(path)], /at byte 0: a section without the mark of its byte order/);
+});
+
 test("random bytes behind a good beginning end in packets or in a named error", (t) => {
   const path = join(scratch(t), "r.pcap");
   const beginnings = [
@@ -183,6 +267,12 @@ test("takes off every link header that it knows", () => {
     [1, `01005e0000010200000000020800${ip}`, { start: 14, etherType: 0x0800, direction: 2 }],
     [1, `0200000000010200000000028100`, { start: 14, etherType: 0x8100, direction: 0 }],
     [101, ip, { start: 0, etherType: 0x0800, direction: 0 }],
+    [12, ip, { start: 0, etherType: 0x0800, direction: 0 }],
+    [14, ip, { start: 0, etherType: 0x0800, direction: 0 }],
+    [9, `ff030021${ip}`, { start: 4, etherType: 0x0800, direction: 0 }],
+    [9, `0057${ip}`, { start: 2, etherType: 0x86dd, direction: 0 }],
+    [9, "ff03c021", { start: 4, etherType: 0, direction: 0 }],
+    [9, "ff03", null],
     [0, `02000000${ip}`, { start: 4, etherType: 0x0800, direction: 0 }],
     [113, `000400010006020000000002000086dd${ip}`, { start: 16, etherType: 0x86dd, direction: 4 }],
     [276, `0800000000000002000100060200000000020000${ip}`, { start: 20, etherType: 0x0800, direction: 0 }],
