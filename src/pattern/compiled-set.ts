@@ -3,6 +3,7 @@
 import { BackReferenceMatcher } from "./backref/matcher.ts";
 import { type CompiledForm, originOf, writeForm } from "./compiled/form.ts";
 import type { Lines } from "./lazy-dfa/abreast.ts";
+import { UNSURE } from "./lazy-dfa/cache.ts";
 import { LazyDfa, MATCH, NO_MATCH } from "./lazy-dfa/dfa.ts";
 import { plainLimit } from "./locale/symbols.ts";
 import { AlphabetClasses } from "./nfa/classes.ts";
@@ -97,6 +98,11 @@ export class CompiledSet implements PatternSet {
     for (let i = 0; i < lines.count; i++) {
       const start = lines.starts[i]!;
       const end = lines.ends[i]!;
+      const first = this.#dfa.firstOfPrepared(i, start, end);
+      if (first !== UNSURE) {
+        into[i] = first;
+        continue;
+      }
       search.begin(haystack, start, end, false);
       this.#run(haystack, start, end, search, i);
       into[i] = search.best;

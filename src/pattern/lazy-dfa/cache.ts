@@ -11,6 +11,9 @@ export const UNKNOWN = -1;
 const STATES_MIN = 4;
 const BYTES_PER_STATE = 96;
 
+/** In place of a pattern: it is not said here which. */
+export const UNSURE = -2;
+
 /** In place of a matchEntry, where no pattern has matched at the end of the line: `stateOf` gives DEAD. */
 const NOTHING = -2;
 
@@ -127,6 +130,13 @@ export class StateCache {
   /** The patterns that have matched on arrival in `state`, ascending. */
   acceptedAt(state: number): Int32Array {
     return this.#accepted[state / this.stride]!;
+  }
+
+  /** The lowest of them; -1 when there is none, UNSURE when it has to be confirmed first. */
+  firstAt(state: number): number {
+    const first = this.acceptedAt(state)[0];
+    if (first === undefined) return -1;
+    return this.#unsure[first] === 0 ? first : UNSURE;
   }
 
   /** Whether one of them needs no confirmation. */

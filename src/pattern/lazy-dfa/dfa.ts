@@ -5,7 +5,7 @@ import type { AlphabetClasses } from "../nfa/classes.ts";
 import type { MatchListener } from "../nfa/listener.ts";
 import type { Stepper } from "../nfa/step.ts";
 import { type Lines, type Stops, walkAbreast } from "./abreast.ts";
-import { DEAD, type Snapshot, StateCache, stateOf, UNKNOWN } from "./cache.ts";
+import { DEAD, type Snapshot, StateCache, stateOf, UNKNOWN, UNSURE } from "./cache.ts";
 
 // The give-up rule. A flush is poor when fewer than BYTES_PER_STATE_MIN bytes were read for each state built since
 // the flush before: the cache is not earning its keep. After POOR_FLUSHES_MAX poor flushes in a row the caller is
@@ -113,6 +113,19 @@ export class LazyDfa {
     // A search that begins with a match has something to tell at once.
     if (start < 0) this.#stopsFlushes = UNKNOWN;
     else walkAbreast(this.#cache.table, this.#low, start, haystack, lines, this.#stops);
+  }
+
+  /**
+   * The lowest pattern that matches the line last prepared as number `prepared`, or -1; UNSURE when that takes more than
+   * looking where its walk ended: `each` tells.
+   */
+  firstOfPrepared(prepared: number, start: number, end: number): number {
+    const cache = this.#cache;
+    if (this.#stopsFlushes !== cache.flushes || this.#stops.ats[prepared] !== end) return UNSURE;
+    const entry = cache.table[this.#stops.states[prepared]! + cache.stride - 1]!;
+    if (entry === UNKNOWN) return UNSURE;
+    this.#readBytes += end - start;
+    return cache.firstAt(stateOf(entry));
   }
 
   /**
