@@ -209,11 +209,18 @@ export const COMMANDS: readonly CommandDefinition[] = [
     name: "sentry",
     summary: "watch for scans only: live, or over a recording; blocks nobody",
     takesOperands: true,
-    usage: "[--pcap FILE [ADDRESS...]] [--write FILE] [--config FILE] [--json]",
+    usage: "[--interface NAME...] [--pcap FILE [ADDRESS...]] [--write FILE] [--config FILE] [--json]",
     description:
       "Live, it watches as the guard does and prints each scan. With --pcap, the whole engine runs over a pcap or pcapng file with the file's " +
       "own clock; ADDRESS names the guarded host, when only its side counts.",
     options: [
+      {
+        name: "interface",
+        short: "i",
+        value: "NAME",
+        multiple: true,
+        summary: "watch this interface instead of those of the configuration; may be repeated",
+      },
       { name: "pcap", value: "FILE", summary: "read packets from this recording instead" },
       { name: "write", value: "FILE", summary: "save the packets behind each finding, as pcap" },
       CONFIG,
@@ -221,6 +228,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     ],
     examples: [
       ["telltale sentry", "watch, as root"],
+      ["telltale sentry -i eth0 -i lo", "watch these two only"],
       [
         "telltale sentry --pcap night.pcapng --write scans.pcap",
         "what was in that recording, and its evidence",

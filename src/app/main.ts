@@ -10,15 +10,25 @@ import { VERSION } from "./version.ts";
 
 const USAGE = 64; // EX_USAGE of sysexits.h
 const UNAVAILABLE = 69; // EX_UNAVAILABLE
+const IOERR = 74; // EX_IOERR
 const NOPERM = 77; // EX_NOPERM
 
 process.exitCode = await main(process.argv.slice(2), process.env["TELLTALE_CALLED_AS"] ?? "telltale");
 
 async function main(argv: readonly string[], calledAs: string): Promise<number> {
-  // A reader that went away (`telltale report | head`) is no error of ours.
+  let isLossTold = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`telltale report | head`) is no error of ours.
     if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    // On a full disk the guard goes on: who is shut out counts for more than the lines about it.
+    if (isLossTold) return;
+    isLossTold = true;
+    process.stderr.write(
+      `telltale: lines for standard output are lost: ${error.message}\n    mend: make room there\n`,
+    );
+    process.on("exit", () => {
+      process.exitCode ||= IOERR;
+    });
   });
   const face = FACES[calledAs];
   if (face !== undefined) return (await face()).main(argv);

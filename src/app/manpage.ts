@@ -36,6 +36,7 @@ function programPage(version: string): string {
       ["1", "something failed or is faulty, and was named"],
       ["64", "the command line is wrong"],
       ["69", "a part of this machine is missing, and how to get it was named"],
+      ["74", "lines for standard output could not be written, and are lost"],
     ].flatMap(([status, meaning]) => [".TP", `.B ${status}`, text(meaning!)]),
     ".SH FILES",
     ...[

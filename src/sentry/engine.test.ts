@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { PrefixSet, parsePrefix } from "../core/address.ts";
 import type { DistributedScan } from "../core/events.ts";
+import { craft } from "./craft.ts";
 import { LocalAddresses } from "./local.ts";
 import { ACK, at, bench, HOST4, STRANGER4, SYN } from "./testing/engine-bench.ts";
 
@@ -51,6 +52,19 @@ test("one packet with flags that no stack sends is enough, even to a port in use
     assert.equal(b.scans[0]!.shape, "flags");
     assert.equal(b.scans[0]!.probes[0]!.kind, kind);
   }
+});
+
+test("a first fragment that hides its flags is told as that, not as a packet without any", (t) => {
+  const b = bench(t);
+  const frame = craft({ source: STRANGER4, target: HOST4, port: 80, atMs: b.nowS * 1_000 });
+  // Eight bytes of the header, and more to come (RFC 791).
+  const view = new DataView(frame.bytes.buffer, frame.bytes.byteOffset);
+  view.setUint16(2, 28);
+  view.setUint16(6, 0x2000);
+  frame.end = frame.wireLength = 28;
+  b.engine.observe(frame);
+  assert.equal(b.scans[0]!.reason, "a first fragment that is too short to hold the TCP flags");
+  assert.equal(b.scans[0]!.probes[0]!.flags, "hidden in a later fragment");
 });
 
 test("ACK and FIN|ACK to ports nobody has need six different ones", (t) => {

@@ -62,6 +62,9 @@ const NFS_PORT = 2_049;
 // sunrpc.min_resvport, Documentation/admin-guide/kernel-parameters.txt
 const LEAST_RESERVED_PORT = 665;
 
+// RFC 1858: filters that look at first fragments only see no flags there.
+const TINY = "a first fragment that is too short to hold the TCP flags";
+
 const TRIPWIRE = 1;
 const EXCLUDED = 2;
 
@@ -272,8 +275,11 @@ export class Engine {
     this.#recorder?.keep(this.#frame!, packet);
     if (isImpossible(kind)) {
       const entry = this.#note(found, kind, target);
-      const what = packet.tiny ? "a first fragment too short for its flags" : nameFlags(packet.flags & 0x3f);
-      this.#accuse(entry, "flags", `TCP flags no stack sends: ${what}`);
+      this.#accuse(
+        entry,
+        "flags",
+        packet.tiny ? TINY : `TCP flags no stack sends: ${nameFlags(packet.flags & 0x3f)}`,
+      );
     } else if ((marks & TRIPWIRE) !== 0 && hasPorts(packet.protocol)) {
       const entry = this.#note(found, kind, target);
       this.#accuse(entry, "tripwire", `tripwire port ${packet.targetPort}`);

@@ -9,6 +9,9 @@ import type { SpreadFinding } from "./spread.ts";
 import type { Contact, Suspects } from "./suspects.ts";
 import { KIND, KINDS, type Packet, PROTOCOL } from "./types.ts";
 
+// No flags at all are a kind of their own, so here they could not be seen.
+const HIDDEN = "hidden in a later fragment";
+
 type NameOf = (interfaceIndex: number) => string;
 
 /** A known scanner with what is kept of it. */
@@ -94,7 +97,7 @@ function probeOf(
     port: kind === "ping" ? 0 : contact.port,
     kind,
     ...(contact.protocol === PROTOCOL.tcp && contact.kind === KIND.flags
-      ? { flags: nameFlags(contact.flags & 0x3f) }
+      ? { flags: (contact.flags & 0x3f) === 0 ? HIDDEN : nameFlags(contact.flags & 0x3f) }
       : {}),
     interface: interfaceName,
   };

@@ -136,6 +136,17 @@ test("finds a scan in a recording and saves its evidence", {
     assert.match(refused.stderr, why);
     assert.doesNotMatch(refused.stderr, /\n +at /, "no stack trace");
   }
+  const named = sentry("--pcap", night, "-i", "eth0");
+  assert.equal(named.status, 64);
+  assert.match(named.stderr, /--interface is for watching live.*\n {4}mend: /);
+  const full = spawnSync("sh", ["-c", 'exec "$@" > /dev/full', "sh", TELLTALE, "sentry", "--pcap", night], {
+    encoding: "utf8",
+  });
+  assert.equal(full.status, 74);
+  assert.match(
+    full.stderr,
+    /^telltale: lines for standard output are lost: ENOSPC.*\n {4}mend: .*\n\S.* 1 scan/m,
+  );
   const live = sentry(stranger.host4);
   assert.equal(live.status, 64);
   assert.match(live.stderr, /ADDRESS is for recordings.*\n {4}mend: /);

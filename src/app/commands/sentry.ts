@@ -41,6 +41,13 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       "ADDRESS is for recordings: live, this host's own addresses count",
       "leave it out, or give --pcap FILE",
     );
+  const named = values["interface"] as string[] | undefined;
+  if (pcap !== undefined && named !== undefined)
+    return complain(
+      USAGE,
+      "--interface is for watching live: a recording has the packets of its own",
+      "leave it out, or leave out --pcap",
+    );
   const say = speaker(settings, values["json"] === true);
   try {
     if (pcap !== undefined) mustBeReadTwice(pcap);
@@ -50,7 +57,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
     const wanted = onEvidence === undefined ? {} : { onEvidence };
     const status =
       pcap === undefined
-        ? await live(settings, say, wanted)
+        ? await live(settings, named, say, wanted)
         : recorded(pcap, home as Address[], settings, say, wanted);
     return evidence?.isWhole === false ? FAILURE : status;
   } catch (error) {
@@ -214,8 +221,14 @@ function summaryOf({ packets, probes, scans, notOurs, refused }: Counters, skipp
   ].join(", ");
 }
 
-async function live(settings: Settings, say: Say, evidence: Evidence): Promise<number> {
-  const { interfaces, loopback, ...keys } = settings.config.sentry;
+async function live(
+  settings: Settings,
+  named: readonly string[] | undefined,
+  say: Say,
+  evidence: Evidence,
+): Promise<number> {
+  const { loopback, ...keys } = settings.config.sentry;
+  const interfaces = named ?? keys.interfaces;
   const watched = watchedBy(settings.config.sentry, settings.tripwires);
   const scansPerSecond = keys.max_scans_per_second;
   using sentry = startSentry(
