@@ -284,7 +284,8 @@ export const checkBench: Bench = {
 line, and print their report. Afterwards the reports are compared. All rules in one grep keep or drop lines and report
 nothing. The limit is counting the lines, which is as fast as a file can be read at all; for a single line it is the start of the
 runtime. The engine cases leave out everything but matching: each rule set is compiled once
-and asked, line by line, whether any rule matches; Hyperscan is called from C.`,
+and asked of every line which rule matches first (telltale, which is given 256 lines at a time, as logs are), or whether any does
+(Hyperscan, called from C for each line).`,
   packages: ["logcheck", "logcheck-database", "grep", "libhyperscan5", "fail2ban"],
   across: growthTables,
   cases: checkCases,

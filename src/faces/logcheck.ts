@@ -149,6 +149,8 @@ class LogcheckRun {
       helpers: {
         count: this.#caller.helpers ?? 0,
         compiled: compiled && { path: compiled.path, uid: compiled.uid },
+        // What this thread has compiled, a helper only has to read.
+        prepare: () => compiled?.keep(),
       },
     });
     const collected = await collectUnseen(this.#entries(), gatherer, {

@@ -207,14 +207,18 @@ test("a gatherer with helpers reports what one without reports", (t) => {
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const text = log(8, 4 << 20);
   const reports = [0, 1].map((count) => {
+    let prepared = 0;
     using gatherer = new Gatherer(book, {
       sortUniq: false,
       spillDir: () => dir,
-      helpers: { count, compiled: null },
+      helpers: { count, compiled: null, prepare: () => prepared++ },
     });
     gatherer.write(Buffer.from("a small log\n"));
     gatherer.endOfLog();
+    assert.equal(prepared, 0);
     gatherer.expect(1 << 30);
+    gatherer.expect(1);
+    assert.equal(prepared, count, "once, before the helpers start");
     for (let at = 0; at < text.length; at += 1 << 20) gatherer.write(text.subarray(at, at + (1 << 20)));
     gatherer.endOfLog();
     const lines: string[] = [];
