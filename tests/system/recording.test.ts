@@ -143,10 +143,8 @@ test("finds a scan in a recording and saves its evidence", {
     encoding: "utf8",
   });
   assert.equal(full.status, 74);
-  assert.match(
-    full.stderr,
-    /^telltale: lines for standard output are lost: ENOSPC.*\n {4}mend: .*\n\S.* 1 scan/m,
-  );
+  assert.match(full.stderr, /^telltale: lines for standard output are lost: ENOSPC.*\n {4}mend: /m);
+  assert.match(full.stderr, / probes, 1 scan/);
   const live = sentry(stranger.host4);
   assert.equal(live.status, 64);
   assert.match(live.stderr, /ADDRESS is for recordings.*\n {4}mend: /);
