@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Part } from "../core/events.ts";
+import type { PacketCounter } from "../respond/packets.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
 import { changesBetween, freshFaults } from "./changes.ts";
@@ -167,6 +168,11 @@ export class Guard {
   /** What the running parts do next, and what waits. */
   outlooks(): Outlook[] {
     return this.#parts.flatMap(({ running }) => running?.outlook?.() ?? []);
+  }
+
+  /** Tells what blocks have stopped; null where nobody blocks, or only somebody who cannot say it of some. */
+  get packetsOf(): PacketCounter | null {
+    return this.#parts.find(({ running }) => running?.packetsOf !== undefined)?.running?.packetsOf ?? null;
   }
 
   /** One row a part, for the status block. */

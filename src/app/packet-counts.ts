@@ -1,8 +1,7 @@
 // Asks the firewall here what some blocks have stopped, for commands: they do without where it may not be asked.
-import { parsePrefix } from "../core/address.ts";
+
 import type { Backend } from "../respond/backend.ts";
-import { type PacketCounter, packetCounter } from "../respond/packets.ts";
-import type { BlockRow } from "../store/store.ts";
+import { type AskedBlock, type PacketCounter, packetCounter } from "../respond/packets.ts";
 import { makeBackend } from "./firewall.ts";
 import type { Settings } from "./settings.ts";
 
@@ -15,22 +14,16 @@ export class PacketCounts {
     this.#settings = settings;
   }
 
-  /** The blocks with the packets each has stopped so far; as the history has them where the firewall may not be asked. */
-  async with<T extends BlockRow>(blocks: readonly T[]): Promise<T[]> {
+  /** The packets that each has stopped so far, in their order; nothing where the firewall may not be asked. Bound. */
+  readonly of = async (blocks: readonly AskedBlock[]): Promise<readonly number[]> => {
     try {
       this.#backend ??= makeBackend(this.#settings, true);
       this.#counter ??= packetCounter(this.#backend);
-      const packets = await this.#counter(
-        blocks.map(({ target, throttled = false }) => ({ target: parsePrefix(target)!, throttled })),
-      );
-      return blocks.map((block, i) => ({
-        ...block,
-        packetsStopped: Math.max(block.packetsStopped, packets[i] ?? 0),
-      }));
+      return await this.#counter(blocks);
     } catch {
-      return [...blocks]; // The history's own counts stand, and telltale doctor says why.
+      return []; // The history's own counts stand, and telltale doctor says why.
     }
-  }
+  };
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#backend?.close();

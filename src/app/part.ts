@@ -1,6 +1,7 @@
 // What the guard is made of: parts that start, describe themselves, stop, and fail one by one.
 import type { Clock } from "../core/clock.ts";
 import type { Part } from "../core/events.ts";
+import type { PacketCounter } from "../respond/packets.ts";
 import type { Store } from "../store/store.ts";
 import type { Bus } from "./bus.ts";
 import type { Powers } from "./powers.ts";
@@ -19,6 +20,8 @@ export type RunningPart = {
   describe(): readonly string[];
   /** What it does next by its schedule, and what only it can count at no cost; for telltale status. */
   outlook?(): Outlook;
+  /** What blocks have stopped, of a part that blocks by a firewall which can be asked for some. */
+  readonly packetsOf?: PacketCounter;
   stop(): Promise<void>;
 };
 

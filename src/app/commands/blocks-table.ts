@@ -38,7 +38,6 @@ const LAST_REASON = 8;
 const BETWEEN = "  ";
 const DISPENSABLE = ["LEFT", "SINCE", "BEFORE", "EVIDENCE"];
 const GRADE_WIDTH = 9;
-const COUNT = new Intl.NumberFormat("en");
 
 /**
  * @param longestTarget length of the longest address or network among them
@@ -48,7 +47,7 @@ export function blocksTable(longestTarget: number, width: number | null, now: Da
   const address: Column = {
     title: "ADDRESS",
     width: Math.max("ADDRESS".length, longestTarget),
-    cell: ({ target }) => target,
+    cell: ({ target }) => showable(target),
   };
   const rest = (time: Time): Column[] => [
     { title: "SINCE", width: time.width, cell: ({ since }) => time.write(new Date(since), now) },
@@ -109,7 +108,7 @@ function cut(text: string, most: number): string {
 
 /** `1,234`, `123,456`, `12.3M`: at most seven characters, exact below a million. */
 function shortCount(count: number): string {
-  if (count < 1_000_000) return COUNT.format(count);
+  if (count < 1_000_000) return String(count).replace(/\B(?=(\d{3})+$)/, ",");
   const power = Math.min(5, Math.floor(Math.log10(count) / 3));
   return `${(Math.floor((count / 1_000 ** power) * 10) / 10).toFixed(1)}${" kMGTP"[power]}`;
 }

@@ -1,56 +1,64 @@
-// Who is locked out, why and until when; from the history, with packet counts from the firewall when we may ask it. A hundred
-// thousand are read and written page by page.
+// Who is locked out, why and until when. A running guard says it at once; otherwise it is read from the history, page by page: a
+// hundred thousand must not wait for the last to be known.
 import { once } from "node:events";
-import { DEFAULT_LIMITS } from "../../respond/limits.ts";
-import type { BlockRow, Store } from "../../store/store.ts";
 import type { CommandCall } from "../catalogue.ts";
-import { openHistory } from "../history.ts";
-import { PacketCounts } from "../packet-counts.ts";
-import { gatherSettings, type Settings } from "../settings.ts";
+import { askBlocks } from "../control/client.ts";
+import { guardSocket } from "../control/find.ts";
+import { gatherPlaces } from "../places.ts";
+import type { ShownBlock } from "../shown-blocks.ts";
 import { columnsOf } from "../terminal.ts";
-import { blocksTable } from "./blocks-table.ts";
+import { type BlocksTable, blocksTable } from "./blocks-table.ts";
 
-const BLOCKS_PER_PAGE = 1_000;
 const CUT_NOTE = "Shortened to fit; telltale blocks --json and telltale explain ADDRESS show all of it.";
 
-type Shown = BlockRow & { readonly timesBefore: number };
-
 export async function run({ values }: CommandCall): Promise<number> {
-  const settings = gatherSettings(values["config"] as string | undefined);
-  using store = openHistory(settings);
+  const configFile = values["config"] as string | undefined;
   const now = new Date();
-  const { numbers, longestTarget } = store?.blocks.listing(now) ?? NONE;
-  if (values["json"] === true) {
-    await eachPage(settings, store, numbers, now, (blocks) => blocks.map((block) => JSON.stringify(block)));
-    return 0;
+  const list = values["json"] === true ? new JsonLines() : new Table(now);
+  const told = await askBlocks(guardSocket(gatherPlaces(configFile)));
+  if (told === null) {
+    const { readBlocks } = await import("../block-history.ts");
+    await readBlocks(configFile, now, list.begin, list.page);
+  } else if (told.length > 0) {
+    await list.begin(Math.max(...told.map(({ target }) => target.length)));
+    await list.page(told);
   }
-  if (numbers.length === 0) {
-    process.stdout.write("Nobody is blocked.\n");
-    return 0;
-  }
-  const table = blocksTable(longestTarget, columnsOf(process.stdout), now);
-  await say([table.head]);
-  await eachPage(settings, store, numbers, now, (blocks) => blocks.map(table.row));
-  if (table.isShortened()) await say(["", CUT_NOTE]);
+  await list.end();
   return 0;
 }
 
-const NONE = { numbers: [], longestTarget: 0 };
+/** Where a list of blocks goes; `begin` and `page` are bound, and not called when nobody is blocked. */
+type List = {
+  readonly begin: (longestTarget: number) => Promise<void>;
+  readonly page: (blocks: readonly ShownBlock[]) => Promise<void>;
+  end(): Promise<void>;
+};
 
-async function eachPage(
-  settings: Settings,
-  store: Store | null,
-  numbers: readonly number[],
-  now: Date,
-  lines: (blocks: readonly Shown[]) => readonly string[],
-): Promise<void> {
-  const since = now.getTime() - DEFAULT_LIMITS.forgetMs;
-  await using counts = new PacketCounts(settings);
-  for (let at = 0; store !== null && at < numbers.length; at += BLOCKS_PER_PAGE) {
-    const page = store.blocks.listed(numbers.slice(at, at + BLOCKS_PER_PAGE), since);
-    // The one in force is one of them.
-    const shown = page.map(({ times, ...block }) => ({ ...block, timesBefore: Math.max(0, times - 1) }));
-    await say(lines(await counts.with(shown)));
+class JsonLines implements List {
+  readonly begin = async (): Promise<void> => {};
+  readonly page = (blocks: readonly ShownBlock[]): Promise<void> =>
+    say(blocks.map((block) => JSON.stringify(block)));
+  async end(): Promise<void> {}
+}
+
+class Table implements List {
+  readonly #now: Date;
+  #table: BlocksTable | undefined;
+
+  constructor(now: Date) {
+    this.#now = now;
+  }
+
+  readonly begin = (longestTarget: number): Promise<void> => {
+    this.#table = blocksTable(longestTarget, columnsOf(process.stdout), this.#now);
+    return say([this.#table.head]);
+  };
+
+  readonly page = (blocks: readonly ShownBlock[]): Promise<void> => say(blocks.map(this.#table!.row));
+
+  async end(): Promise<void> {
+    if (this.#table === undefined) await say(["Nobody is blocked."]);
+    else if (this.#table.isShortened()) await say(["", CUT_NOTE]);
   }
 }
 

@@ -2,12 +2,15 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { MissingPartError } from "../../core/errors.ts";
+import { describeError, MissingPartError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
+import type { ShownBlock } from "../shown-blocks.ts";
 import type { Answer, GuardStatus, ReloadOutcome, Request } from "./types.ts";
 
 // A guard under a flood still answers within a second; a reload restarts the parts.
 const ANSWER_WITHIN_MS = 30_000;
+// Of what can be had in another way.
+const SOON_MS = 3_000;
 // The parts get a second and a half to stop, a machine under load some more.
 const END_WITHIN_MS = 30_000;
 const POLL_MS = 20;
@@ -17,6 +20,19 @@ const MAX_ANSWER_BYTES = 16_000_000;
 /** What the guard at `path` is doing. */
 export async function askStatus(path: string): Promise<GuardStatus> {
   return (await ask(path, "status")) as GuardStatus;
+}
+
+/**
+ * Who is locked out, as the guard at `path` knows it; null where whoever asks has to read the history: no guard answers soon, or it
+ * does not say. One that is older than this program is among those.
+ */
+export async function askBlocks(path: string): Promise<readonly ShownBlock[] | null> {
+  try {
+    return (await ask(path, "blocks", SOON_MS)) as readonly ShownBlock[] | null;
+  } catch (error) {
+    if (error instanceof MissingPartError) return null;
+    throw error;
+  }
 }
 
 /** Its counters as Prometheus text. */
@@ -66,10 +82,10 @@ export async function followEvents(path: string, hear: (event: Event) => void): 
   }
 }
 
-async function ask(path: string, what: Request): Promise<unknown> {
+async function ask(path: string, what: Request, withinMs = ANSWER_WITHIN_MS): Promise<unknown> {
   const socket = await reach(path);
   try {
-    return await request(socket, path, what);
+    return await request(socket, path, what, withinMs);
   } finally {
     socket.destroy();
   }
@@ -83,7 +99,7 @@ function reach(path: string): Promise<Socket> {
   });
 }
 
-function request(socket: Socket, path: string, what: Request): Promise<unknown> {
+function request(socket: Socket, path: string, what: Request, withinMs = ANSWER_WITHIN_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let text = "";
     const give = (error: Error): void => {
@@ -94,8 +110,8 @@ function request(socket: Socket, path: string, what: Request): Promise<unknown> 
     const silent = (why: string) =>
       new MissingPartError("control", `the guard at ${path} ${why}`, "telltale doctor");
     const patience = setTimeout(
-      () => give(silent(`has not answered within ${ANSWER_WITHIN_MS / 1_000} s`)),
-      ANSWER_WITHIN_MS,
+      () => give(silent(`has not answered within ${withinMs / 1_000} s`)),
+      withinMs,
     );
     socket.setEncoding("utf8");
     socket.on("error", (error) => give(silent(`broke off: ${error.message}`)));
@@ -112,7 +128,11 @@ function request(socket: Socket, path: string, what: Request): Promise<unknown> 
       try {
         resolve(unwrap(JSON.parse(text.slice(0, end)) as Answer<unknown>));
       } catch (error) {
-        give(error as Error);
+        give(
+          error instanceof MissingPartError
+            ? error
+            : silent(`does not speak as one: ${describeError(error)}`),
+        );
       }
     });
     socket.write(`${JSON.stringify({ do: what })}\n`);

@@ -8,6 +8,7 @@ import { memoryShareBytes } from "../memory.ts";
 import { isPanicked, PANIC_HOLDS } from "../panic.ts";
 import type { Settings } from "../settings.ts";
 import { VERSION } from "../version.ts";
+import { blocksOf } from "./blocks.ts";
 import { COUNTED, Today } from "./today.ts";
 import type { Controlled, GuardStatus } from "./types.ts";
 
@@ -69,6 +70,7 @@ export function controlled(guard: Guard, clock: Clock, { gather, stop }: Hands):
         faults: settings.faults,
       };
     },
+    blocks: () => blocksOf(guard, clock),
     metrics: async () => renderMetrics(metrics.read({ ...gauges(), disks: await disks() })),
     reload: () => guard.reload(gather()),
     stop,

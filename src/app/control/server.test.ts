@@ -9,11 +9,24 @@ import test, { type TestContext } from "node:test";
 import fc from "fast-check";
 import { waitFor } from "../../../tests/system/wait.ts";
 import type { Event } from "../../core/events.ts";
-import { askMetrics, askReload, askStatus, followEvents } from "./client.ts";
+import type { ShownBlock } from "../shown-blocks.ts";
+import { askBlocks, askMetrics, askReload, askStatus, followEvents } from "./client.ts";
 import { parseRequest } from "./parse.ts";
 import { type ControlServer, serveControl } from "./server.ts";
 import { type Controlled, type GuardStatus, REQUESTS } from "./types.ts";
 
+const BLOCKS: readonly ShownBlock[] = [
+  {
+    target: "192.0.2.7",
+    since: "2026-01-02T03:04:05.000Z",
+    until: "2026-01-02T04:04:05.000Z",
+    because: "12 ports within 4 s",
+    grade: "proven",
+    findingId: "f1",
+    packetsStopped: 1_234,
+    timesBefore: 2,
+  },
+];
 const STATUS = { version: "1", host: "h", parts: [] } as unknown as GuardStatus;
 
 function fakeGuard() {
@@ -21,6 +34,7 @@ function fakeGuard() {
   const stops: string[] = [];
   const guard: Controlled = {
     status: () => STATUS,
+    blocks: async () => BLOCKS,
     metrics: () => "telltale_up 1\n",
     reload: async () => ({ changes: ["a: 1 is now 2"] }),
     stop: (because) => void stops.push(because),
@@ -62,6 +76,7 @@ test("answers status, metrics and reload", async (t) => {
   const { guard } = fakeGuard();
   const { path } = await served(t, guard);
   assert.deepEqual(await askStatus(path), STATUS);
+  assert.deepEqual(await askBlocks(path), BLOCKS);
   assert.equal(await askMetrics(path), "telltale_up 1\n");
   assert.deepEqual(await askReload(path), { changes: ["a: 1 is now 2"] });
 });
@@ -177,6 +192,7 @@ test("the group may read, and only root may change", async (t) => {
     return t.skip("needs setpriv: apt install util-linux");
   const reader = ["--reuid=65534", "--regid=65534", "--groups=4"];
   assert.match(await ask("status", reader), /"ok":true/);
+  assert.match(await ask("blocks", reader), /"ok":true/);
   assert.match(await ask("stop", reader), /"ok":false,"why":"only root may stop the guard"/);
   assert.match(await ask("reload", reader), /only root may reload/);
   assert.match(await ask("status", ["--reuid=65534", "--regid=65534", "--clear-groups"]), /EACCES/);

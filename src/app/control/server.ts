@@ -136,6 +136,8 @@ class Client {
     switch (request) {
       case "status":
         return this.#say({ ok: true, value: await this.#guard.status() });
+      case "blocks":
+        return this.#say({ ok: true, value: await this.#guard.blocks() });
       case "reload":
         return this.#say({ ok: true, value: await this.#guard.reload() });
       case "metrics": {
@@ -153,7 +155,11 @@ class Client {
   }
 
   #refuse(fault: string): void {
-    this.#say({ ok: false, why: `the request ${fault}`, mend: "use telltale status, reload or stop" });
+    this.#say({
+      ok: false,
+      why: `the request ${fault}`,
+      mend: "use telltale status, blocks, reload or stop",
+    });
   }
 
   #say(answer: Answer<unknown>): void {

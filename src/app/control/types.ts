@@ -2,8 +2,9 @@
 // line and then by an event a line, for as long as the client listens. `GET /metrics` is answered as HTTP.
 import type { ConfigFault } from "../../core/errors.ts";
 import type { Event, Mode, Part } from "../../core/events.ts";
+import type { ShownBlock } from "../shown-blocks.ts";
 
-export const REQUESTS = ["status", "metrics", "events", "reload", "stop"] as const;
+export const REQUESTS = ["status", "blocks", "metrics", "events", "reload", "stop"] as const;
 export type Request = (typeof REQUESTS)[number];
 
 /** Those that change something, and are root's. */
@@ -65,6 +66,8 @@ export type GuardStatus = {
 /** The guard, as the control socket sees it. */
 export type Controlled = {
   status(): Promise<GuardStatus> | GuardStatus;
+  /** Who is locked out; null where whoever asks has to read the history. */
+  blocks(): Promise<readonly ShownBlock[] | null>;
   /** Prometheus text. */
   metrics(): Promise<string> | string;
   reload(): Promise<ReloadOutcome>;

@@ -2,7 +2,9 @@
 import { type FSWatcher, watch } from "node:fs";
 import { type ConfigFault, describeError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
+import type { Backend } from "../../respond/backend.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
+import { packetCounter } from "../../respond/packets.ts";
 import { rehearse } from "../../respond/rehearse.ts";
 import { Responder } from "../../respond/responder.ts";
 import { respondLimits } from "../firewall.ts";
@@ -38,7 +40,7 @@ export const respondPart: PartDefinition = {
       onFault: (entry, why) =>
         void bus.emit({ type: "config.faulty", faults: [unusableEntry(settings.configFile, entry, why)] }),
     });
-    const backend = settings.mode === "block" ? powers.backend(settings) : new RecordBackend();
+    const backend: Backend = settings.mode === "block" ? powers.backend(settings) : new RecordBackend();
     const history = { ...store.blocks, together: store.transaction };
     const responder = new Responder({
       mode: settings.mode,
@@ -178,6 +180,7 @@ export const respondPart: PartDefinition = {
         ];
       },
       outlook: () => ({ blocksInForce: responder.inForce }),
+      ...(backend.packets !== undefined && { packetsOf: packetCounter(backend) }),
       stop: async () => {
         follow[Symbol.dispose]();
         clearTimeout(more);

@@ -78,7 +78,14 @@ export async function runListener(): Promise<number> {
     return hands.reload();
   };
   const answer = async (n: number, what: string, value: unknown): Promise<void> => {
-    const reply = what === "reload" ? reload(value) : what === "metrics" ? hands.metrics() : hands.status();
+    const reply =
+      what === "reload"
+        ? reload(value)
+        : what === "metrics"
+          ? hands.metrics()
+          : what === "blocks"
+            ? hands.blocks()
+            : hands.status();
     client.say({ ask: "reply", n, value: await reply });
   };
   let unfollow = (): void => {};

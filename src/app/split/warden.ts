@@ -138,6 +138,7 @@ export class Warden {
   control(stop: (because: string) => void): Controlled {
     return {
       status: async () => statusOf(this.#settings, await this.#ask("status"), this.#startedAt),
+      blocks: async () => (await this.#ask("blocks")) as Awaited<ReturnType<Controlled["blocks"]>>,
       metrics: async () => String((await this.#ask("metrics")) ?? ""),
       reload: () => this.reload(),
       stop,
