@@ -362,6 +362,28 @@ sendp([Ether(dst=get_if_hwaddr("late0"))/IP(src="${source}", dst="192.0.2.1")/TC
   });
 });
 
+test("an interface that gets another name is heard on, and called by it", async (t) => {
+  await scene(t, {}, ["nmap"], async (made, watcher) => {
+    const { host4 } = made.clients[0]!;
+    const heardOn = () => new Set(watcher.scans.map(({ probes }) => probes[0]!.interface));
+    scan(made, "-sS", "-p", "1-20");
+    await until("the first scan", () => heardOn().has("v0"));
+    for (const argv of [
+      ["link", "set", "v0", "down"],
+      ["link", "set", "v0", "name", "wan0"],
+      ["link", "set", "wan0", "up"],
+      ["addr", "replace", `${host4}/30`, "dev", "wan0"],
+    ])
+      assert.equal(made.run("host", ["ip", ...argv]).stderr, "", argv.join(" "));
+    let decoy = 0;
+    await until("a scan on wan0", () => {
+      scan(made, "-sS", "-p", "1-20", "--max-retries", "0", "-D", `203.0.113.${++decoy},ME`);
+      return heardOn().has("wan0");
+    });
+    await watcher.end();
+  });
+});
+
 test("without permission the sentry says what is missing and how to get it", (t) => {
   const missing = obstacle("setpriv");
   if (missing !== null) return t.skip(missing);
