@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Part } from "../core/events.ts";
+import { every } from "../core/rounds.ts";
 import type { PacketCounter } from "../respond/packets.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { Bus } from "./bus.ts";
@@ -43,7 +44,7 @@ export class Guard {
   #settings: Settings;
   #store: Store;
   #storeFault: MissingPartError | null = null;
-  #retry: NodeJS.Timeout | undefined;
+  #retry: Disposable | undefined;
   #purging: Repetition | undefined;
   #busy: Promise<unknown> = Promise.resolve();
   #stopping = false;
@@ -91,10 +92,11 @@ export class Guard {
     const parts = this.status().map(({ part, lines, off }) => ({ part, on: !off, what: lines[0] ?? "" }));
     this.bus.emit({ type: "guard.started", version: VERSION, mode: this.#settings.mode, parts });
     const sleep = new SleepWatch((ms) => systemClock.sleptFor(ms));
-    this.#retry = setInterval(() => {
+    const look = (): void => {
       sleep.look();
       void this.#oneAtATime(() => this.#retryFailed());
-    }, RETRY_MS);
+    };
+    this.#retry = every(RETRY_MS, look, { holds: true });
   }
 
   /**
@@ -125,7 +127,7 @@ export class Guard {
   async stop(because: string): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    clearInterval(this.#retry);
+    this.#retry?.[Symbol.dispose]();
     void this.#purging?.stop();
     const stopped = this.#busy.then(() =>
       Promise.all(

@@ -2,11 +2,13 @@
 // clock that is set and a host that slept are noticed within a minute, and what was missed is made up for once.
 import { closeSync, constants, futimesSync, openSync, statSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
+import { untilRound } from "../core/rounds.ts";
 import { nextRun, type Schedule } from "../core/schedule.ts";
 import type { Store } from "../store/store.ts";
 import { keepMark } from "./marks.ts";
 
-// setTimeout counts no time that the host sleeps, and knows nothing of a clock that was set: looks are this close.
+// setTimeout counts no time that the host sleeps, and knows nothing of a clock that was set: looks are this close, and those of
+// all schedules come together.
 const LONGEST_SLEEP_MS = 60_000;
 // A clock that goes back by less is being corrected: what was done is not done again. More, and it was wrong before.
 const CORRECTION_MS = 3_600_000;
@@ -71,7 +73,7 @@ export function repeat(
     // A clock set back would otherwise stretch the wait by as much.
     if (now < seenMs) next = due();
     seenMs = now;
-    timer = setTimeout(wake, Math.min(LONGEST_SLEEP_MS, Math.max(0, next - now)));
+    timer = setTimeout(wake, Math.min(untilRound(LONGEST_SLEEP_MS), Math.max(0, next - now)));
   };
   const wake = (): void => {
     const now = clock.now();

@@ -5,6 +5,8 @@ import { dirname } from "node:path";
 import type { DiskSample } from "./types.ts";
 
 const PATIENCE_MS = 2_000;
+const AT_ONCE = 4;
+const MAX_MOUNT_POINTS = 256;
 
 /** One file system, by its mount point. */
 export type Room = Omit<DiskSample, "at"> & { readonly dev: number };
@@ -15,9 +17,14 @@ export type Room = Omit<DiskSample, "at"> & { readonly dev: number };
  */
 export async function lookAtRooms(paths: readonly string[]): Promise<Room[]> {
   const byDevice = new Map<number, Room>();
-  for (const path of paths) {
-    const room = await withPatience(lookAtRoom(path));
-    if (room !== null && !byDevice.has(room.dev)) byDevice.set(room.dev, room);
+  // A few at once: each look is some hand-overs to a thread and back, which then share their wake-ups.
+  for (let at = 0; at < paths.length; at += AT_ONCE) {
+    const rooms = await Promise.all(
+      paths.slice(at, at + AT_ONCE).map((path) => withPatience(lookAtRoom(path))),
+    );
+    for (const room of rooms) {
+      if (room !== null && !byDevice.has(room.dev)) byDevice.set(room.dev, room);
+    }
   }
   return [...byDevice.values()];
 }
@@ -41,8 +48,21 @@ async function lookAtRoom(path: string): Promise<Room | null> {
   }
 }
 
-// Up as long as it is the same file system.
+// Where a file system is mounted, by the path it was asked for and its device: the walk there is longer than the look itself.
+const mountPoints = new Map<string, string>();
+
 async function mountPointOf(path: string, dev: number): Promise<string> {
+  const key = `${dev} ${path}`;
+  const known = mountPoints.get(key);
+  if (known !== undefined) return known;
+  const mount = await walkToMountPoint(path, dev);
+  if (mountPoints.size >= MAX_MOUNT_POINTS) mountPoints.clear();
+  mountPoints.set(key, mount);
+  return mount;
+}
+
+// Up as long as it is the same file system.
+async function walkToMountPoint(path: string, dev: number): Promise<string> {
   let at = await realpath(path);
   while (at !== "/") {
     const parent = dirname(at);

@@ -25,6 +25,11 @@ export class CircuitBreaker {
     this.#emit = emit;
   }
 
+  /** Whether it waits for its rest. */
+  get isTripped(): boolean {
+    return this.#tripped !== undefined;
+  }
+
   noteBlock(grade: EvidenceGrade): void {
     const times = this.#times[grade];
     times.push(this.#clock.monotonicMs());

@@ -69,6 +69,11 @@ export class Healing {
     this.#look(this.#ordered ? ORDER_SETTLES_MS : LOOK_AFTER_MS);
   }
 
+  /** Whether there is something to look at before long. */
+  get isWaiting(): boolean {
+    return this.#settleAtMs !== null || (this.#active && (!this.#told || this.#failed));
+  }
+
   tick(): void {
     if (this.#settleAtMs !== null && this.#options.clock.monotonicMs() >= this.#settleAtMs) this.#settle();
     if (!this.#active || (this.#told && !this.#failed)) return;

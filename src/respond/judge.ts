@@ -83,7 +83,12 @@ export class Judge {
     return verdict;
   }
 
-  /** Lets the breaker rest when it may. Once a second. */
+  /** Whether there is something that a `tick` may bring forward. */
+  get isWaiting(): boolean {
+    return this.#breaker.isTripped || this.#refused.size > 0;
+  }
+
+  /** Lets the breaker rest when it may. Once a second while there is something to wait for. */
   tick(): void {
     this.#breaker.tick(this.#given.ledger.standing.size);
   }

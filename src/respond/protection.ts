@@ -11,6 +11,8 @@ export class Protection {
   #allow: readonly Guard[];
   // What the allow set in the firewall was last made from; null: not yet, or to be made again.
   #told: string | null = null;
+  // The facts that were compared with it last, and found to be the same.
+  #known: HostFacts | null = null;
 
   constructor(backend: Backend, facts: () => HostFacts, allow: PrefixSet) {
     this.#backend = backend;
@@ -20,7 +22,7 @@ export class Protection {
 
   setAllow(allow: PrefixSet): void {
     this.#allow = allowGuards(allow.prefixes);
-    this.#told = null;
+    this.forget();
   }
 
   /** Why nothing of this prefix may be blocked; null when it may. */
@@ -30,12 +32,16 @@ export class Protection {
 
   /** Whether the firewall has yet to be told of these facts. */
   isNews(facts: HostFacts): boolean {
-    return keyOf(facts) !== this.#told;
+    if (facts === this.#known) return false;
+    if (keyOf(facts) !== this.#told) return true;
+    this.#known = facts;
+    return false;
   }
 
   /** The firewall has lost what it was told. */
   forget(): void {
     this.#told = null;
+    this.#known = null;
   }
 
   /** Throws what the backend throws. */

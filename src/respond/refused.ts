@@ -30,6 +30,10 @@ export class RefusedFindings {
     if (waiting.size > MAX_FINDINGS) dropFirst(waiting);
   }
 
+  get size(): number {
+    return this.#waiting.proven.size + this.#waiting.spoofable.size;
+  }
+
   /** Up to `room` of them, longest refused first; they are not kept any longer. */
   take(grade: EvidenceGrade, room: number): Finding[] {
     const waiting = this.#waiting[grade];

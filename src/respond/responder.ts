@@ -4,6 +4,7 @@ import { formatPrefix, type Prefix, type PrefixSet, parsePrefix } from "../core/
 import { type Clock, systemClock } from "../core/clock.ts";
 import { describeError, MissingPartError } from "../core/errors.ts";
 import type { Emit, Event, EventBody, Mode, Verdict } from "../core/events.ts";
+import { untilRound } from "../core/rounds.ts";
 import type { Backend, BackendTraits, ChangeResult } from "./backend.ts";
 import type { TripwireOptions } from "./backends/tripwire-rules.ts";
 import type { DecideInput } from "./decide.ts";
@@ -13,6 +14,7 @@ import { type Finding, isAggregate, Judge, rowOf } from "./judge.ts";
 import { BlockLedger } from "./ledger.ts";
 import { Lifting } from "./lifting.ts";
 import { limitsOf } from "./limits.ts";
+import { NextTick } from "./next-tick.ts";
 import { packetCounter } from "./packets.ts";
 import { type HeldBlock, liftOf } from "./plan.ts";
 import { Protection } from "./protection.ts";
@@ -43,7 +45,12 @@ export type ResponderOptions = Partial<BlockLimits> & {
 // The guard lifts a block on time and reads its counter; the kernel would do it this much later, should the guard
 // be gone by then.
 const GRACE_MS = 5_000;
+// What waits is looked after so often. When nothing waits, the next look is at the moment the first block is over; and so often in
+// any case, in the company of whatever else wakes this process.
 const TICK_MS = 1_000;
+const REST_MS = 10_000;
+// What was on its way to the firewall when somebody became protected has its answer by then, and may be a refusal.
+const PROTECT_MS = 250;
 const LIFTS_PER_TICK = 5_000;
 // A verdict takes a twentieth of a millisecond, and packets of a flood are read by the thousand.
 const VERDICTS_PER_TURN = 100;
@@ -63,7 +70,7 @@ export class Responder {
   readonly #restoring: Restoring;
   readonly #healing: Healing;
   readonly #tripwire: KernelTripwire;
-  readonly #timer: NodeJS.Timeout;
+  readonly #nextTick = new NextTick(() => void this.tick());
   readonly #pace = new Pace(VERDICTS_PER_TURN);
   readonly #ear: Disposable;
   #traits: BackendTraits | undefined;
@@ -136,9 +143,9 @@ export class Responder {
       if (event.on === "lifted-by-order") this.#queue.giveUp();
       this.#healing.hear(event);
       this.#tripwire.hear(event);
+      this.#nextTick.within(TICK_MS);
     });
-    this.#timer = setInterval(() => void this.tick(), TICK_MS);
-    this.#timer.unref();
+    this.#nextTick.within(TICK_MS);
   }
 
   /** How many blocks are believed in force. */
@@ -156,11 +163,18 @@ export class Responder {
 
   setMode(mode: Mode): void {
     this.#mode = mode;
+    this.#nextTick.within(TICK_MS);
   }
 
   /** Takes a new allow list; blocks that it forbids are lifted by the next tick. */
   setAllow(allow: PrefixSet): void {
     this.#protection.setAllow(allow);
+    this.#nextTick.within(TICK_MS);
+  }
+
+  /** Who is protected has changed: the firewall is told soon, and whoever it is let in again. Otherwise that is noticed by a tick. */
+  protectSoon(): void {
+    this.#nextTick.within(PROTECT_MS);
   }
 
   /**
@@ -174,6 +188,7 @@ export class Responder {
     const wait = this.#pace.pass();
     if (wait !== null) await wait;
     if (!this.#closed) await this.#judge(event);
+    if (this.#judgement.isWaiting) this.#nextTick.within(TICK_MS);
   }
 
   async #judge(finding: Finding): Promise<void> {
@@ -241,6 +256,7 @@ export class Responder {
     else await observeHistory(this.#restoring);
     // Not before, or the next tick would enter as well.
     this.#restored = true;
+    this.#nextTick.within(TICK_MS);
   }
 
   /**
@@ -266,6 +282,7 @@ export class Responder {
   /** Somebody else has made or renewed this block, in the firewall and in the history: it is believed in force. */
   believeBlocked(applied: Extract<EventBody, { type: "block.applied" }>): void {
     this.#ledger.takeUp(applied);
+    this.#nextTick.within(TICK_MS);
   }
 
   /** Somebody else has lifted this block, in the firewall and in the history: it is no longer believed in force. */
@@ -294,18 +311,29 @@ export class Responder {
     );
   }
 
-  /** Once a second, by its own timer: lifts what is over, frees whoever has become protected, lets the breaker rest. */
+  /**
+   * Lifts what is over, frees whoever has become protected, lets the breaker rest: by its own timer, when one of these may be due.
+   * Who is protected is asked every ten seconds; whoever learns of a change says so.
+   */
   async tick(): Promise<void> {
     this.#ticking ??= this.#tickOnce().finally(() => {
       this.#ticking = undefined;
+      this.#nextTick.within(this.#restMs());
     });
     await this.#ticking;
+  }
+
+  #restMs(): number {
+    const isEntering = this.#mode === "block" && !this.#entered && this.#restored;
+    if (isEntering || this.#judgement.isWaiting || this.#healing.isWaiting) return TICK_MS;
+    const dueMs = this.#ledger.standing.dueWithin(this.#clock.monotonicMs(), REST_MS);
+    return dueMs === null ? untilRound(REST_MS) : Math.max(TICK_MS, dueMs);
   }
 
   /** Stops; blocks stay in force, and the kernel ends each in its time. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
+    this.#nextTick.close();
     this.#ear[Symbol.dispose]();
     await this.#healing.close();
     await this.#ticking;
@@ -360,6 +388,7 @@ export class Responder {
     const before = this.#ledger.standing.get(target);
     // Believed in force from now on, so that a second finding of the same source does not ask again.
     this.#ledger.believe(row, target, forMs);
+    this.#nextTick.within(TICK_MS);
     const throttled = row.throttled === true ? { throttled: true } : {};
     const change = { do: "block" as const, target, forMs: forMs + GRACE_MS, ...throttled };
     this.#backend.early?.(change);

@@ -149,6 +149,15 @@ export class StandingBlocks {
     return out;
   }
 
+  /** In how many milliseconds the first of them is over; null when none is within that time. */
+  dueWithin(nowMs: number, withinMs: number): number | null {
+    const last = Math.floor((nowMs + withinMs) / 1_000);
+    for (let second = this.#sweptTo ?? Number.POSITIVE_INFINITY; second <= last; second++) {
+      if (this.#bySecond.has(second)) return Math.max(0, second * 1_000 - nowMs);
+    }
+    return null;
+  }
+
   #at(slot: number): StandingBlock {
     const flags = this.#flags[slot]!;
     return {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { MissingPartError } from "../core/errors.ts";
 import { receiveDescriptor } from "../sys/descriptors.ts";
 import { Lines } from "./lines.ts";
-import type { Answer, Ask, News, Request } from "./types.ts";
+import { type Answer, type Ask, type News, type Request, UNANSWERED } from "./types.ts";
 
 // 100,000 blocks with their counters are 12 MB.
 const MAX_LINE_BYTES = 64 << 20;
@@ -22,7 +22,7 @@ export type ClientOptions = {
 export class Client {
   readonly #options: ClientOptions;
   readonly #waiting = new Map<number, Waiting>();
-  #next = 1;
+  #next = UNANSWERED + 1;
   #gone = false;
 
   constructor(options: ClientOptions) {
@@ -47,13 +47,17 @@ export class Client {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { ask: request.ask, resolve, reject });
-      this.#options.channel.write(`${JSON.stringify({ id, ...request })}\n`);
+      this.#send(id, request);
     });
   }
 
-  /** Says something whose answer nobody waits for. */
+  /** Says something whose answer nobody waits for. To a warden that has gone it says nothing: onGone has said so. */
   say(request: Request): void {
-    this.ask(request).catch(() => {}); // The warden has gone: onGone has said so.
+    if (!this.#gone) this.#send(UNANSWERED, request);
+  }
+
+  #send(id: number, request: Request): void {
+    this.#options.channel.write(`${JSON.stringify({ id, ...request })}\n`);
   }
 
   /** Asks for a descriptor, which the caller then owns. Throws as `ask` does. */

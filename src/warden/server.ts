@@ -5,7 +5,7 @@ import { describeError, MissingPartError } from "../core/errors.ts";
 import { closeDescriptor, sendDescriptor } from "../sys/descriptors.ts";
 import { Lines } from "./lines.ts";
 import { fitsStage, MalformedRequest, parseRequest } from "./requests/parse.ts";
-import type { Answer, Ask, News, Request, Stage } from "./types.ts";
+import { type Answer, type Ask, type News, type Request, type Stage, UNANSWERED } from "./types.ts";
 
 /** What is well formed and still not granted: answered, and told. */
 export class Refused extends Error {}
@@ -132,7 +132,7 @@ export class Conversation {
   // Nothing may come between the two, so that descriptors arrive in the order of the answers.
   #handOver(id: number, fd: number): void {
     try {
-      if (this.#over) return;
+      if (this.#over || id === UNANSWERED) return;
       sendDescriptor(this.#options.descriptors, fd);
       this.#say({ id, value: null, fd: true });
     } finally {
@@ -147,7 +147,7 @@ export class Conversation {
   }
 
   #say(answer: Answer): void {
-    if (!this.#over) this.#options.channel.write(`${JSON.stringify(answer)}\n`);
+    if (!this.#over && answer.id !== UNANSWERED) this.#options.channel.write(`${JSON.stringify(answer)}\n`);
   }
 
   #malformed(why: string): void {

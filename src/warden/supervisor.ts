@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
+import { every } from "../core/rounds.ts";
 import { closeDescriptor } from "../sys/descriptors.ts";
 import { waitBeforeStart } from "./backoff/decide.ts";
 import { Conversation, type Handlers } from "./server.ts";
@@ -23,10 +24,10 @@ export type SupervisorOptions = {
   readonly onRefused: (ask: Ask, why: string) => void;
 };
 
-// A listener may be busy for seconds (a report over 200,000 events); one that leaves three pings of five seconds each
+// A listener may be busy for seconds (a report over 200,000 events); one that leaves two pings of ten seconds each
 // unanswered hangs or was stopped.
-const PING_MS = 5_000;
-const MAX_UNANSWERED_PINGS = 3;
+const PING_MS = 10_000;
+const MAX_UNANSWERED_PINGS = 2;
 // After the order to quit; the listener itself gives its parts 10 s at the most. systemd waits for 20 s.
 const QUIT_MS = 13_000;
 
@@ -39,7 +40,7 @@ export class Supervisor {
   #waitMs = 0;
   #ended = Promise.resolve();
   #restart: NodeJS.Timeout | undefined;
-  #ping: NodeJS.Timeout | undefined;
+  #ping: Disposable | undefined;
   #unanswered = 0;
   #verdict = "";
   #starts = 0;
@@ -88,7 +89,7 @@ export class Supervisor {
       onMalformed: (why) => this.#kill(`it sent what no listener of telltale's sends (${why})`),
     });
     this.#ended = spawned.ended.then((why) => this.#afterEnd(why));
-    this.#ping = setInterval(() => this.#askForLife(), PING_MS);
+    this.#ping = every(PING_MS, () => this.#askForLife());
   }
 
   /** The listener has said that everything runs. */
@@ -128,7 +129,7 @@ export class Supervisor {
   }
 
   #afterEnd(why: string): void {
-    clearInterval(this.#ping);
+    this.#ping?.[Symbol.dispose]();
     this.#conversation?.end();
     this.#conversation = null;
     closeDescriptor(this.#descriptors);

@@ -38,6 +38,9 @@ export type Request =
 
 export type Ask = Request["ask"];
 
+/** The number of a request whose answer nobody waits for: none is given, which would only wake the other side up. */
+export const UNANSWERED = 0;
+
 export type Numbered = { readonly id: number; readonly request: Request };
 
 /** What the warden says to one request. With `fd`, a descriptor lies in the other channel. */

@@ -2,6 +2,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { type ConfigFault, describeError } from "../../core/errors.ts";
 import type { Event } from "../../core/events.ts";
+import { every } from "../../core/rounds.ts";
 import type { Backend } from "../../respond/backend.ts";
 import { RecordBackend } from "../../respond/backends/record.ts";
 import { packetCounter } from "../../respond/packets.ts";
@@ -18,7 +19,7 @@ import { markMode } from "../reporting.ts";
 // how soon where it does not; and how soon what it has not told is found all the same.
 const FOLLOW_MS = 250;
 const SLOW_FOLLOW_MS = 2_000;
-const MISSED_MS = 15_000;
+const MISSED_MS = 10_000;
 // The first rehearsal takes both processes 0.2 s of the processor: the start of the guard does not wait for it.
 const REHEARSE_AFTER_MS = 1_000;
 // After the start the guard gives back what it no longer needs, and some of that a block does need.
@@ -59,6 +60,7 @@ export const respondPart: PartDefinition = {
       emit: bus.emit,
       clock,
     });
+    const followFacts = powers.facts.follow(() => responder.protectSoon());
     const rehearsal = { backend, history, facts: () => facts.current(), clock };
     let rehearsing: Promise<void> = Promise.resolve();
     let ending = new AbortController();
@@ -88,6 +90,7 @@ export const respondPart: PartDefinition = {
       beginning = setTimeout(() => play(false), REHEARSE_AFTER_MS).unref();
       remind(FIRST_REMINDER_MS);
     } catch (error) {
+      followFacts[Symbol.dispose]();
       allow.close();
       await responder.close();
       throw error;
@@ -183,6 +186,7 @@ export const respondPart: PartDefinition = {
       ...(backend.packets !== undefined && { packetsOf: packetCounter(backend) }),
       stop: async () => {
         follow[Symbol.dispose]();
+        followFacts[Symbol.dispose]();
         clearTimeout(more);
         clearTimeout(beginning);
         clearTimeout(reminding);
@@ -207,10 +211,10 @@ function whenChanged(directory: string, look: () => void): Disposable {
     look();
   };
   let watcher: FSWatcher | null = null;
-  let slow: NodeJS.Timeout | undefined;
+  let slow: Disposable | undefined;
   const lookEvery = (ms: number): void => {
-    clearInterval(slow);
-    slow = setInterval(look, ms);
+    slow?.[Symbol.dispose]();
+    slow = every(ms, look);
   };
   lookEvery(SLOW_FOLLOW_MS);
   try {
@@ -228,7 +232,7 @@ function whenChanged(directory: string, look: () => void): Disposable {
   return {
     [Symbol.dispose]: () => {
       watcher?.close();
-      clearInterval(slow);
+      slow?.[Symbol.dispose]();
       if (soon !== null) clearTimeout(soon);
     },
   };

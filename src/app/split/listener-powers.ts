@@ -9,7 +9,7 @@ import type { HostFacts } from "../../respond/types.ts";
 import { captureFrom } from "../../sources/packets/capture.ts";
 import { LoopbackDatagrams } from "../../sys/loopback-datagram.ts";
 import type { Client } from "../../warden/client.ts";
-import type { Powers } from "../powers.ts";
+import type { FactsSource, Powers } from "../powers.ts";
 import { routesOf } from "../reporting.ts";
 import type { RotationEars } from "../rotation.ts";
 import { readHeld } from "./block-text.ts";
@@ -29,6 +29,7 @@ export class ListenerPowers implements Powers {
   readonly #client: Client;
   #briefing: Briefing;
   #facts: HostFacts = NOTHING_KNOWN;
+  readonly #factsFollowers = new Set<() => void>();
   #backend: RemoteBackend | null = null;
   #ears: RotationEars | null = null;
   #touches: HandedEar | null = null;
@@ -44,7 +45,13 @@ export class ListenerPowers implements Powers {
     return [`user telltale, process ${process.pid}; the warden is process ${this.#briefing.wardenPid}`];
   }
 
-  readonly facts = { current: (): HostFacts => this.#facts };
+  readonly facts: FactsSource = {
+    current: () => this.#facts,
+    follow: (onNews) => {
+      this.#factsFollowers.add(onNews);
+      return { [Symbol.dispose]: () => void this.#factsFollowers.delete(onNews) };
+    },
+  };
 
   /** Learns who is protected; the warden tells whenever that changes, and reads it anew before each block. */
   async start(): Promise<void> {
@@ -62,9 +69,14 @@ export class ListenerPowers implements Powers {
 
   /** A look of the warden's has found something. */
   heardFound(what: string, value: unknown): void {
-    if (what === "facts") this.#facts = value as HostFacts;
+    if (what === "facts") this.#heardFacts(value as HostFacts);
     if (what === "uncovered") this.#ears?.uncovered(value as CoverageReport);
     if (what === "rotation") this.#rotation = value as RotationSays;
+  }
+
+  #heardFacts(facts: HostFacts): void {
+    this.#facts = facts;
+    for (const follower of this.#factsFollowers) follower();
   }
 
   readonly backend: Powers["backend"] = (settings) => {

@@ -3,6 +3,7 @@
 import { systemClock } from "../../core/clock.ts";
 import type { Event, EventBody } from "../../core/events.ts";
 import { showable } from "../../core/hostile.ts";
+import { every } from "../../core/rounds.ts";
 import { openReportFile } from "../../report/routes/file.ts";
 import type { Ended } from "../../report/routes/program.ts";
 import { HostFactsReader } from "../../respond/facts.ts";
@@ -63,7 +64,8 @@ export class Warden {
   #settings: Settings;
   #ready: () => void = () => {};
   #rotation: Promise<RotationKeeper> | null = null;
-  #rotationRow: NodeJS.Timeout | undefined;
+  #rotationRow: Disposable | undefined;
+  #rotationTold = "";
   #logs: { readonly names: readonly string[]; readonly atMs: number } | null = null;
   #mailing: Promise<unknown> = Promise.resolve();
   #mails = 0;
@@ -177,7 +179,7 @@ export class Warden {
 
   /** Ends the listener and what else runs; blocks stay in force. */
   async stop(because: string): Promise<void> {
-    clearInterval(this.#rotationRow);
+    this.#rotationRow?.[Symbol.dispose]();
     this.#facts.stop();
     const keeper = this.#rotation;
     this.#rotation = null;
@@ -278,8 +280,10 @@ export class Warden {
       emit: (body) => this.emit(body),
       uncovered: (found) => this.#found("uncovered", found),
     });
-    this.#rotationRow ??= setInterval(() => void this.#tellRotation(), ROTATION_ROW_MS).unref();
-    return saysOf(await this.#rotation);
+    this.#rotationRow ??= every(ROTATION_ROW_MS, () => void this.#tellRotation());
+    const says = saysOf(await this.#rotation);
+    this.#rotationTold = JSON.stringify(says);
+    return says;
   }
 
   // The listener asks for it when its parts start; logs must not grow because it never came so far.
@@ -290,7 +294,11 @@ export class Warden {
 
   async #tellRotation(): Promise<void> {
     const keeper = await this.#rotation?.catch(() => null); // It could not be started: the listener knows why.
-    if (keeper != null) this.#found("rotation", saysOf(keeper));
+    if (keeper == null) return;
+    const says = saysOf(keeper);
+    const text = JSON.stringify(says);
+    // What it knows already would only wake the listener up.
+    if (text !== this.#rotationTold && this.#found("rotation", says)) this.#rotationTold = text;
   }
 
   #found(what: string, value: unknown): boolean {

@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
+import { every, type Round } from "../../core/rounds.ts";
 import type { CursorShelf, Follower } from "../types.ts";
 import { CommitError, type LineBatch } from "./batch.ts";
 import { FollowedLog } from "./followed-log.ts";
@@ -34,7 +35,7 @@ export type FollowFilesOptions = {
   /** Opens a log that this process may not open, where its folder is open to it. */
   readonly openForUs?: OpenForUs;
   readonly clock?: Clock;
-  /** How often logs without events are looked at, in milliseconds; 5,000. The others are looked at every sixth time. */
+  /** How often logs without events are looked at, in milliseconds; 5,000. The others are looked at six times more rarely. */
   readonly pollEveryMs?: number;
 };
 
@@ -45,9 +46,11 @@ const MAX_LINE_BYTES = 512 * 1024;
 const COALESCE_MS = 20;
 
 // Where the kernel does not tell of writes. Elsewhere a writer through a mapping makes no event, nor do late lines in a
-// generation that was moved to another folder: every log is looked at now and then.
+// generation that was moved to another folder: every log is looked at now and then. And nobody tells that something else was
+// mounted over a folder, or that one above it was renamed.
 const POLL_MS = 5_000;
-const POLLS_A_SWEEP = 6;
+const POLLS_A_REARMING = 2;
+const REARMINGS_A_SWEEP = 3;
 
 // After a failed commit (a full disk) the same batch is offered again after 1 s, 2 s, 4 s … 30 s.
 const RETRY_FIRST_MS = 1_000;
@@ -69,7 +72,9 @@ class FileFollower implements Follower {
   #live = false;
   #stopping = false;
   #soon: NodeJS.Timeout | undefined;
-  #slow: NodeJS.Timeout | undefined;
+  /** Looks at what the kernel does not tell of, and the rarer one at everything. */
+  #slow: Round | undefined;
+  #sweep: Round | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = RETRY_FIRST_MS;
   /** When logs were last read because something happened, on the monotonic clock. */
@@ -90,7 +95,11 @@ class FileFollower implements Follower {
       isFollowed: (path) => this.#logs.has(path),
       stopping: () => this.#stopping,
     };
-    this.#watch = new FolderWatch((folder, name) => this.#happened(folder, name), options.emit);
+    this.#watch = new FolderWatch(
+      (folder, name) => this.#happened(folder, name),
+      () => void this.#inTurn(() => this.#rearm()),
+      options.emit,
+    );
     for (const path of options.paths) this.add(path);
   }
 
@@ -138,15 +147,24 @@ class FileFollower implements Follower {
     while (await this.#inTurn(() => this.#readDirty()));
     await this.#inTurn(() => this.#rearm());
     if (!this.#live) return;
-    let polls = 0;
-    this.#slow = setInterval(() => {
-      const isSweep = ++polls % POLLS_A_SWEEP === 0;
-      for (const log of this.#logs.values()) {
-        if (isSweep || !log.folders.every((folder) => this.#watch.hears(folder))) this.#dirty.add(log);
-      }
-      void this.#inTurn(() => this.#rearm());
-      if (this.#dirty.size > 0) this.#wake(0);
-    }, this.#options.pollEveryMs ?? POLL_MS);
+    let rearmings = 0;
+    const pollMs = this.#options.pollEveryMs ?? POLL_MS;
+    this.#sweep = every(
+      pollMs * POLLS_A_REARMING,
+      () => this.#lookBehind(++rearmings % REARMINGS_A_SWEEP === 0),
+      { holds: true },
+    );
+  }
+
+  /** Sees to the folders, and to the logs in those that the kernel does not tell of, or to all. */
+  #lookBehind(isSweep: boolean): void {
+    for (const log of this.#logs.values()) if (isSweep || this.#isUnheard(log)) this.#dirty.add(log);
+    void this.#inTurn(() => this.#rearm());
+    if (this.#dirty.size > 0) this.#wake(0);
+  }
+
+  #isUnheard(log: FollowedLog): boolean {
+    return !log.folders.every((folder) => this.#watch.hears(folder));
   }
 
   async stop(): Promise<void> {
@@ -154,8 +172,9 @@ class FileFollower implements Follower {
     this.#stopping = true;
     clearTimeout(this.#soon);
     clearTimeout(this.#retry);
-    clearInterval(this.#slow);
-    this.#soon = this.#retry = this.#slow = undefined;
+    this.#slow?.[Symbol.dispose]();
+    this.#sweep?.[Symbol.dispose]();
+    this.#soon = this.#retry = this.#slow = this.#sweep = undefined;
     this.#dirty.clear();
     await this.#inTurn(async () => {
       this.#watch.close();
@@ -248,6 +267,13 @@ class FileFollower implements Follower {
   async #rearm(): Promise<void> {
     if (!this.#live) return;
     await this.#watch.cover([...this.#logs.values()].flatMap(({ folders }) => folders));
+    if (!this.#live) return;
+    const isPolled = [...this.#logs.values()].some((log) => this.#isUnheard(log));
+    if (isPolled) this.#slow ??= every(this.#options.pollEveryMs ?? POLL_MS, () => this.#lookBehind(false));
+    else {
+      this.#slow?.[Symbol.dispose]();
+      this.#slow = undefined;
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 // another under the same name, is noticed, and the caller's slow poll stands in.
 import { type FSWatcher, watch } from "node:fs";
 import { stat, statfs } from "node:fs/promises";
+import { basename } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import type { Emit } from "../../core/events.ts";
 import { isSilent } from "../../sys/silent-filesystems.ts";
@@ -10,12 +11,18 @@ type Watched = { watcher: FSWatcher; device: number; inode: number; hears: boole
 
 export class FolderWatch {
   readonly #happened: (folder: string, name: string | null) => void;
+  readonly #moved: () => void;
   readonly #emit: Emit;
   readonly #watched = new Map<string, Watched>();
   #told = false;
 
-  constructor(happened: (folder: string, name: string | null) => void, emit: Emit) {
+  /**
+   * @param happened something in one of the folders; null where it is not known to what
+   * @param moved a folder itself may have been renamed or removed: cover it again
+   */
+  constructor(happened: (folder: string, name: string | null) => void, moved: () => void, emit: Emit) {
     this.#happened = happened;
+    this.#moved = moved;
     this.#emit = emit;
   }
 
@@ -49,7 +56,12 @@ export class FolderWatch {
     );
     const hears = type !== null && !isSilent(type);
     try {
-      const watcher = watch(folder, { persistent: true }, (_, name) => this.#happened(folder, name));
+      const own = basename(folder);
+      const watcher = watch(folder, { persistent: true }, (event, name) => {
+        // What happens to the folder itself comes under its own name.
+        if (event === "rename" && name === own) this.#moved();
+        this.#happened(folder, name);
+      });
       watcher.on("error", () => this.#drop(folder)); // The next poll arms it again, or says why not.
       this.#watched.set(folder, { watcher, device: here.dev, inode: here.ino, hears });
       // What happened before was not heard.
