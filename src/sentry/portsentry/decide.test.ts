@@ -250,6 +250,7 @@ test("a block does not wait for a name", async (t) => {
   const names = new HostNames({
     reverse: () => new Promise((resolve) => (answer = resolve)),
     lookup: async () => [{ address: SIGHTING.source }],
+    lookupService: async () => ({ hostname: "" }),
   });
   const lines: string[] = [];
   const reactor = new Reactor({

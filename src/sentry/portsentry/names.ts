@@ -13,6 +13,7 @@ const MAX_NAME = 255;
 export type Resolver = {
   reverse(address: string): Promise<string[]>;
   lookup(name: string, options: { all: true }): Promise<{ address: string }[]>;
+  lookupService(address: string, port: number): Promise<{ hostname: string }>;
 };
 
 export class HostNames {
@@ -39,7 +40,7 @@ export class HostNames {
 
 async function confirmed(address: Address, resolver: Resolver): Promise<string> {
   try {
-    for (const name of (await resolver.reverse(address)).slice(0, 4)) {
+    for (const name of (await namesOf(address, resolver)).slice(0, 4)) {
       if (name.length > MAX_NAME) continue;
       const back = await resolver.lookup(name, { all: true });
       if (back.some((one) => parseAddress(one.address) === address)) return showable(name);
@@ -48,6 +49,12 @@ async function confirmed(address: Address, resolver: Resolver): Promise<string> 
     // No name, no server, a name that leads nowhere: the address is the name.
   }
   return address;
+}
+
+/** Of an address in /etc/hosts node:dns knows that there is an answer, and not which; getnameinfo(3) does, and waits for nobody then. */
+async function namesOf(address: Address, resolver: Resolver): Promise<string[]> {
+  const names = await resolver.reverse(address);
+  return names.length > 0 ? names : [(await resolver.lookupService(address, 0)).hostname];
 }
 
 function within<T>(limitMs: number, work: Promise<T>, otherwise: T): Promise<T> {
