@@ -163,3 +163,21 @@ test("live: a folder that is replaced by another is noticed by the slow poll", a
   await until(() => r.got.length === 4, "a folder that was replaced");
   r.complete("all");
 });
+
+test("live: the kernel tells when a folder is replaced by another, so that no poll is waited for", async (t) => {
+  const r = rig(t);
+  const folder = join(r.dir, "sub");
+  const log = join(folder, "app.log");
+  mkdirSync(folder);
+  r.write(2, log);
+  const follower = r.follower({ paths: [log], pollEveryMs: 600_000 });
+  t.after(() => follower.stop());
+  await follower.start();
+  renameSync(folder, `${folder}.old`);
+  mkdirSync(folder);
+  r.write(2, log);
+  await until(() => r.got.length === 4, "the other folder's log");
+  r.write(1, log);
+  await until(() => r.got.length === 5, "and what is written there later");
+  r.complete("all");
+});
