@@ -109,13 +109,11 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
 
-const PIECE_BYTES = 1 << 20;
-
 /** Gives the text of a run to `take`, in pieces that end anywhere; each may change once `take` returns. */
 export function pourRun(path: string, take: (bytes: Uint8Array, start: number, end: number) => void): void {
   const fd = openSync(path, "r");
   try {
-    const piece = new Uint8Array(PIECE_BYTES);
+    const piece = new Uint8Array(RUN_BUFFER_BYTES);
     for (let got = readSync(fd, piece); got > 0; got = readSync(fd, piece)) take(piece, 0, got);
   } finally {
     closeSync(fd);

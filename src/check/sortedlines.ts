@@ -216,9 +216,12 @@ class Section {
     this.#resize(0);
   }
 
-  // Transferred, so that the memory there was is free at once: the collector hardly ever comes.
   #resize(length: number): void {
-    this.arena = Buffer.from(this.arena.buffer.transfer(length));
+    const before = this.arena;
+    this.arena = Buffer.from(new ArrayBuffer(length));
+    before.copy(this.arena, 0, 0, this.used);
+    // Free at once: the collector hardly ever comes. To transfer all of it would fill the new memory with zeros first.
+    before.buffer.transfer(0);
   }
 
   /** Writes the lines in memory to a run. */
