@@ -16,7 +16,7 @@ function prepare(t: TestContext, config: string, ...tools: string[]): Lab | null
   }
   const made = makeLab(["stranger"]);
   t.after(() => made[Symbol.dispose]());
-  const files = `HISTORY_FILE="${made.dir}/history"\nBLOCKED_FILE="${made.dir}/blocked"\n`;
+  const files = `HISTORY_FILE="${made.dir}/history"\nBLOCKED_FILE="${made.dir}/blocked"\nIGNORE_FILE=""\n`;
   writeFileSync(join(made.dir, "portsentry.conf"), `${files}${config.replaceAll("DIR", made.dir)}\n`);
   return made;
 }
@@ -135,6 +135,18 @@ test("a packet through a bridge is heard on its port and on the bridge, and coun
   await waitFor("the line about the second port", () => seen(lines).includes(8));
   assert.deepEqual(seen(lines), [7, 8]);
   assert.match(lines.find((line) => line.includes("port: [7]"))!, /triggered: \[false\]/);
+});
+
+test("a fragment that hides its flags counts, and says so", async (t) => {
+  const made = prepare(t, 'TCP_PORTS="7"', "nmap");
+  if (made === null) return;
+  const lines = await listening(made, ["-stcp"]);
+  nmap(made, "-sS", "-f", "-p", "7");
+  await waitFor("its line", () => lines.some((line) => line.startsWith("attackalert:")));
+  assert.match(
+    lines.find((line) => line.startsWith("attackalert:"))!,
+    /^attackalert: Unknown Type: TCP Packet Flags: hidden in a later fragment from host: \S+ to TCP port: 7$/,
+  );
 });
 
 test("-S counts ports on which a service listens, too", async (t) => {

@@ -78,6 +78,31 @@ const MODES: readonly Mode[] = [
     count: 2,
   },
   {
+    mode: "-stcp",
+    config: ['SCAN_TRIGGER="5"'],
+    probes: [11, 15, 22, 11, 11, 15, 22].map(connect),
+    last: /already blocked/,
+    count: 1,
+  },
+  {
+    mode: "-sudp",
+    config: ['SCAN_TRIGGER="1"'],
+    probes: [["-sU", "-p", "69", "--mtu", "8", "--data-length", "60", ...once], datagram(123)],
+    last: /already blocked/,
+    count: 1,
+  },
+  {
+    mode: "-stcp",
+    probes: [
+      ["-sS", "-p", "11", "--ip-options", "R", ...once],
+      ["-sS", "-p", "15", "--mtu", "16", ...once],
+      ["-sS", "-p", "22", "--badsum", ...once],
+      ["-sS", "-p", "22", "--mtu", "24", "--data-length", "60", ...once],
+    ],
+    last: /already blocked/,
+    count: 2,
+  },
+  {
     mode: "-tcp",
     config: [...KILLS, 'KILL_RUN_CMD_FIRST="0"'],
     probes: [connect(11), connect(15)],

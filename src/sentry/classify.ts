@@ -74,6 +74,9 @@ function isLease(packet: Packet): boolean {
   );
 }
 
+/** What flags are called that no packet showed: those of a first fragment without them. No flags at all are a kind of their own. */
+export const HIDDEN_FLAGS = "hidden in a later fragment";
+
 /** `SYN|FIN`, `none` for no flag at all. */
 export function nameFlags(flags: number): string {
   const names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"].filter((_, bit) => (flags & (1 << bit)) !== 0);

@@ -199,12 +199,13 @@ function decodeTransport(
   switch (packet.protocol) {
     case 6:
       if (claimed < 20) {
-        // Only the first of several fragments can be this short on purpose: it hides the flags from filters.
+        // Only the first of several fragments can be this short on purpose: it hides what follows from filters.
         if (!moreFragments) return BAD_LENGTH;
         if (kept < 4) return TRUNCATED;
         packet.tiny = true;
         packet.sourcePort = half(b, at);
         packet.targetPort = half(b, at + 2);
+        if (kept >= 14) packet.flags = b[at + 13]!;
         return FINE;
       }
       if (kept < 20) return TRUNCATED;

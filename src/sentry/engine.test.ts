@@ -54,17 +54,22 @@ test("one packet with flags that no stack sends is enough, even to a port in use
   }
 });
 
-test("a first fragment that hides its flags is told as that, not as a packet without any", (t) => {
-  const b = bench(t);
-  const frame = craft({ source: STRANGER4, target: HOST4, port: 80, atMs: b.nowS * 1_000 });
-  // Eight bytes of the header, and more to come (RFC 791).
-  const view = new DataView(frame.bytes.buffer, frame.bytes.byteOffset);
-  view.setUint16(2, 28);
-  view.setUint16(6, 0x2000);
-  frame.end = frame.wireLength = 28;
-  b.engine.observe(frame);
-  assert.equal(b.scans[0]!.reason, "a first fragment that is too short to hold the TCP flags");
-  assert.equal(b.scans[0]!.probes[0]!.flags, "hidden in a later fragment");
+test("a first fragment that is too short for its header is told as that, with the flags if it has them", (t) => {
+  for (const [bytes, flags] of [
+    [8, "hidden in a later fragment"],
+    [16, "SYN"],
+  ] as const) {
+    const b = bench(t);
+    const frame = craft({ source: STRANGER4, target: HOST4, port: 80, atMs: b.nowS * 1_000 });
+    // More fragments to come (RFC 791).
+    const view = new DataView(frame.bytes.buffer, frame.bytes.byteOffset);
+    view.setUint16(2, 20 + bytes);
+    view.setUint16(6, 0x2000);
+    frame.end = frame.wireLength = 20 + bytes;
+    b.engine.observe(frame);
+    assert.equal(b.scans[0]!.reason, "a first fragment that is too short to hold a TCP header");
+    assert.equal(b.scans[0]!.probes[0]!.flags, flags);
+  }
 });
 
 test("ACK and FIN|ACK to ports nobody has need six different ones", (t) => {

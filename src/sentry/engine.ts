@@ -62,8 +62,8 @@ const NFS_PORT = 2_049;
 // sunrpc.min_resvport, Documentation/admin-guide/kernel-parameters.txt
 const LEAST_RESERVED_PORT = 665;
 
-// RFC 1858: filters that look at first fragments only see no flags there.
-const TINY = "a first fragment that is too short to hold the TCP flags";
+// RFC 1858: filters that look at first fragments only are passed by that way.
+const TINY = "a first fragment that is too short to hold a TCP header";
 
 const TRIPWIRE = 1;
 const EXCLUDED = 2;

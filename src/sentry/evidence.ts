@@ -1,16 +1,13 @@
 // Puts findings into the words in which they are told: what the engine keeps in numbers becomes addresses and names.
 import type { Address } from "../core/address.ts";
 import type { DistributedScan, Probe, Scan } from "../core/events.ts";
-import { nameFlags } from "./classify.ts";
+import { HIDDEN_FLAGS, nameFlags } from "./classify.ts";
 import { commonHint } from "./hints.ts";
 import { addressOfWords, type LocalAddresses } from "./local.ts";
 import { estimate, type Record } from "./scanners.ts";
 import type { SpreadFinding } from "./spread.ts";
 import type { Contact, Suspects } from "./suspects.ts";
 import { KIND, KINDS, type Packet, PROTOCOL } from "./types.ts";
-
-// No flags at all are a kind of their own, so here they could not be seen.
-const HIDDEN = "hidden in a later fragment";
 
 type NameOf = (interfaceIndex: number) => string;
 
@@ -97,7 +94,7 @@ function probeOf(
     port: kind === "ping" ? 0 : contact.port,
     kind,
     ...(contact.protocol === PROTOCOL.tcp && contact.kind === KIND.flags
-      ? { flags: (contact.flags & 0x3f) === 0 ? HIDDEN : nameFlags(contact.flags & 0x3f) }
+      ? { flags: (contact.flags & 0x3f) === 0 ? HIDDEN_FLAGS : nameFlags(contact.flags & 0x3f) }
       : {}),
     interface: interfaceName,
   };

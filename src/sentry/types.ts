@@ -43,7 +43,7 @@ export type Packet = {
   /** Time to live or hop limit, as it arrived. */
   hops: number;
   window: number;
-  /** True for a first fragment too short to hold the flags (RFC 1858). */
+  /** True for a first fragment too short to hold a TCP header (RFC 1858); its flags are 0 where they are not in it. */
   tiny: boolean;
   /** True for an IPv4 header with options. */
   options: boolean;

@@ -99,14 +99,17 @@ test("lines are letter for letter those that rules of logcheck and fail2ban know
     }),
     "Scan from: [198.51.100.7] (198.51.100.7) protocol: [TCP] port: [11] type: [TCP SYN/Normal scan] IP opts: [not set] ignored: [false] triggered: [true] noblock: [false] blocked: [true]",
   );
-  assert.deepEqual([0, 0x29, 0x2b, 1, 2, 3].map(renderFlags), [
-    "TCP NULL scan",
-    "TCP XMAS scan",
-    "TCP XMAS scan",
-    "TCP FIN scan",
-    "TCP SYN/Normal scan",
-    "Unknown Type: TCP Packet Flags: SYN: 1 FIN: 1 ACK: 0 PSH: 0 URG: 0 RST: 0",
-  ]);
+  assert.deepEqual(
+    [0, 0x29, 0x2b, 1, 2, 3].map((flags) => renderFlags(flags)),
+    [
+      "TCP NULL scan",
+      "TCP XMAS scan",
+      "TCP XMAS scan",
+      "TCP FIN scan",
+      "TCP SYN/Normal scan",
+      "Unknown Type: TCP Packet Flags: SYN: 1 FIN: 1 ACK: 0 PSH: 0 URG: 0 RST: 0",
+    ],
+  );
   assert.match(
     renderHistory("", SIGHTING, "a.example", 1),
     /^1795375436 - \d\d\/\d\d\/2026 \d\d:23:56 Host: a\.example\/198\.51\.100\.7 Port: 11 TCP Blocked$/,

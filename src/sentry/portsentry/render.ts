@@ -1,9 +1,14 @@
 // PortSentry's lines, letter for letter as logcheck's and fail2ban's rules know them. Pure.
+import { HIDDEN_FLAGS } from "../classify.ts";
 import type { Outcome, RunnableStep, Sighting, Wording } from "./types.ts";
 
-/** The name of a TCP packet's flags as both generations print it. */
-export function renderFlags(flags: number): string {
+/**
+ * The name of a TCP packet's flags as both generations print it.
+ * @param isTiny a first fragment that may not hold them
+ */
+export function renderFlags(flags: number, isTiny = false): string {
   const set = flags & 0x3f;
+  if (set === 0 && isTiny) return `Unknown Type: TCP Packet Flags: ${HIDDEN_FLAGS}`;
   if (set === 0) return "TCP NULL scan";
   if ((set & 0x29) === 0x29) return "TCP XMAS scan";
   if (set === 1) return "TCP FIN scan";

@@ -37,7 +37,7 @@ export class StealthWatch {
   /** Takes one packet. */
   observe(frame: Frame): void {
     const p = this.#packet;
-    if (decode(frame, p) !== 0 || p.sent || p.tiny) return;
+    if (decode(frame, p) !== 0 || p.sent) return;
     const isTcp = p.protocol === PROTOCOL.tcp;
     if (!isTcp && p.protocol !== PROTOCOL.udp) return;
     if (isTcp && (p.flags & ACK_OR_RST) !== 0) return;
@@ -55,7 +55,7 @@ export class StealthWatch {
       source,
       protocol: isTcp ? "TCP" : "UDP",
       port: p.targetPort,
-      type: isTcp ? renderFlags(p.flags) : "UDP",
+      type: isTcp ? renderFlags(p.flags, p.tiny) : "UDP",
       ipOptions: p.family === 6 ? "unknown" : p.options ? "set" : "not set",
       at: new Date(p.atMs),
       isToItself,
