@@ -1,4 +1,4 @@
-// Where the lines of portsentry's face go: standard output or syslog. A disk that is full keeps nobody from being blocked, so
+// Where the lines of portsentry's face go: standard output, syslog, or both. A disk that is full keeps nobody from being blocked, so
 // what could not be written is counted, and told as soon as there is room.
 import { describeError } from "../core/errors.ts";
 import type { FaceOutput } from "./output.ts";
@@ -12,8 +12,19 @@ export type FaceLog = {
 };
 
 /** @param onGone called once when whoever read standard output has gone: PortSentry ends of SIGPIPE then */
-export function openLog(to: "stdout" | "syslog", output: FaceOutput, onGone: () => void): FaceLog {
+export function openLog(to: "stdout" | "syslog" | "both", output: FaceOutput, onGone: () => void): FaceLog {
   if (to === "syslog") return openSyslog("portsentry");
+  const out = openOut(output, onGone);
+  if (to === "stdout") return out;
+  const syslog = openSyslog("portsentry");
+  const write = (line: string): void => {
+    out.write(line);
+    syslog.write(line);
+  };
+  return { write, close: syslog.close };
+}
+
+function openOut(output: FaceOutput, onGone: () => void): FaceLog {
   let lost = 0;
   let isGone = false;
   const put = (text: string): void => {

@@ -12,7 +12,7 @@ export type PortsentryRequest = {
   /** Names, or empty for every one; `loopback` says whether lo is among them. */
   readonly interfaces: readonly string[];
   readonly loopback: boolean;
-  readonly log: "stdout" | "syslog";
+  readonly log: "stdout" | "syslog" | "both";
   readonly daemon: boolean;
   readonly debug: boolean;
   readonly verbose: boolean;
@@ -46,7 +46,7 @@ type Draft = { -readonly [Key in keyof PortsentryRequest]: PortsentryRequest[Key
   /** What -i asked for so far; ALL and a name together are a mistake. */
   chosen: "ALL" | "ALL_NLO" | "names" | null;
   method: "pcap" | "raw";
-  chosenLog: "stdout" | "syslog" | null;
+  chosenLog: PortsentryRequest["log"] | null;
 };
 
 /** Reads the arguments; a text is what was wrong with them. */
@@ -118,11 +118,13 @@ export function isClassicCall(args: readonly string[]): boolean {
 function settled({ chosen, method, chosenLog, ...draft }: Draft): PortsentryRequest {
   const isClassic = draft.wording === 1;
   const log = chosenLog ?? (isClassic ? "syslog" : "stdout");
+  // 1.x goes into the background unless its lines are wanted here.
+  const daemon = draft.daemon || (isClassic && log === "syslog");
   return {
     ...draft,
-    log,
-    // 1.x goes into the background; lines that were asked for on standard output would be lost there.
-    daemon: draft.daemon || (isClassic && log === "syslog"),
+    daemon,
+    // In the background standard output leads nowhere.
+    log: daemon ? "syslog" : log,
     // Raw sockets, which 1.x has and `-m raw` asks for, are bound to no interface: loopback is among them.
     loopback: draft.loopback || (chosen === null && (isClassic || method === "raw")),
     skipLocalCheck: draft.skipLocalCheck || isClassic,
@@ -148,7 +150,7 @@ function apply(draft: Draft, letter: string, value: string | undefined): string 
       return addInterface(draft, value!);
     case "l":
       if (value !== "stdout" && value !== "syslog") return "Invalid log output specified";
-      draft.chosenLog = value;
+      draft.chosenLog = draft.chosenLog === null || draft.chosenLog === value ? value : "both";
       return null;
     case "c":
       draft.configFile = value!;
@@ -203,7 +205,7 @@ Options
   -i, --interface=NAME         ALL, ALL_NLO (without loopback, the default), or a name; may be repeated;
                                the modes of 1.x and -m raw listen on ALL unless told otherwise
   -c, --configfile=FILE        ${DEFAULT_CONFIG} unless given
-  -l, --logoutput=stdout|syslog
+  -l, --logoutput=stdout|syslog  may be repeated for both; in the background always syslog
   -L, --disable-local-check    also packets from this host to itself
   -S, --disable-service-check  also ports on which a service listens
   -m, --method=pcap|raw        raw listens on ALL interfaces; there is one way of listening here

@@ -229,7 +229,9 @@ function defineTests(): void {
         { mode: "stcp", wording: 1, daemon: true, log: "syslog", loopback: true, skipLocalCheck: true },
       ],
       [["--audp", "-l", "stdout"], { mode: "audp", wording: 1, log: "stdout", daemon: false }],
-      [["-l", "stdout", "-D", "-tcp"], { mode: "tcp", log: "stdout", daemon: true }],
+      [["-l", "stdout", "-D", "-tcp"], { mode: "tcp", log: "syslog", daemon: true }],
+      [["-D"], { mode: "stealth", log: "syslog", daemon: true }],
+      [["-l", "stdout", "-lsyslog", "-stcp"], { log: "both", daemon: false }],
       [["-m", "raw"], { loopback: true, skipLocalCheck: false }],
       [["-m", "raw", "-i", "eth0"], { interfaces: ["eth0"], loopback: false }],
       [

@@ -61,7 +61,7 @@ export async function main(argv: readonly string[], output: FaceOutput = standar
   } catch (error) {
     const mend = error instanceof MissingPartError ? `\n    mend: ${error.mend}` : "";
     output.err(`Error: ${describeError(error)}${mend}\n`);
-    if (request.log === "syslog") log(`adminalert: ERROR: ${describeError(error)}`);
+    if (request.log !== "stdout") log(`adminalert: ERROR: ${describeError(error)}`);
     if (request.wording === 1) log("adminalert: ERROR: could not go into PortSentry mode. Shutting down.");
     for (const line of endLines(request)) log(line);
     return failure;
