@@ -80,8 +80,9 @@ export class RunWriter {
   readonly #buffer = new Uint8Array(RUN_BUFFER_BYTES);
   #used = 0;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, "wx", 0o600);
+  /** @param appends the file is there, and more follows; otherwise it is made */
+  constructor(path: string, appends: boolean) {
+    this.#fd = openSync(path, appends ? "a" : "wx", 0o600);
   }
 
   /** Adds `bytes[start, end)`. */

@@ -166,8 +166,7 @@ class Section {
   #lastStart = 0;
   #lastKeyEnd = 0;
   #arenaInOrder = true;
-  // Whether each run begins where the one before it may end, and the sort key of the last line on disk.
-  #runsInOrder = true;
+  // The sort key of the last line of the last run; null when there is none, or it is too long to be kept.
   #lastKey: Uint8Array | null = null;
 
   constructor(order: LineOrder, markBytes: number) {
@@ -224,35 +223,41 @@ class Section {
     before.buffer.transfer(0);
   }
 
-  /** Writes the lines in memory to a run. */
+  /** Writes the lines in memory to disk: behind the last run when they may follow it, else to a new one at `path`. */
   spill(path: string): void {
-    this.#runsInOrder = this.isInOrder();
-    this.#lastKey = this.#keptKey(this.#lastStart, this.#lastKeyEnd);
-    const writer = new RunWriter(path);
+    const follows = this.#followsRuns();
+    const writer = new RunWriter(follows ? this.runs.at(-1)! : path, follows);
+    if (!follows) this.runs.push(path);
     try {
-      if (this.#arenaInOrder) writer.write(this.arena, 0, this.used);
-      else {
+      if (this.#arenaInOrder) {
+        writer.write(this.arena, 0, this.used);
+        this.#keepKey(this.#lastStart, this.#lastKeyEnd);
+      } else {
         const source = this.sorted();
         while (source.next()) writer.write(source.bytes, source.start - this.markBytes, source.end + 1);
+        this.#keepKey(source.start, keyEnd(this.#order, this.arena, source.start, source.end));
       }
       writer.flush();
     } finally {
       writer.close();
     }
-    this.runs.push(path);
     this.used = 0;
     this.#arenaInOrder = true;
   }
 
-  /** Whether the runs, one after another, and then the arena as it lies are the section in its order. */
+  /** Whether what is on disk, and then the arena as it lies, are the section in its order. */
   isInOrder(): boolean {
-    if (!this.#runsInOrder || this.used === 0) return this.#runsInOrder;
-    if (!this.#arenaInOrder) return false;
-    if (this.runs.length === 0) return true;
+    if (this.used === 0) return this.runs.length <= 1;
+    return this.runs.length === 0 ? this.#arenaInOrder : this.runs.length === 1 && this.#followsRuns();
+  }
+
+  // Whether the lines in the arena, as they lie, may stand behind the last run.
+  #followsRuns(): boolean {
+    const last = this.#lastKey;
+    if (last === null || !this.#arenaInOrder) return false;
     const start = this.markBytes;
     const first = keyEnd(this.#order, this.arena, start, this.arena.indexOf(NEWLINE, start));
-    const last = this.#lastKey;
-    return last !== null && compareRanges(last, 0, last.length, this.arena, start, first) <= 0;
+    return compareRanges(last, 0, last.length, this.arena, start, first) <= 0;
   }
 
   /** The lines in the arena, in order. */
@@ -265,9 +270,8 @@ class Section {
     return new ArenaSource(this.arena, starts, ends, mergeNaturalRuns(starts.length, inOrder));
   }
 
-  #keptKey(start: number, end: number): Uint8Array | null {
-    if (end - start > KEPT_KEY_MAX_BYTES) return null;
-    return new Uint8Array(this.arena.subarray(start, end));
+  #keepKey(start: number, end: number): void {
+    this.#lastKey = end - start > KEPT_KEY_MAX_BYTES ? null : new Uint8Array(this.arena.subarray(start, end));
   }
 
   #lines(): { starts: Uint32Array; ends: Uint32Array } {
