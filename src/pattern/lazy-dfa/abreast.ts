@@ -37,15 +37,26 @@ export function walkAbreast(
     ats.set(starts.subarray(0, count));
     return;
   }
-  let [a, b, c] = [0, 1, 2];
-  let [atA, atB, atC] = [starts[a]!, starts[b]!, starts[c]!];
-  let [endA, endB, endC] = [ends[a]!, ends[b]!, ends[c]!];
-  let [stateA, stateB, stateC] = [start, start, start];
+  // No destructuring here: until the loop is compiled for good, each would make an array and walk it.
+  let a = 0;
+  let b = 1;
+  let c = 2;
+  let atA = starts[a]!;
+  let atB = starts[b]!;
+  let atC = starts[c]!;
+  let endA = ends[a]!;
+  let endB = ends[b]!;
+  let endC = ends[c]!;
+  let stateA = start;
+  let stateB = start;
+  let stateC = start;
   for (let next = LANES; ; ) {
     const fromAToB = atB - atA;
     const fromAToC = atC - atA;
     const stop = atA + Math.min(endA - atA, endB - atB, endC - atC, STRETCH_BYTES);
-    let [intoA, intoB, intoC] = [0, 0, 0];
+    let intoA = 0;
+    let intoB = 0;
+    let intoC = 0;
     for (; atA < stop; atA++) {
       intoA = table[stateA + low[haystack[atA]!]!]!;
       intoB = table[stateB + low[haystack[atA + fromAToB]!]!]!;
@@ -85,6 +96,10 @@ export function walkAbreast(
       stateC = start;
     }
   }
-  [states[a], states[b], states[c]] = [stateA, stateB, stateC];
-  [ats[a], ats[b], ats[c]] = [atA, atB, atC];
+  states[a] = stateA;
+  states[b] = stateB;
+  states[c] = stateC;
+  ats[a] = atA;
+  ats[b] = atB;
+  ats[c] = atC;
 }
