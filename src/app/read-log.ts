@@ -1,6 +1,9 @@
 // Reads a log, or standard input, from beginning to end, line by line, in bounded memory.
 import { closeSync, openSync, readSync } from "node:fs";
+import { IGNORED } from "../check/classify.ts";
 import { LineSplitter, type LineTaker } from "../check/lines.ts";
+import type { RuleBook } from "../check/rules.ts";
+import { Team, type TeamOutput } from "../check/team/team.ts";
 import { describeError } from "../core/errors.ts";
 import { showable } from "../core/hostile.ts";
 
@@ -15,8 +18,40 @@ const CHUNK_BYTES = 256 << 10;
 export async function readLog(path: string, take: LineTaker): Promise<void> {
   const splitter = new LineSplitter(take);
   if (path === "-") for await (const chunk of process.stdin as AsyncIterable<Buffer>) splitter.write(chunk);
-  else readFile(path, splitter);
+  else {
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    readFile(
+      path,
+      () => buffer,
+      (size) => splitter.write(buffer.subarray(0, size)),
+    );
+  }
   splitter.end();
+}
+
+/**
+ * Gives `output` the lines that the rules do not ignore, and how many there are: a file many lines at a time, standard
+ * input line by line as it comes.
+ * @param path a file, or `-` for standard input
+ * @throws what the file system throws; the lines before it are judged
+ */
+export async function judgeLog(path: string, rules: RuleBook, output: TeamOutput): Promise<void> {
+  const judge: LineTaker = (bytes, start, end) => {
+    output.count(1);
+    const verdict = rules.verdict(bytes, start, end);
+    if (verdict !== IGNORED) output.take(bytes, start, end, verdict);
+  };
+  if (path === "-") return await readLog(path, judge);
+  using team = new Team(rules.verdicts, output, new LineSplitter(judge));
+  try {
+    readFile(
+      path,
+      () => team.room(),
+      (size) => team.filled(size),
+    );
+  } finally {
+    team.flush();
+  }
 }
 
 /** Says on standard error why a log that was named cannot be read, and what to do. @param command what was called */
@@ -38,14 +73,13 @@ function explain(error: unknown): { why: string; mend: string } {
   }
 }
 
-function readFile(path: string, into: LineSplitter): void {
+function readFile(path: string, room: () => Uint8Array, filled: (size: number) => void): void {
   const fd = openSync(path, "r");
   try {
-    const buffer = new Uint8Array(CHUNK_BYTES);
     for (;;) {
-      const got = readSync(fd, buffer, 0, CHUNK_BYTES, null);
+      const got = readSync(fd, room());
       if (got === 0) return;
-      into.write(buffer.subarray(0, got));
+      filled(got);
     }
   } finally {
     closeSync(fd);

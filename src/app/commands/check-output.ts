@@ -7,6 +7,7 @@ import { IGNORED } from "../../check/classify.ts";
 import { EchoFilter } from "../../check/echoes.ts";
 import type { RuleBook } from "../../check/rules.ts";
 import { SortedLines } from "../../check/sortedlines.ts";
+import type { TeamOutput } from "../../check/team/team.ts";
 import type { Event, EventBody, Layer } from "../../core/events.ts";
 import { showable, showableBytes } from "../../core/hostile.ts";
 import { BlockWriter, type FaceOutput } from "../../faces/output.ts";
@@ -19,7 +20,7 @@ const LAYERS: readonly { readonly layer: Layer; readonly title: string }[] = [
   { layer: "system", title: "Unusual System Events" },
 ];
 
-// Half of it again is spent on where its lines begin and end; the rules take some 100 MB.
+// Half of it again may be spent on where its lines begin and end; the rules take some 100 MB.
 const HELD_BYTES = 16 << 20;
 
 export class CheckOutput {
@@ -50,7 +51,20 @@ export class CheckOutput {
   /** One line of a log, newline excluded; the bytes may change once it returns. */
   take(source: string, bytes: Uint8Array, start = 0, end = bytes.length): void {
     this.#read++;
-    if (this.#rules.verdict(bytes, start, end) === IGNORED) return;
+    if (this.#rules.verdict(bytes, start, end) !== IGNORED) this.#report(source, bytes, start, end);
+  }
+
+  /** Takes lines of a log that are judged already. */
+  judged(source: string): TeamOutput {
+    return {
+      take: (bytes, start, end) => this.#report(source, bytes, start, end),
+      count: (lines) => {
+        this.#read += lines;
+      },
+    };
+  }
+
+  #report(source: string, bytes: Uint8Array, start: number, end: number): void {
     const line = bytes.subarray(start, end);
     const found = this.#rules.classify(line);
     if (found === null || this.#echoes?.isEcho(line, source) === true) return;
@@ -60,7 +74,7 @@ export class CheckOutput {
       this.tell({ type: "line.found", layer, source, line: showableBytes(line), ...(rule && { rule }) });
     } else {
       const section = LAYERS.findIndex((each) => each.layer === layer);
-      this.#lines.add(section, line, 0, line.length, 0);
+      this.#lines.add(section, line, 0, line.length);
     }
   }
 

@@ -16,7 +16,7 @@ import { openStore, type Store } from "../../store/store.ts";
 import { Bus } from "../bus.ts";
 import type { CommandCall } from "../catalogue.ts";
 import { findLogSources, type LogSources } from "../log-sources.ts";
-import { readLog, sayUnreadable } from "../read-log.ts";
+import { judgeLog, sayUnreadable } from "../read-log.ts";
 import { gatherSettings } from "../settings.ts";
 import { CheckOutput } from "./check-output.ts";
 import { surveyRules } from "./check-rules.ts";
@@ -72,7 +72,7 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
   if (wholeLogs) {
     for (const path of operands.length > 0 ? operands : sources.logs) {
       try {
-        await readLog(path, (bytes, start, end) => output.take(path, bytes, start, end));
+        await judgeLog(path, sources.rules, output.judged(path));
       } catch (error) {
         failed = true;
         sayUnreadable("telltale check", path, error);
