@@ -96,6 +96,16 @@ test("finds a scan in a recording and saves its evidence", {
   const elsewhere = sentry("--pcap", night, "203.0.113.9");
   assert.match(elsewhere.stderr, /0 probes, 0 scans, \d+ packets for others\.$/m);
 
+  const config = join(lab.dir, "telltale.toml");
+  writeFileSync(config, `[sentry]\nignore = ["${stranger.v4}"]\n`);
+  const ignored = sentry("--pcap", night, "--config", config, stranger.host4);
+  assert.equal(ignored.status, 0);
+  assert.match(ignored.stderr, / 0 probes, 0 scans, .*\d+ packets ignored as configured\.$/m);
+  writeFileSync(config, "[sentry]\nratio = 0\n");
+  const faulty = sentry("--pcap", night, "--config", config, stranger.host4);
+  assert.equal(faulty.status, 1, "what is faulty is told, the rest is done, and the status shows it");
+  assert.match(faulty.stderr, /telltale\.toml:2: sentry\.ratio: .*\n {4}mend: .*\n.* 1 scan/s);
+
   // Wireless frames, and packets that were cut too short.
   const other = Buffer.from(whole);
   other.writeUInt32LE(105, 20);

@@ -59,7 +59,8 @@ export async function run({ values, operands }: CommandCall): Promise<number> {
       pcap === undefined
         ? await live(settings, named, say, wanted)
         : recorded(pcap, home as Address[], settings, say, wanted);
-    return evidence?.isWhole === false ? FAILURE : status;
+    const isAmiss = evidence?.isWhole === false || settings.faults.length > 0;
+    return status === 0 && isAmiss ? FAILURE : status;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return complain(FAILURE, error.message, error.mend);
@@ -199,7 +200,10 @@ function recorded(
 // The engine's pass over a recording is the second.
 const PASSES = 2;
 
-function summaryOf({ packets, probes, scans, notOurs, refused }: Counters, skipped: Skipped): string {
+function summaryOf(
+  { packets, probes, scans, notOurs, ignored, refused }: Counters,
+  skipped: Skipped,
+): string {
   const short = skipped.short / PASSES;
   const reasons = Object.entries({ ...refused, "shorter than the link header": short }).filter(
     ([, n]) => n > 0,
@@ -210,6 +214,7 @@ function summaryOf({ packets, probes, scans, notOurs, refused }: Counters, skipp
     counted(probes, "probe"),
     counted(scans, "scan"),
     ...(notOurs === 0 ? [] : [`${counted(notOurs, "packet")} for others`]),
+    ...(ignored === 0 ? [] : [`${counted(ignored, "packet")} ignored as configured`]),
     ...(undecoded === 0
       ? []
       : [
