@@ -386,7 +386,7 @@ export class Engine {
       record.toldAtMs = packet.atMs;
       if (this.#recorder !== null) {
         const { family, words } = this.suspects.source(entry);
-        this.#ask.onEvidence!(scan, this.#recorder.of(family, words[0], words[1]));
+        this.#ask.onEvidence!(scan, this.#recorder.take(family, words[0], words[1]));
       }
     }
     return told;

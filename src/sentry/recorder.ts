@@ -32,14 +32,15 @@ export class Recorder {
     this.#atMs[slot] = frame.atMs;
   }
 
-  /** The kept probes of a source, oldest first; of its whole /64 for IPv6. */
-  of(family: 4 | 6, s0: number, s1: number): KeptPacket[] {
+  /** The kept probes of a source, oldest first, of its whole /64 for IPv6; each is given once, however often he is told. */
+  take(family: 4 | 6, s0: number, s1: number): KeptPacket[] {
     const key = keyOf(family, s0 | 0, s1 | 0);
     const out: KeptPacket[] = [];
     for (let i = 0; i < SLOTS; i++) {
       const slot = (this.#next + i) % SLOTS;
       const length = this.#length[slot]!;
       if (length === 0 || this.#source[slot] !== key) continue;
+      this.#length[slot] = 0;
       const bytes = this.#bytes.slice(slot * SLOT_BYTES, slot * SLOT_BYTES + length);
       out.push({ atMs: this.#atMs[slot]!, bytes, wireLength: this.#wireLength[slot]! });
     }

@@ -178,6 +178,13 @@ test("a finding comes with its packets, from the IP header on, when somebody wan
     expected.push(Buffer.from(bytes).toString("hex"));
   }
   assert.deepEqual(kept, [["198.51.100.8", expected]]);
+  for (let port = 20_000; kept.length < 2 && port < 20_400; port++)
+    s.send({ source: "198.51.100.8" as Address, port });
+  assert.deepEqual(
+    kept[1],
+    ["198.51.100.8", []],
+    "told again at a hundred ports, without what was given already",
+  );
 });
 
 test("the packets of a finding, written down, are the same finding when they are replayed", (t) => {
