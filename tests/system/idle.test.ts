@@ -10,9 +10,9 @@ import { listenerOf, statusOf, withListener } from "./split.ts";
 import { waitFor } from "./wait.ts";
 
 const WATCH_MS = 10_000;
-// Measured: 1.0 and 3.6. With as much again for a collection of garbage or a look that falls into these seconds.
+// Measured: 0.7 and 0.6. With as much again, and more, for a collection of garbage or a look that falls into these seconds.
 const WARDEN_A_SECOND = 3;
-const LISTENER_A_SECOND = 7;
+const LISTENER_A_SECOND = 3;
 // The start is over, and what it began behind itself.
 const AT_REST = 10;
 
