@@ -96,6 +96,23 @@ test("--connect with more ports than files may be opened says how many it leaves
   assert.equal(new Set(seen(lines)).size, 100);
 });
 
+test("a banner answers a client's datagram, and none from a port that would answer it", async (t) => {
+  const made = prepare(t, 'TCP_PORTS="7"\nUDP_PORTS="7,5000"\nPORT_BANNER="go away"');
+  if (made === null) return;
+  const lines = await listening(made, ["--connect"]);
+  const script = `import socket, sys
+for port in (7, 5000, 40001):
+  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+  s.bind(("", port))
+  s.settimeout(0.5 if port < 40000 else 20)
+  s.sendto(b"x", (sys.argv[1], 7))
+  try: print(port, s.recv(99).decode())
+  except TimeoutError: print(port, "silence")`;
+  const done = made.run("stranger", ["/usr/bin/python3", "-c", script, made.clients[0]!.host4]);
+  assert.equal(done.stdout, "7 silence\n5000 silence\n40001 go away\n", done.stderr);
+  await waitFor("three lines", () => seen(lines).length === 3);
+});
+
 test("-i NAME that is not there is told, the others go on, and it is heard when it comes", async (t) => {
   const made = prepare(t, 'TCP_PORTS="11,12"', "nmap");
   if (made === null) return;

@@ -31,6 +31,8 @@ export type ConnectOptions = {
 // Connections kept open for their last words; more are closed as soon as they are dealt with.
 const MAX_OPEN = 1_024;
 const LINGER_MS = 500;
+// Services answer from ports below this (RFC 6335); one that answers every datagram would answer our answer for ever.
+const FIRST_USER_PORT = 1_024;
 // Descriptors that ports leave free: without any nobody who connects is accepted, and no command is run. Half of them are for
 // connections.
 const RESERVED = 64;
@@ -40,6 +42,7 @@ export class ConnectTraps {
   readonly #options: ConnectOptions;
   readonly #servers: TcpTrap[] = [];
   readonly #datagrams: Datagrams[] = [];
+  readonly #udpPorts = new Set<number>();
   readonly #open = new Map<TrappedConnection, NodeJS.Timeout | null>();
   #maxOpen = RESERVED / 2;
 
@@ -104,13 +107,21 @@ export class ConnectTraps {
       socket.on("message", (_, { address, port: remotePort }) => {
         const source = sourceOf(address);
         if (source === null) return;
-        const reply = (text: string): void => socket.send(text, remotePort, address, () => {});
+        const reply = (text: string): void => {
+          if (this.#mayAnswer(remotePort)) socket.send(text, remotePort, address, () => {});
+        };
         this.#options.onCaught({ source, protocol: "UDP", port, at: new Date(), reply, done: () => {} });
       });
       this.#datagrams.push(socket);
+      this.#udpPorts.add(port);
       return;
     }
     this.#options.onRefused("UDP", port, why ?? "");
+  }
+
+  /** Not a port behind which another trap like this one may lie: one forged datagram would make the two talk without end. */
+  #mayAnswer(remotePort: number): boolean {
+    return remotePort >= FIRST_USER_PORT && !this.#udpPorts.has(remotePort);
   }
 
   #accept(source: Address, connection: TrappedConnection, port: number): void {
