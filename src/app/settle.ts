@@ -10,15 +10,19 @@ const AFTER_MS = 10_000;
 // half of the guard, more than half of what the guard takes in its first minute. Later bursts are to be followed by one.
 const AGAIN_AFTER_MS = 60_000;
 
-/** Lets this process shrink to what waiting takes, some seconds from now. */
-export function settleSoon(): void {
+/**
+ * Lets this process shrink to what waiting takes, some seconds from now.
+ * @param keepsCode whether code stays that was compiled and is not running: a process that is to raise alarms has rehearsed its
+ *   code, and without it is 0.2 ms later
+ */
+export function settleSoon(keepsCode: boolean): void {
   setTimeout(() => {
     setFlagsFromString("--memory-reducer-gc-count=0");
     setTimeout(() => setFlagsFromString("--memory-reducer-gc-count=1"), AGAIN_AFTER_MS).unref();
     setFlagsFromString("--expose-gc");
-    // Of everything that can be spared, code that was compiled for the start too: 4 MB of the warden's heap of 15.
     const collect = runInNewContext("gc") as (how: object) => void;
-    collect({ type: "major", execution: "sync", flavor: "last-resort" });
+    // The last resort takes the code, too: 4 MB of the warden's heap of 15.
+    collect({ type: "major", execution: "sync", flavor: keepsCode ? "regular" : "last-resort" });
     setFlagsFromString("--no-expose-gc");
     releaseRuntimePages();
   }, AFTER_MS).unref();

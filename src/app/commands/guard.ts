@@ -119,7 +119,7 @@ async function runWhole(settings: Settings, whole: Whole, { gather, json }: Call
   service.ready(MODES[settings.mode]);
   const control = await openControl(settings, hands, guard.bus.emit);
   screen.ready(settings, guard.status());
-  settleSoon();
+  settleSoon(true);
   const because = await ended;
   service.stopping();
   await control?.close();

@@ -98,7 +98,7 @@ export async function runListener(): Promise<number> {
   await guard.start();
   screen.ready(briefing.settings, guard.status());
   client.say({ ask: "ready" });
-  settleSoon();
+  settleSoon(true);
   const because = await ended;
   letters.stop();
   await guard.stop(because);

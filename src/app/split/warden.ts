@@ -200,7 +200,7 @@ export class Warden {
       },
       ready: () => {
         this.#ready();
-        settleSoon();
+        settleSoon(false);
         this.#tellFollowing();
         this.#supervisor.ready();
         this.#desk.running();
