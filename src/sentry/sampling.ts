@@ -1,11 +1,12 @@
 // Decides what share of the SYNs to ports in use the kernel hands over: all of them on a quiet host, where each tells who
 // visits, and a sample on a busy one, because each wakes this process up.
 
-// A wake-up takes 100 to 250 microseconds where caches are cold: together a quarter of a percent of a core.
-const WANTED_PER_SECOND = 10;
+// A wake-up takes up to 250 microseconds where caches are cold: together a tenth of a percent of a core.
+const WANTED_PER_SECOND = 5;
 // All of them would take the better part of a percent.
-const MOST_PER_SECOND = 3 * WANTED_PER_SECOND;
-const LEAST_PER_SECOND = WANTED_PER_SECOND / 2;
+const MOST_PER_SECOND = 30;
+// Then twice as many are handed over, which is not yet too many.
+const LEAST_PER_SECOND = 3;
 const LEAST_VISITS = 12;
 const GREATEST_DIVISOR = 1 << 16;
 // So many visits are reason enough to look at once: a busy service would wake us up a thousand times until the next look.
