@@ -42,6 +42,14 @@ await build({
           contents: `export const VERSION = ${JSON.stringify(version)};`,
         })),
     },
+    {
+      name: "toml", // required in a clone, where a bundler does not find it
+      setup: ({ onLoad }) =>
+        void onLoad({ filter: /\/src\/config\/toml\.ts$/ }, () => ({
+          contents: 'export { parse, TomlError } from "smol-toml";',
+          resolveDir: root,
+        })),
+    },
   ],
   logLevel: "warning",
 });

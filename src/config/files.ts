@@ -4,9 +4,9 @@
 // night.toml. They are read in the order of their names, and the last word on a key holds.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { parse, TomlError } from "smol-toml";
 import { type ConfigFault, describeError } from "../core/errors.ts";
 import { mendOf } from "./mistake.ts";
+import { parse, TomlError } from "./toml.ts";
 import type { ConfigText } from "./types.ts";
 
 // A configuration is written by people; what is larger is something else, and would only fill memory.
