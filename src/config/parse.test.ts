@@ -130,7 +130,7 @@ shape = "ntfy"
   assert.match(read("[webhok.x]\n").faults[0]!.mend, /\[webhook\.NAME\]/);
 });
 
-test("no value of any type breaks the reader, and a refused one leaves the default", () => {
+test("no value of any type breaks the reader, and a refused one leaves the default, or the good items of its list", () => {
   const value = fc.oneof(
     fc.string(),
     fc.integer(),
@@ -143,8 +143,14 @@ test("no value of any type breaks the reader, and a refused one leaves the defau
     fc.property(fc.constantFrom(...KEYS), value, (key, found) => {
       const [section, name] = key.name.split(".") as [string, string];
       const { config, faults } = parseConfig("t.toml", "", { [section]: { [name]: found } });
-      if (faults.length > 0) assert.deepEqual(config, defaultConfig());
-      else assert.ok(config);
+      if (faults.length === 0) return;
+      if (faults[0]!.consequence !== "the rest of the list holds") {
+        assert.deepEqual(config, defaultConfig());
+        return;
+      }
+      const held = (config as unknown as Record<string, Record<string, unknown[]>>)[section]![name]!;
+      assert.ok(held.length > 0 && held.length < (found as unknown[]).length);
+      assert.ok(held.every((item) => (found as unknown[]).includes(item)));
     }),
   );
 });
@@ -156,8 +162,25 @@ test("the allow list takes addresses, networks and names, and says what it canno
   for (const bad of ["192.0.2.256", "10.0.0.0/33", "a b", "$(id)", ""]) {
     const { faults, config } = read(`[respond]\nallow = ["192.0.2.7", ${JSON.stringify(bad)}]\n`);
     assert.match(formatFault(faults[0]!), /wants addresses, networks or host names, found /);
-    assert.deepEqual(config.respond.allow, []);
+    assert.deepEqual(config.respond.allow, ["192.0.2.7"]);
   }
+});
+
+test("one bad item of a list costs itself; a list of nothing else costs the key", () => {
+  const { faults, config } = read(
+    '[sentry]\ntripwire_ports = [23, 99999, "telnet", 3389]\nignore = ["192.0.2.1", "192.0.2.300"]\nexclude_ports = ["x"]\n',
+  );
+  assert.deepEqual(config.sentry.tripwire_ports, [23, 3389]);
+  assert.deepEqual(config.sentry.ignore, ["192.0.2.1"]);
+  assert.deepEqual(config.sentry.exclude_ports, defaultConfig().sentry.exclude_ports);
+  assert.deepEqual(
+    faults.map(({ line, message, consequence }) => `${line}: ${message}; ${consequence}`),
+    [
+      '2: wants ports from 1 to 65535, found 99999, "telnet"; the rest of the list holds',
+      '3: wants addresses or networks, found "192.0.2.300"; the rest of the list holds',
+      '4: wants ports from 1 to 65535, found "x"; the default [] is used',
+    ],
+  );
 });
 
 test("the example file is the table of keys, and gives the defaults when every line of it is used", () => {

@@ -1,5 +1,5 @@
-// Reads the text of telltale.toml and of the files beside it into one configuration. Pure. A bad value costs its key,
-// never the file: what holds without it stands in, the fault says so, and the caller decides what a fault means.
+// Reads the text of telltale.toml and of the files beside it into one configuration. Pure. A bad value costs its key (and in a
+// list only itself), never the file: what holds without it stands in, the fault says so, and the caller decides what a fault means.
 import type { ConfigFault } from "../core/errors.ts";
 import { type NamedSection, type Refusal, retentionOf, webhookOf } from "./groups/parse.ts";
 import { GROUP_KEYS, type GroupKind, KEYS, type KeyDefinition } from "./keys.ts";
@@ -114,16 +114,14 @@ class Layers {
       }
       const checked = checkValue(definition.kind, value);
       const places = this.places.get(name) ?? [];
-      if ("fault" in checked) {
-        const held = places.at(-1);
-        const consequence =
-          held === undefined
-            ? `the default ${JSON.stringify(definition.fallback)} is used`
-            : `what ${held.file} says holds`;
-        this.#fault(name, section, checked.fault, checked.mend, consequence);
-        continue;
+      let held: unknown;
+      if ("value" in checked) held = checked.value;
+      else {
+        held = checked.rest;
+        this.#fault(name, section, checked.fault, checked.mend, standIn(held, places.at(-1), definition));
+        if (held === undefined) continue;
       }
-      values.set(name, checked.value);
+      values.set(name, held);
       this.places.set(name, [
         ...places,
         {
@@ -149,6 +147,14 @@ class Layers {
     const line = this.#lines.get(key) ?? this.#lines.get(section) ?? 0;
     this.faults.push({ file: this.#file, line, key, message, mend, consequence });
   }
+}
+
+/** What holds instead of a faulty value. */
+function standIn(rest: unknown, before: KeyPlace | undefined, { fallback }: KeyDefinition): string {
+  if (rest !== undefined) return "the rest of the list holds";
+  return before === undefined
+    ? `the default ${JSON.stringify(fallback)} is used`
+    : `what ${before.file} says holds`;
 }
 
 function build(values: ReadonlyMap<string, unknown>, groups: Groups): Config {

@@ -6,7 +6,11 @@ import { parseSchedule } from "../core/schedule.ts";
 import type { KeyDefinition, KeyKind } from "./keys/kind.ts";
 import { nearestFew } from "./nearest.ts";
 
-export type Checked = { value: unknown } | { fault: string; mend: string };
+/** @property rest what of a faulty value can be used all the same */
+export type Checked = { value: unknown } | { fault: string; mend: string; rest?: unknown };
+
+// Bad items of one list that are named.
+const NAMED_AT_MOST = 3;
 
 /** The value in the form the program uses (durations in milliseconds), or what is wrong with it. */
 export function checkValue(kind: KeyKind, value: unknown): Checked {
@@ -83,44 +87,43 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
         mend: typeof value === "string" ? `write [${JSON.stringify(value)}]` : 'write ["one", "two"]',
       };
     case "ports":
-      if (
-        Array.isArray(value) &&
-        value.every((item) => Number.isInteger(item) && item > 0 && item < 65_536)
-      ) {
-        return { value };
-      }
-      return {
-        fault: `wants a list of ports from 1 to 65535, ${found}`,
+      return checkSet(value, {
+        list: "a list of ports from 1 to 65535",
+        items: "ports from 1 to 65535",
+        isGood: (item) => Number.isInteger(item) && (item as number) > 0 && (item as number) < 65_536,
         mend: typeof value === "number" ? `write [${value}]` : "write [23, 3389]",
-      };
-    case "prefixes": {
-      if (!Array.isArray(value)) {
-        return { fault: `wants a list of addresses, ${found}`, mend: 'write ["192.0.2.7", "2001:db8::/32"]' };
-      }
-      const bad = value.find((item) => typeof item !== "string" || parsePrefix(item) === null);
-      if (bad === undefined) return { value };
-      return {
-        fault: `wants addresses or networks, found ${JSON.stringify(bad)}`,
-        mend: 'write an address ("192.0.2.7") or a network ("192.0.2.0/24"); names are not looked up',
-      };
-    }
-    case "hosts": {
-      if (!Array.isArray(value)) {
-        return {
-          fault: `wants a list of addresses, networks and names, ${found}`,
-          mend: 'write ["192.0.2.0/24", "gw.example.org"]',
-        };
-      }
-      const bad = value.find(
-        (item) => typeof item !== "string" || (parsePrefix(item) === null && !isHostName(item)),
-      );
-      if (bad === undefined) return { value };
-      return {
-        fault: `wants addresses, networks or host names, found ${JSON.stringify(bad)}`,
-        mend: 'write an address ("192.0.2.7"), a network ("192.0.2.0/24") or a name ("gw.example.org")',
-      };
-    }
+      });
+    case "prefixes":
+      return checkSet(value, {
+        list: "a list of addresses",
+        items: "addresses or networks",
+        isGood: (item) => typeof item === "string" && parsePrefix(item) !== null,
+        mend: 'write addresses ("192.0.2.7") and networks ("2001:db8::/32"); names are not looked up',
+      });
+    case "hosts":
+      return checkSet(value, {
+        list: "a list of addresses, networks and names",
+        items: "addresses, networks or host names",
+        isGood: (item) => typeof item === "string" && (parsePrefix(item) !== null || isHostName(item)),
+        mend: 'write addresses ("192.0.2.7"), networks ("192.0.2.0/24") and names ("gw.example.org")',
+      });
   }
+}
+
+// Where the order says nothing, one bad item costs itself and not its neighbours.
+function checkSet(
+  value: unknown,
+  wants: { list: string; items: string; isGood: (item: unknown) => boolean; mend: string },
+): Checked {
+  const { mend } = wants;
+  if (!Array.isArray(value)) return { fault: `wants ${wants.list}, found ${JSON.stringify(value)}`, mend };
+  const good = value.filter(wants.isGood);
+  if (good.length === value.length) return { value };
+  const bad = value.filter((item) => !wants.isGood(item));
+  const named = bad.slice(0, NAMED_AT_MOST).map((item) => JSON.stringify(item));
+  const more = bad.length > named.length ? ` and ${bad.length - named.length} more` : "";
+  const fault = `wants ${wants.items}, found ${named.join(", ")}${more}`;
+  return good.length === 0 ? { fault, mend } : { fault, mend, rest: good };
 }
 
 // What a person meant by it is mostly plain from what was written.
