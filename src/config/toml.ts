@@ -1,4 +1,4 @@
-// The reader of TOML. Published as a module it is nine files, and every command waits 4 ms longer for them; in the form for
+// The reader of TOML. Published as a module it is nine files, and every command waits 3 ms longer for them; in the form for
 // `require` it is one. The package has it among its own code (packaging/bundle.ts).
 import { createRequire } from "node:module";
 

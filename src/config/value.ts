@@ -91,21 +91,21 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
         list: "a list of ports from 1 to 65535",
         items: "ports from 1 to 65535",
         isGood: (item) => Number.isInteger(item) && (item as number) > 0 && (item as number) < 65_536,
-        mend: typeof value === "number" ? `write [${value}]` : "write [23, 3389]",
+        mend: "write [23, 3389]",
       });
     case "prefixes":
       return checkSet(value, {
         list: "a list of addresses",
         items: "addresses or networks",
         isGood: (item) => typeof item === "string" && parsePrefix(item) !== null,
-        mend: 'write addresses ("192.0.2.7") and networks ("2001:db8::/32"); names are not looked up',
+        mend: 'write addresses and networks: ["192.0.2.7", "2001:db8::/32"]; names are not looked up',
       });
     case "hosts":
       return checkSet(value, {
         list: "a list of addresses, networks and names",
         items: "addresses, networks or host names",
         isGood: (item) => typeof item === "string" && (parsePrefix(item) !== null || isHostName(item)),
-        mend: 'write addresses ("192.0.2.7"), networks ("192.0.2.0/24") and names ("gw.example.org")',
+        mend: 'write addresses, networks and names: ["192.0.2.7", "192.0.2.0/24", "gw.example.org"]',
       });
   }
 }
@@ -116,7 +116,11 @@ function checkSet(
   wants: { list: string; items: string; isGood: (item: unknown) => boolean; mend: string },
 ): Checked {
   const { mend } = wants;
-  if (!Array.isArray(value)) return { fault: `wants ${wants.list}, found ${JSON.stringify(value)}`, mend };
+  if (!Array.isArray(value)) {
+    const fault = `wants ${wants.list}, found ${JSON.stringify(value)}`;
+    // Most often a single item without its brackets.
+    return { fault, mend: wants.isGood(value) ? `write [${JSON.stringify(value)}]` : mend };
+  }
   const good = value.filter(wants.isGood);
   if (good.length === value.length) return { value };
   const bad = value.filter((item) => !wants.isGood(item));

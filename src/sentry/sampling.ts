@@ -5,7 +5,7 @@
 const WANTED_PER_SECOND = 5;
 // All of them would take the better part of a percent.
 const MOST_PER_SECOND = 30;
-// Then twice as many are handed over, which is not yet too many.
+// Below this twice as many are handed over, which is not yet too many.
 const LEAST_PER_SECOND = 3;
 const LEAST_VISITS = 12;
 const GREATEST_DIVISOR = 1 << 16;
