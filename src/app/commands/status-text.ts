@@ -5,9 +5,11 @@ import { showable } from "../../core/hostile.ts";
 import type { GuardStatus, TodayFigures } from "../control/types.ts";
 import { formatBytes, paint, shortTime } from "../terminal.ts";
 
-/** The whole answer of `telltale status`, in lines, with its last end of line. */
-export function statusText(status: GuardStatus, colour: boolean): string {
-  const now = new Date();
+/**
+ * The whole answer of `telltale status`, in lines, with its last end of line.
+ * @param now so that times of today are said without their day
+ */
+export function statusText(status: GuardStatus, now: Date, colour: boolean): string {
   const mode =
     status.mode === "block"
       ? "blocking: scanners are locked out"

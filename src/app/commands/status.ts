@@ -27,7 +27,7 @@ export async function run({ values }: CommandCall): Promise<number> {
     if (values["json"] === true) out.write(`${JSON.stringify(status)}\n`);
     else
       out.write(
-        `${values["watch"] === true && out.isTTY ? HOME : ""}${statusText(status, wantsColour(out))}`,
+        `${values["watch"] === true && out.isTTY ? HOME : ""}${statusText(status, new Date(), wantsColour(out))}`,
       );
   };
   await show();
