@@ -169,7 +169,7 @@ test("the allow list takes addresses, networks and names, and says what it canno
 });
 
 test("one bad item of a list costs itself; a list of nothing else costs the key", () => {
-  const { faults, config } = read(
+  const { faults, config, places } = read(
     '[sentry]\ntripwire_ports = [23, 99999, "telnet", 3389]\nignore = ["192.0.2.1", "192.0.2.300"]\nexclude_ports = ["x"]\n',
   );
   assert.deepEqual(config.sentry.tripwire_ports, [23, 3389]);
@@ -183,6 +183,8 @@ test("one bad item of a list costs itself; a list of nothing else costs the key"
       '4: wants ports from 1 to 65535, found "x"; the default [] is used',
     ],
   );
+  // What `telltale config` says to hold.
+  assert.deepEqual(places.get("sentry.tripwire_ports")!.at(-1)!.written, [23, 3389]);
   const bare = read('[respond]\nallow = "192.0.2.7"\n[sentry]\ntripwire_ports = 23\nignore = "gw"\n');
   assert.deepEqual(
     bare.faults.map(({ mend }) => mend),

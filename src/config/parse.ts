@@ -114,10 +114,8 @@ class Layers {
       }
       const checked = checkValue(definition.kind, value);
       const places = this.places.get(name) ?? [];
-      let held: unknown;
-      if ("value" in checked) held = checked.value;
-      else {
-        held = checked.rest;
+      const held = "value" in checked ? checked.value : checked.rest;
+      if ("fault" in checked) {
         this.#fault(name, section, checked.fault, checked.mend, standIn(held, places.at(-1), definition));
         if (held === undefined) continue;
       }
@@ -127,7 +125,7 @@ class Layers {
         {
           file: this.#file,
           line: this.#lines.get(name) ?? this.#lines.get(section) ?? 0,
-          written: value,
+          written: "fault" in checked ? held : value,
         },
       ]);
     }

@@ -62,7 +62,7 @@ export type ConfigText = {
   readonly table: Readonly<Record<string, unknown>>;
 };
 
-/** Where a key was written and what; the line is 1-based, 0 when it was not found. */
+/** Where a key was written and what, but for bad items of a list; the line is 1-based, 0 when it was not found. */
 export type KeyPlace = { readonly file: string; readonly line: number; readonly written: unknown };
 
 /** What reading gave: always a usable configuration, and every fault. */

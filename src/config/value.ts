@@ -6,7 +6,7 @@ import { parseSchedule } from "../core/schedule.ts";
 import type { KeyDefinition, KeyKind } from "./keys/kind.ts";
 import { nearestFew } from "./nearest.ts";
 
-/** @property rest what of a faulty value can be used all the same */
+/** @property rest what of a faulty value can be used all the same, as it was written */
 export type Checked = { value: unknown } | { fault: string; mend: string; rest?: unknown };
 
 // Bad items of one list that are named.
@@ -91,7 +91,7 @@ export function checkValue(kind: KeyKind, value: unknown): Checked {
         list: "a list of ports from 1 to 65535",
         items: "ports from 1 to 65535",
         isGood: (item) => Number.isInteger(item) && (item as number) > 0 && (item as number) < 65_536,
-        mend: "write [23, 3389]",
+        mend: "write numbers, without quotes: [23, 3389]",
       });
     case "prefixes":
       return checkSet(value, {
